@@ -1,0 +1,386 @@
+//! Pictures: PNG and JPEG in, PNG out, bytes or f32 in `[height, width, channels]`.
+
+mod jpeg;
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use atomic_write_file::AtomicWriteFile;
+use image::imageops::FilterType;
+use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageError, ImageReader};
+use image::{GrayImage, RgbImage, codecs::png::PngEncoder};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Widest and tallest picture that is read, in pixels.
+pub const MAX_SIDE: u32 = 8192;
+/// Most memory that decoding one picture may take, and longest file that is read, in bytes.
+pub const MAX_BYTES: u64 = MAX_MIB << 20;
+const MAX_MIB: u64 = 64;
+
+/// What a pixel consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Colour {
+    /// One value, the luminance.
+    Grey,
+    /// Red, green and blue.
+    Rgb,
+}
+
+impl Colour {
+    /// Values of a pixel: 1 or 3.
+    pub const fn channels(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => 3,
+        }
+    }
+}
+
+/// A picture in bytes, `[height, width, channels]`; 255 stands for 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    height: usize,
+    width: usize,
+    colour: Colour,
+    values: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of given bytes.
+    ///
+    /// # Errors
+    /// [`PictureError::Length`] when `values` is not `height * width * channels` long, [`PictureError::Side`] when a
+    /// side is 0 or above [`MAX_SIDE`].
+    pub fn new(height: usize, width: usize, colour: Colour, values: Vec<u8>) -> Result<Self, PictureError> {
+        let wanted = checked_size(height, width)? * colour.channels();
+        if values.len() != wanted {
+            return Err(PictureError::Length { found: values.len(), wanted });
+        }
+        Ok(Self { height, width, colour, values })
+    }
+
+    /// The picture nearest to values in 0..1: what lies outside is clamped, NaN becomes 0.
+    ///
+    /// # Errors
+    /// As [`Picture::new`].
+    pub fn from_f32(height: usize, width: usize, colour: Colour, values: &[f32]) -> Result<Self, PictureError> {
+        // The cast saturates and takes NaN to 0.
+        let bytes = values.iter().map(|value| (value * 255.0).round() as u8);
+        Self::new(height, width, colour, bytes.collect())
+    }
+
+    /// Decodes PNG or JPEG; the first bytes decide which. A transparency channel is dropped, 16 bits become 8.
+    ///
+    /// # Errors
+    /// [`PictureError::Truncated`] for a JPEG without its end, [`PictureError::Decode`] for anything else but a whole
+    /// picture within [`MAX_SIDE`] and [`MAX_BYTES`].
+    pub fn decode(bytes: &[u8], colour: Colour) -> Result<Self, PictureError> {
+        if jpeg::is_jpeg(bytes) && !jpeg::is_whole(bytes) {
+            return Err(PictureError::Truncated);
+        }
+        let mut limits = image::Limits::default();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(MAX_BYTES);
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+        reader.limits(limits);
+        Ok(Self::from_image(reader.decode()?, colour))
+    }
+
+    /// Reads a PNG or JPEG file.
+    ///
+    /// # Errors
+    /// [`PictureFileError`]: the path, and why.
+    pub fn open(path: &Path, colour: Colour) -> Result<Self, PictureFileError> {
+        let read = || {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MAX_BYTES {
+                return Err(PictureError::TooLong);
+            }
+            Self::decode(&bytes, colour)
+        };
+        read().map_err(|source| PictureFileError { path: path.to_owned(), source })
+    }
+
+    fn from_image(image: DynamicImage, colour: Colour) -> Self {
+        let (height, width) = (image.height() as usize, image.width() as usize);
+        let values = match colour {
+            Colour::Grey => image.into_luma8().into_raw(),
+            Colour::Rgb => image.into_rgb8().into_raw(),
+        };
+        Self { height, width, colour, values }
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// What its pixels consist of.
+    pub fn colour(&self) -> Colour {
+        self.colour
+    }
+
+    /// The bytes, `[height, width, channels]`.
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+
+    /// Writes the values as f32 in 0..1, `[height, width, channels]`.
+    ///
+    /// # Errors
+    /// [`PictureError::Length`] when `out` has another length.
+    pub fn write_f32(&self, out: &mut [f32]) -> Result<(), PictureError> {
+        if out.len() != self.values.len() {
+            return Err(PictureError::Length { found: out.len(), wanted: self.values.len() });
+        }
+        bytes_to_f32(&self.values, out);
+        Ok(())
+    }
+
+    /// The whole picture on another grid, each new pixel averaged from (or interpolated between) those it covers.
+    /// The aspect is not kept.
+    ///
+    /// # Errors
+    /// [`PictureError::Side`] when a side is 0 or above [`MAX_SIDE`].
+    pub fn resized(&self, height: usize, width: usize) -> Result<Self, PictureError> {
+        checked_size(height, width)?;
+        if (height, width) == (self.height, self.width) {
+            return Ok(self.clone());
+        }
+        let resized = self.as_image()?.resize_exact(width as u32, height as u32, FilterType::Triangle);
+        Ok(Self::from_image(resized, self.colour))
+    }
+
+    fn as_image(&self) -> Result<DynamicImage, PictureError> {
+        let (width, height) = (self.width as u32, self.height as u32);
+        let values = self.values.clone();
+        match self.colour {
+            Colour::Grey => GrayImage::from_raw(width, height, values).map(DynamicImage::from),
+            Colour::Rgb => RgbImage::from_raw(width, height, values).map(DynamicImage::from),
+        }
+        .ok_or(PictureError::Length {
+            found: self.values.len(),
+            wanted: self.height * self.width * self.colour.channels(),
+        })
+    }
+
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// [`PictureError::Decode`] should the encoder refuse.
+    pub fn to_png(&self) -> Result<Vec<u8>, PictureError> {
+        let mut png = Vec::new();
+        let kind = match self.colour {
+            Colour::Grey => ExtendedColorType::L8,
+            Colour::Rgb => ExtendedColorType::Rgb8,
+        };
+        PngEncoder::new(&mut png).write_image(&self.values, self.width as u32, self.height as u32, kind)?;
+        Ok(png)
+    }
+
+    /// Writes a PNG file: whole, or not at all.
+    ///
+    /// # Errors
+    /// [`PictureFileError`]: the path, and why.
+    pub fn save_png(&self, path: &Path) -> Result<(), PictureFileError> {
+        let write = || {
+            let png = self.to_png()?;
+            let mut file = AtomicWriteFile::open(path)?;
+            file.write_all(&png)?;
+            file.commit()?;
+            Ok(())
+        };
+        write().map_err(|source| PictureFileError { path: path.to_owned(), source })
+    }
+}
+
+/// Bytes to f32 in 0..1; the slices have one length.
+pub(crate) fn bytes_to_f32(bytes: &[u8], out: &mut [f32]) {
+    for (out, &byte) in out.iter_mut().zip(bytes) {
+        *out = f32::from(byte) / 255.0;
+    }
+}
+
+/// Pixels of a picture whose sides are possible.
+fn checked_size(height: usize, width: usize) -> Result<usize, PictureError> {
+    let possible = 1..=MAX_SIDE as usize;
+    if possible.contains(&height) && possible.contains(&width) {
+        Ok(height * width)
+    } else {
+        Err(PictureError::Side { height, width })
+    }
+}
+
+/// Why there is no picture.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Not a PNG or JPEG picture, a damaged one, or one above the limits.
+    #[error("{0}; PNG and JPEG pictures of at most {MAX_SIDE}×{MAX_SIDE} pixels and {MAX_MIB} MiB are read")]
+    Decode(#[from] ImageError),
+    /// A JPEG file that ends too soon.
+    #[error("the JPEG picture is truncated, fetch it again")]
+    Truncated,
+    /// The file is longer than [`MAX_BYTES`].
+    #[error("the file is longer than {MAX_MIB} MiB, make the picture smaller")]
+    TooLong,
+    /// A side that no picture has.
+    #[error("{height}×{width} pixels asked for, each side must be from 1 to {MAX_SIDE}")]
+    Side {
+        /// Rows.
+        height: usize,
+        /// Pixels in a row.
+        width: usize,
+    },
+    /// As many values as the sides do not give.
+    #[error("{found} values, the sides ask for {wanted}")]
+    Length {
+        /// Values there.
+        found: usize,
+        /// Values wanted.
+        wanted: usize,
+    },
+    /// A picture of the wrong size where no resizing is wanted.
+    #[error("{}×{} pixels, wanted {}×{}", found[0], found[1], wanted[0], wanted[1])]
+    Size {
+        /// `[height, width]` there.
+        found: [usize; 2],
+        /// `[height, width]` wanted.
+        wanted: [usize; 2],
+    },
+}
+
+impl PictureError {
+    /// This error, of that file.
+    pub fn of(self, path: impl Into<PathBuf>) -> PictureFileError {
+        PictureFileError { path: path.into(), source: self }
+    }
+}
+
+/// A [`PictureError`] and the file it came from.
+#[derive(Debug, Error)]
+#[error("{}: {source}", path.display())]
+pub struct PictureFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub source: PictureError,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ramp(height: usize, width: usize, colour: Colour) -> Picture {
+        let values = (0..height * width * colour.channels()).map(|i| (i * 7) as u8);
+        Picture::new(height, width, colour, values.collect()).unwrap()
+    }
+
+    #[test]
+    fn png_round_trip_keeps_every_value() {
+        let folder = tempfile::tempdir().unwrap();
+        for colour in [Colour::Grey, Colour::Rgb] {
+            let path = folder.path().join("ramp.png");
+            ramp(5, 9, colour).save_png(&path).unwrap();
+            assert_eq!(Picture::open(&path, colour).unwrap(), ramp(5, 9, colour));
+        }
+    }
+
+    #[test]
+    fn f32_and_back() {
+        let picture = ramp(3, 4, Colour::Rgb);
+        let mut values = vec![0.0; 36];
+        picture.write_f32(&mut values).unwrap();
+        assert_eq!(values[1], 7.0 / 255.0);
+        assert_eq!(Picture::from_f32(3, 4, Colour::Rgb, &values).unwrap(), picture);
+        let odd = Picture::from_f32(1, 4, Colour::Grey, &[-1.0, 2.0, f32::NAN, 0.5]).unwrap();
+        assert_eq!(odd.values(), [0, 255, 0, 128]);
+    }
+
+    #[test]
+    fn resizing_averages() {
+        let checks = Picture::new(2, 2, Colour::Grey, vec![0, 100, 100, 200]).unwrap();
+        assert_eq!(checks.resized(1, 1).unwrap().values(), [100]);
+        let larger = checks.resized(4, 6).unwrap();
+        assert_eq!((larger.height(), larger.width()), (4, 6));
+        assert!(matches!(checks.resized(0, 4), Err(PictureError::Side { height: 0, width: 4 })));
+    }
+
+    #[test]
+    fn one_refusal_per_rule() {
+        let short = Picture::new(2, 2, Colour::Rgb, vec![0; 11]);
+        assert!(matches!(short, Err(PictureError::Length { found: 11, wanted: 12 })));
+        let mut out = [0.0; 5];
+        assert!(ramp(2, 2, Colour::Grey).write_f32(&mut out).is_err());
+        assert!(matches!(Picture::decode(b"no picture", Colour::Rgb), Err(PictureError::Decode(_))));
+        let png = ramp(20, 20, Colour::Rgb).to_png().unwrap();
+        assert!(Picture::decode(&png[..png.len() / 2], Colour::Rgb).is_err());
+        let error = Picture::open(Path::new("/nowhere.png"), Colour::Rgb).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere.png: "), "{error}");
+    }
+
+    #[test]
+    fn a_header_that_claims_too_much_is_refused_before_memory_is_taken() {
+        // 9000×2 pixels are few bytes but one side too long; the checksum of the header chunk is recomputed.
+        let mut png = ramp(2, 2, Colour::Grey).to_png().unwrap();
+        png[16..20].copy_from_slice(&9000u32.to_be_bytes());
+        let crc = crc32(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        let message = Picture::decode(&png, Colour::Grey).unwrap_err().to_string();
+        assert!(message.contains("8192"), "{message}");
+    }
+
+    #[test]
+    fn a_truncated_photograph_is_refused() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/photographs/rocket.jpg"));
+        let jpeg = std::fs::read(path).unwrap();
+        assert!(Picture::decode(&jpeg, Colour::Rgb).is_ok());
+        for keep in [20, 2_000, 20_000, 60_000, 110_000, jpeg.len() - 100] {
+            assert!(Picture::decode(&jpeg[..keep], Colour::Rgb).is_err(), "{keep} of {} bytes", jpeg.len());
+        }
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Picture::decode(&bytes, Colour::Rgb);
+            let _ = Picture::decode(&[b"\x89PNG\r\n\x1a\n", &bytes[..]].concat(), Colour::Grey);
+            let _ = Picture::decode(&[b"\xff\xd8\xff\xe0", &bytes[..]].concat(), Colour::Rgb);
+        }
+
+        #[test]
+        fn a_damaged_picture_never_panics(at in 0usize..2_000, by in 1u8..) {
+            let picture = ramp(9, 7, Colour::Rgb);
+            let mut jpeg = Vec::new();
+            let encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+            encoder.write_image(picture.values(), 7, 9, ExtendedColorType::Rgb8).unwrap();
+            for mut bytes in [picture.to_png().unwrap(), jpeg] {
+                let at = at % bytes.len();
+                bytes[at] ^= by;
+                let _ = Picture::decode(&bytes, Colour::Rgb);
+            }
+        }
+    }
+}

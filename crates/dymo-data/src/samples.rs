@@ -1,0 +1,276 @@
+//! What everything trains on: samples with a label and some of the modalities of a [`Schema`].
+
+use std::sync::Arc;
+
+use dymo_core::{ModalitySet, Schema};
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::picture::PictureFileError;
+
+/// Samples that can be read in any order, from any thread.
+///
+/// Law 1: reading the same index and modality gives the same values, whatever was read before.
+/// Law 2: `read` succeeds or says why for every modality in `observed`, and refuses the others.
+/// Law 3: a label is below the number of classes of the schema.
+pub trait Samples: Send + Sync {
+    /// Modalities and classes.
+    fn schema(&self) -> &Schema;
+
+    /// How many samples there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The class of sample `index`.
+    ///
+    /// # Panics
+    /// May panic when there is no such sample, as indexing a slice does.
+    fn label(&self, index: usize) -> usize;
+
+    /// The modalities that sample `index` has; all of them, unless the data set knows better.
+    fn observed(&self, _index: usize) -> ModalitySet {
+        self.schema().full()
+    }
+
+    /// Writes one modality of sample `index` into `out`, `[height, width, channels]`, images in 0..1. `out` has
+    /// exactly [`Kind::values`](dymo_core::Kind::values) places.
+    ///
+    /// # Errors
+    /// A [`ReadError`]; `out` then holds anything.
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError>;
+
+    /// A name of sample `index` that a person can find it by.
+    fn id(&self, index: usize) -> String;
+}
+
+/// Reads one modality of many samples, in parallel, into `out`: `[indices.len(), height, width, channels]`, in the
+/// order of `indices`. `out` is resized; its memory is used again.
+///
+/// # Errors
+/// The [`ReadError`] of the first of `indices` (in their order) that cannot be read.
+pub fn read_batch(
+    samples: &dyn Samples,
+    indices: &[usize],
+    modality: usize,
+    out: &mut Vec<f32>,
+) -> Result<(), ReadError> {
+    let values = values_of(samples, modality)?;
+    let total = indices.len().checked_mul(values).ok_or(ReadError::BatchTooLarge { samples: indices.len(), values })?;
+    out.resize(total, 0.0);
+    out.par_chunks_exact_mut(values)
+        .zip(indices)
+        .map(|(out, &index)| samples.read(index, modality, out))
+        .find_map_first(Result::err)
+        .map_or(Ok(()), Err)
+}
+
+/// The labels of `indices`, in their order.
+pub fn labels(samples: &dyn Samples, indices: &[usize]) -> Vec<usize> {
+    indices.iter().map(|&index| samples.label(index)).collect()
+}
+
+/// Values of one sample of a modality.
+fn values_of(samples: &dyn Samples, modality: usize) -> Result<usize, ReadError> {
+    let modalities = samples.schema().modalities();
+    match modalities.get(modality) {
+        Some(found) => Ok(found.kind().values()),
+        None => Err(ReadError::Modality { modality, count: modalities.len() }),
+    }
+}
+
+/// The checks that every [`Samples::read`] begins with: the sample, the modality and the room for it.
+pub(crate) fn check_read(samples: &dyn Samples, index: usize, modality: usize, out: &[f32]) -> Result<(), ReadError> {
+    if index >= samples.len() {
+        return Err(ReadError::Index { index, count: samples.len() });
+    }
+    let wanted = values_of(samples, modality)?;
+    if out.len() != wanted {
+        return Err(ReadError::Room { found: out.len(), wanted });
+    }
+    Ok(())
+}
+
+/// Some of the samples of another data set, in an order of their own.
+#[derive(Clone)]
+pub struct Subset {
+    whole: Arc<dyn Samples>,
+    indices: Vec<usize>,
+}
+
+impl Subset {
+    /// Sample i is sample `indices[i]` of `whole`; an index may come up more than once.
+    ///
+    /// # Errors
+    /// [`ReadError::Index`] for the first index that `whole` does not have.
+    pub fn new(whole: Arc<dyn Samples>, indices: Vec<usize>) -> Result<Self, ReadError> {
+        let count = whole.len();
+        match indices.iter().find(|&&index| index >= count) {
+            Some(&index) => Err(ReadError::Index { index, count }),
+            None => Ok(Self { whole, indices }),
+        }
+    }
+
+    /// The first `n` samples, or all where there are fewer.
+    pub fn first(whole: Arc<dyn Samples>, n: usize) -> Self {
+        let indices = (0..whole.len().min(n)).collect();
+        Self { whole, indices }
+    }
+
+    /// Where the samples are in the whole.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+impl Samples for Subset {
+    fn schema(&self) -> &Schema {
+        self.whole.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.whole.label(self.indices[index])
+    }
+
+    fn observed(&self, index: usize) -> ModalitySet {
+        self.whole.observed(self.indices[index])
+    }
+
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+        check_read(self, index, modality, out)?;
+        self.whole.read(self.indices[index], modality, out)
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.whole.id(self.indices[index])
+    }
+}
+
+/// Why a modality of a sample was not read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// No such sample.
+    #[error("sample {index} asked for, there are {count} (counted from 0)")]
+    Index {
+        /// Asked for.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// No such modality.
+    #[error("modality {modality} asked for, there are {count} (counted from 0)")]
+    Modality {
+        /// Asked for.
+        modality: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The output has another length than the modality.
+    #[error("room for {found} values given, the modality has {wanted}")]
+    Room {
+        /// Length of the output.
+        found: usize,
+        /// Values of the modality.
+        wanted: usize,
+    },
+    /// A batch that no memory can hold.
+    #[error("{samples} samples of {values} values cannot be addressed, read smaller batches")]
+    BatchTooLarge {
+        /// Samples in the batch.
+        samples: usize,
+        /// Values of each.
+        values: usize,
+    },
+    /// The sample does not have the modality; see [`Samples::observed`].
+    #[error("sample {id} has no {modality}, recover it or leave it out")]
+    Missing {
+        /// The sample's [`Samples::id`].
+        id: String,
+        /// The modality's name.
+        modality: String,
+    },
+    /// The picture behind it cannot be read.
+    #[error(transparent)]
+    Picture(#[from] PictureFileError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dymo_core::{Kind, Modality};
+
+    /// Two grey 1×2 pictures a sample, values `[index, modality]`; sample 3 cannot be read.
+    struct Counting(Schema);
+
+    fn counting() -> Arc<dyn Samples> {
+        let kind = Kind::Image { height: 1, width: 2, channels: 1 };
+        let modalities = vec![Modality::new("a", kind), Modality::new("b", kind)];
+        let classes = vec!["even".to_owned(), "odd".to_owned()];
+        Arc::new(Counting(Schema::new(modalities, classes).unwrap()))
+    }
+
+    impl Samples for Counting {
+        fn schema(&self) -> &Schema {
+            &self.0
+        }
+        fn len(&self) -> usize {
+            100
+        }
+        fn label(&self, index: usize) -> usize {
+            index % 2
+        }
+        fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+            check_read(self, index, modality, out)?;
+            if index == 3 {
+                let (id, modality) = (self.id(index), "b".to_owned());
+                return Err(ReadError::Missing { id, modality });
+            }
+            out.copy_from_slice(&[index as f32, modality as f32]);
+            Ok(())
+        }
+        fn id(&self, index: usize) -> String {
+            index.to_string()
+        }
+    }
+
+    #[test]
+    fn a_batch_keeps_the_order_of_its_indices() {
+        let mut out = vec![9.0; 1000];
+        read_batch(&*counting(), &[7, 5, 7], 1, &mut out).unwrap();
+        assert_eq!(out, [7.0, 1.0, 5.0, 1.0, 7.0, 1.0]);
+        read_batch(&*counting(), &[], 0, &mut out).unwrap();
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_batch_reports_its_first_error() {
+        let mut out = Vec::new();
+        for _ in 0..20 {
+            let error = read_batch(&*counting(), &[0, 1, 3, 100, 3], 0, &mut out).unwrap_err();
+            assert!(matches!(error, ReadError::Missing { .. }), "{error}");
+        }
+        let error = read_batch(&*counting(), &[0], 2, &mut out).unwrap_err();
+        assert!(matches!(error, ReadError::Modality { modality: 2, count: 2 }));
+    }
+
+    #[test]
+    fn a_subset_renumbers() {
+        let subset = Subset::new(counting(), vec![8, 5]).unwrap();
+        let mut out = [0.0; 2];
+        subset.read(1, 0, &mut out).unwrap();
+        assert_eq!((subset.len(), subset.label(1), subset.id(1).as_str(), out), (2, 1, "5", [5.0, 0.0]));
+        assert!(matches!(subset.read(2, 0, &mut out), Err(ReadError::Index { index: 2, count: 2 })));
+        assert!(matches!(subset.read(0, 0, &mut [0.0]), Err(ReadError::Room { found: 1, wanted: 2 })));
+        assert!(matches!(Subset::new(counting(), vec![0, 100]), Err(ReadError::Index { index: 100, count: 100 })));
+        assert_eq!(Subset::first(counting(), 3).indices(), [0, 1, 2]);
+        assert_eq!(Subset::first(counting(), 1000).len(), 100);
+    }
+}

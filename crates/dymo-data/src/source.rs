@@ -1,0 +1,176 @@
+//! Where the samples of an experiment come from, as its settings say it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::manifest::{Grid, Manifest, ManifestError, Split};
+use crate::polymnist::{PolyMnist, PolyMnistError, PolyMnistFolder};
+use crate::samples::{ReadError, Samples, Subset};
+
+/// A maker or reader and what it needs. The one table of them: a new data set is one variant here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "maker", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// Five pictures of a digit over photographs, made from a seed.
+    Polymnist {
+        /// Decides split, digits and backgrounds.
+        seed: u64,
+        /// Train on the first so many samples only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        train_limit: Option<usize>,
+    },
+    /// The same stored as pictures: three folders, each with `m0` to `m4`.
+    PolymnistFolder {
+        /// To fit.
+        train: PathBuf,
+        /// To choose the best epoch.
+        validation: PathBuf,
+        /// To report.
+        test: PathBuf,
+    },
+    /// A table of samples with image files; see [`manifest`](crate::manifest).
+    Manifest {
+        /// The CSV file.
+        path: PathBuf,
+        /// What every picture is resized to.
+        grid: Grid,
+    },
+}
+
+/// The three parts of a data set, of one schema.
+#[derive(Clone)]
+pub struct Splits {
+    /// To fit networks and statistics.
+    pub train: Arc<dyn Samples>,
+    /// To choose the best epoch.
+    pub validation: Arc<dyn Samples>,
+    /// To report.
+    pub test: Arc<dyn Samples>,
+}
+
+impl Source {
+    /// Opens it. `datasets` is the folder of the data sets that come with dymo; relative paths in the settings are
+    /// taken as they stand.
+    ///
+    /// # Errors
+    /// A [`SourceError`] that names the file.
+    pub fn open(&self, datasets: &Path) -> Result<Splits, SourceError> {
+        match self {
+            Self::Polymnist { seed, train_limit } => {
+                let made = PolyMnist::open(datasets, *seed)?;
+                Ok(Splits {
+                    train: limited(Arc::new(made.train), *train_limit)?,
+                    validation: Arc::new(made.validation),
+                    test: Arc::new(made.test),
+                })
+            }
+            Self::PolymnistFolder { train, validation, test } => {
+                let open = |path| PolyMnistFolder::open(path).map(Arc::new);
+                Ok(Splits { train: open(train)?, validation: open(validation)?, test: open(test)? })
+            }
+            Self::Manifest { path, grid } => {
+                let table = Arc::new(Manifest::open(path, *grid)?);
+                let part = |split| Subset::new(table.clone(), table.part(split)).map(Arc::new);
+                Ok(Splits {
+                    train: part(Split::Train)?,
+                    validation: part(Split::Validation)?,
+                    test: part(Split::Test)?,
+                })
+            }
+        }
+    }
+}
+
+/// The first `limit` samples; all without a limit.
+fn limited(samples: Arc<dyn Samples>, limit: Option<usize>) -> Result<Arc<dyn Samples>, SourceError> {
+    match limit {
+        None => Ok(samples),
+        Some(0) => Err(SourceError::NothingToTrain),
+        Some(n) => Ok(Arc::new(Subset::first(samples, n))),
+    }
+}
+
+/// Why a source cannot be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// PolyMNIST, made or read.
+    #[error(transparent)]
+    PolyMnist(#[from] PolyMnistError),
+    /// A table of samples.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A part that names samples which are not there.
+    #[error(transparent)]
+    Part(#[from] ReadError),
+    /// A limit of zero.
+    #[error("train_limit is 0, train on at least one sample or leave the limit out")]
+    NothingToTrain,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn datasets() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets"))
+    }
+
+    fn parse(json: &str) -> Result<Source, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn settings_name_a_maker() {
+        let source = parse(r#"{"maker":"polymnist","seed":7}"#).unwrap();
+        let expected = Source::Polymnist { seed: 7, train_limit: None };
+        assert_eq!(source, expected);
+        let folders = r#"{"maker":"polymnist-folder","train":"a","validation":"b","test":"c"}"#;
+        assert_eq!(serde_json::to_string(&parse(folders).unwrap()).unwrap(), folders);
+        assert!(parse(r#"{"maker":"polymnist","seed":7,"limit":3}"#).is_err());
+        assert!(parse(r#"{"maker":"polymnist-photo","seed":7}"#).is_err());
+    }
+
+    #[test]
+    fn a_limit_shortens_training_only() {
+        let source = |limit| Source::Polymnist { seed: 1, train_limit: Some(limit) };
+        let splits = source(500).open(datasets()).unwrap();
+        let lengths = [&splits.train, &splits.validation, &splits.test].map(|part| part.len());
+        assert_eq!(lengths, [500, 3_000, 7_000]);
+        assert!(matches!(source(0).open(datasets()), Err(SourceError::NothingToTrain)));
+    }
+
+    #[test]
+    fn a_table_is_divided_by_its_splits() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = crate::picture::Picture::new(1, 1, crate::picture::Colour::Grey, vec![9]).unwrap();
+        picture.save_png(&folder.path().join("a.png")).unwrap();
+        let rows = "id,label,split,front\n1,x,test,a.png\n2,y,train,a.png\n3,x,train,a.png\n4,y,validation,a.png\n";
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, rows).unwrap();
+        let settings = serde_json::json!({
+            "maker": "manifest", "path": path, "grid": {"height": 2, "width": 2, "colour": "rgb"}
+        });
+        let source: Source = serde_json::from_value(settings).unwrap();
+        let splits = source.open(datasets()).unwrap();
+        let ids: Vec<_> = (0..splits.train.len()).map(|i| splits.train.id(i)).collect();
+        assert_eq!((ids, splits.validation.len(), splits.test.label(0)), (vec!["2".into(), "3".to_string()], 1, 0));
+        let mut out = [0.0; 12];
+        splits.test.read(0, 0, &mut out).unwrap();
+        assert_eq!(out, [9.0 / 255.0; 12]);
+    }
+
+    #[test]
+    fn an_absent_folder_is_named() {
+        let source = Source::PolymnistFolder {
+            train: "/nowhere".into(),
+            validation: "/nowhere".into(),
+            test: "/nowhere".into(),
+        };
+        let message = source.open(datasets()).err().unwrap().to_string();
+        assert!(message.starts_with("/nowhere/m0: "), "{message}");
+    }
+}

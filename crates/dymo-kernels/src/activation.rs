@@ -1,0 +1,159 @@
+//! GELU with the exact error function (as PyTorch's default), vectorised, and the mask of a fused ReLU.
+
+use rayon::prelude::*;
+
+/// Floats per parallel piece.
+const PIECE: usize = 16 * 1024;
+
+/// e^x for x ≤ 0 (below −86 the result is 0). Relative error below 2e-7. Branch-free, so that a loop of it becomes vectors.
+#[inline(always)]
+fn exp_negative(x: f32) -> f32 {
+    let y = x.max(-87.0) * std::f32::consts::LOG2_E;
+    let n = y.round_ties_even();
+    let f = (y - n) * std::f32::consts::LN_2;
+    // Taylor to degree 6 on |f| ≤ ln2/2.
+    let p = 1.0 + f * (1.0 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
+    let power = p * f32::from_bits((((n as i32) + 127) << 23) as u32);
+    // No subnormal numbers: they cost dozens of cycles each in whatever reads them next.
+    if x < -86.0 { 0.0 } else { power }
+}
+
+/// `(Φ(x), e^{−x²/2})`: Abramowitz and Stegun 7.1.26, absolute error of Φ below 1e-7.
+#[inline(always)]
+fn normal_cdf(x: f32) -> (f32, f32) {
+    let u = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * u);
+    let e = exp_negative(-u * u);
+    let tail =
+        t * (0.254_829_6 + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152_1 + t * 1.061_405_4)))) * e * 0.5;
+    (if x < 0.0 { tail } else { 1.0 - tail }, e)
+}
+
+#[inline(always)]
+fn gelu_piece(x: &[f32], y: &mut [f32]) {
+    for (x, y) in x.iter().zip(y) {
+        *y = x * normal_cdf(*x).0;
+    }
+}
+
+#[inline(always)]
+fn gelu_backward_piece(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
+        let (cdf, e) = normal_cdf(*x);
+        *dx = dy * (cdf + x * e * 0.398_942_3);
+    }
+}
+
+/// Compiles a piece twice, plainly and with AVX2 and FMA, and picks at run time.
+macro_rules! dispatch {
+    ($wide:ident, $body:ident, ($($arg:ident : $ty:ty),*)) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            fn $wide($($arg: $ty),*) {
+                $body($($arg),*);
+            }
+            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                // SAFETY: both features were detected on this processor just now.
+                return unsafe { $wide($($arg),*) };
+            }
+        }
+        $body($($arg),*)
+    }};
+}
+
+fn gelu_on(x: &[f32], y: &mut [f32]) {
+    dispatch!(wide, gelu_piece, (x: &[f32], y: &mut [f32]))
+}
+
+fn gelu_backward_on(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    dispatch!(wide, gelu_backward_piece, (x: &[f32], dy: &[f32], dx: &mut [f32]))
+}
+
+/// `y = x · Φ(x)`, absolute error below 1e-6 for |x| ≤ 10.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn gelu(x: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), y.len(), "gelu");
+    x.par_chunks(PIECE).zip(y.par_chunks_mut(PIECE)).for_each(|(x, y)| gelu_on(x, y));
+}
+
+/// `dx = dy · (Φ(x) + x·φ(x))`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    assert_eq!((x.len(), x.len()), (dy.len(), dx.len()), "gelu_backward");
+    x.par_chunks(PIECE)
+        .zip(dy.par_chunks(PIECE))
+        .zip(dx.par_chunks_mut(PIECE))
+        .for_each(|((x, dy), dx)| gelu_backward_on(x, dy, dx));
+}
+
+/// The gradient in front of a fused ReLU: `dy` where the output `y` is positive, else 0.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn relu_backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(y.len(), dy.len(), "relu_backward");
+    let mut out = vec![0.0; y.len()];
+    out.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).zip(dy.par_chunks(PIECE)).for_each(|((out, y), dy)| {
+        for ((out, y), dy) in out.iter_mut().zip(y).zip(dy) {
+            *out = if *y > 0.0 { *dy } else { 0.0 };
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Φ in double precision by its series: Φ(x) = ½ + φ(x)·Σ x^{2k+1}/(1·3·5…).
+    fn exact_cdf(x: f64) -> f64 {
+        let (mut term, mut sum) = (x, x);
+        for k in 1..200 {
+            term *= x * x / f64::from(2 * k + 1);
+            sum += term;
+        }
+        0.5 + (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * sum
+    }
+
+    #[test]
+    fn gelu_is_exact_to_a_millionth() {
+        let x: Vec<f32> = (-800..=800).map(|i| i as f32 * 0.0075).collect();
+        let mut y = vec![0.0; x.len()];
+        gelu(&x, &mut y);
+        for (x, y) in x.iter().zip(&y) {
+            let exact = f64::from(*x) * exact_cdf(f64::from(*x));
+            assert!((f64::from(*y) - exact).abs() < 1e-6, "gelu({x}) = {y}, not {exact}");
+        }
+    }
+
+    #[test]
+    fn gradient_is_the_slope() {
+        let x: Vec<f32> = (-40..=40).map(|i| i as f32 * 0.1).collect();
+        let mut dx = vec![0.0; x.len()];
+        gelu_backward(&x, &vec![2.0; x.len()], &mut dx);
+        for (x, dx) in x.iter().zip(&dx) {
+            let f = |v: f64| v * exact_cdf(v);
+            let x = f64::from(*x);
+            let slope = 2.0 * (f(x + 1e-5) - f(x - 1e-5)) / 2e-5;
+            assert!((f64::from(*dx) - slope).abs() < 1e-5, "at {x}: {dx}, not {slope}");
+        }
+    }
+
+    #[test]
+    fn extremes_stay_finite() {
+        let x = [-1e30f32, -100.0, 0.0, 100.0, 1e30];
+        let mut y = [f32::NAN; 5];
+        gelu(&x, &mut y);
+        assert_eq!(y, [-0.0, -0.0, 0.0, 100.0, 1e30]);
+    }
+
+    #[test]
+    fn relu_passes_gradient_only_where_positive() {
+        assert_eq!(relu_backward(&[0.0, 2.0], &[5.0, 7.0]), [0.0, 7.0]);
+    }
+}

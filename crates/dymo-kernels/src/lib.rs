@@ -1,0 +1,26 @@
+//! CPU kernels that Burn's pure-Rust backend is slow at: convolution and its transpose, GELU, LayerNorm and 2×2 max-pooling,
+//! forward and backward.
+//!
+//! Knows slices and shapes, threads (rayon's current pool) and nothing else. Must never know a tensor type, a model, a file
+//! or a data set. Images are `[batch, height, width, channels]` (NHWC), rows are contiguous, everything is `f32`.
+//! Results do not depend on the number of threads: every sum is split at fixed places and added in order.
+//!
+//! ```
+//! use dymo_kernels::{Geometry, conv2d};
+//! // A 3×3 box filter over a 4×4 picture of ones, stride 2, padding 1: the corner sees 4 ones, an inner pixel 9.
+//! let geometry = Geometry { batch: 1, height: 4, width: 4, channels: 1, filters: 1, kernel: 3, stride: 2, padding: 1 };
+//! let mut out = vec![0.0; geometry.map_len()];
+//! conv2d(&geometry, &[1.0; 16], &[1.0; 9], None, false, &mut out);
+//! assert_eq!(out, [4.0, 6.0, 6.0, 9.0]);
+//! ```
+
+mod activation;
+mod conv;
+mod matrix;
+mod norm;
+mod pool;
+
+pub use activation::{gelu, gelu_backward, relu_backward};
+pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d_weight_gradient, sum_rows};
+pub use norm::{layer_norm, layer_norm_backward};
+pub use pool::{max_pool2, max_pool2_backward};

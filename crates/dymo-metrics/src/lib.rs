@@ -1,0 +1,35 @@
+//! How well a classifier does: accuracy, F1, AUC, calibration, losses, and intervals for them.
+//!
+//! Knows predictions, probabilities and labels, as slices. Must never know another dymo crate, a model or a file.
+//!
+//! ```
+//! use dymo_metrics::{accuracy, correctness, mean_interval};
+//! let (predicted, labels) = ([0, 1, 1, 0], [0, 1, 0, 0]);
+//! assert_eq!(accuracy(&predicted, &labels)?, 0.75);
+//! let interval = mean_interval(&correctness(&predicted, &labels)?, 0.95, 2_000, 7)?;
+//! assert!(interval.low < 0.75 && 0.75 < interval.high);
+//! # Ok::<(), dymo_metrics::MetricError>(())
+//! ```
+//!
+//! In reading order: labels against [predictions](macro_f1), checked [`Probabilities`], what needs only their
+//! order ([`auc`]), what needs their values ([`negative_log_likelihood`], [`reliability`]), and the
+//! [bootstrap](mean_interval).
+
+mod bootstrap;
+mod error;
+mod predictions;
+mod probabilities;
+mod ranking;
+mod reliability;
+
+pub use bootstrap::{Interval, mean_interval, paired_difference, statistic_interval};
+pub use error::MetricError;
+pub use predictions::{accuracy, confusion, correctness, macro_f1};
+pub use probabilities::{Probabilities, brier, cross_entropy, negative_log_likelihood, softmax};
+pub use ranking::{auc, auc_one_vs_rest};
+pub use reliability::{Bin, DEFAULT_BINS, Reliability, reliability};
+
+/// The README's example is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,309 @@
+//! The fusion network: any number of modalities, any tokens per modality, any encoder (method, section 2).
+//!
+//! What does not depend on the subset is computed once: [`FusionNetwork::tokens`] encodes a modality and adds its embedding
+//! and positions; [`FusionNetwork::fuse`] takes the tokens of the modalities that are present and nothing else. Leaving absent
+//! tokens out is exact, because nothing ever attends to them and only the class token is read.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use dymo_core::{Kind, ModalitySet};
+use serde::{Deserialize, Serialize};
+
+use crate::encoder::{Encoder, EncoderSettings};
+use crate::layers::normalise;
+use crate::transformer::Block;
+
+/// How features are compared, which settles whether the network scales them to length one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeatureScale {
+    /// Length one: for the cosine metric.
+    Unit,
+    /// As they come: for the Euclidean metric.
+    Free,
+}
+
+/// Which row of the modality embedding a modality uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmbeddingRows {
+    /// A row of its own.
+    #[default]
+    OnePerModality,
+    /// As in the released networks: modality 0 uses row 0 and every other modality row 1.
+    Published,
+}
+
+/// One modality as the network sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What a sample of it looks like as numbers.
+    pub kind: Kind,
+    /// What turns it into tokens.
+    pub encoder: EncoderSettings,
+}
+
+/// Everything needed to build the network: checked, so that what takes it cannot fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FusionTable")]
+pub struct FusionLayout {
+    inputs: Vec<Input>,
+    width: usize,
+    heads: usize,
+    blocks: usize,
+    feature_width: usize,
+    classes: usize,
+    scale: FeatureScale,
+    embedding_rows: EmbeddingRows,
+}
+
+/// A layout as it stands in a file, before the check.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FusionTable {
+    /// The modalities, in order.
+    pub inputs: Vec<Input>,
+    /// Width d of a token.
+    pub width: usize,
+    /// Attention heads; divides `width`.
+    pub heads: usize,
+    /// Transformer blocks L.
+    pub blocks: usize,
+    /// Width D of the fused feature.
+    pub feature_width: usize,
+    /// Classes C.
+    pub classes: usize,
+    /// Whether features have length one.
+    pub scale: FeatureScale,
+    /// Which embedding rows are used.
+    #[serde(default)]
+    pub embedding_rows: EmbeddingRows,
+}
+
+/// Why a fusion network cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// No modality, or more than a [`ModalitySet`] holds.
+    #[error("{found} modalities, the fusion network takes 1 to {}", ModalitySet::MAX)]
+    Modalities {
+        /// Number of modalities given.
+        found: usize,
+    },
+    /// Heads must divide the width.
+    #[error("width {width} cannot be split into {heads} heads: choose heads that divide the width")]
+    Heads {
+        /// Width given.
+        width: usize,
+        /// Heads given.
+        heads: usize,
+    },
+    /// An extent of zero.
+    #[error("{field} is 0, at least {least} is needed")]
+    TooSmall {
+        /// Name of the setting.
+        field: &'static str,
+        /// Smallest value that works.
+        least: usize,
+    },
+    /// The encoder leaves no token of this kind of input.
+    #[error("the encoder of modality {modality} leaves no token of an input of shape {shape:?}: use fewer layers or a larger input")]
+    Encoder {
+        /// Number of the modality.
+        modality: usize,
+        /// Its shape, `[height, width, channels]`.
+        shape: [usize; 3],
+    },
+}
+
+impl TryFrom<FusionTable> for FusionLayout {
+    type Error = LayoutError;
+
+    fn try_from(t: FusionTable) -> Result<Self, LayoutError> {
+        if t.inputs.is_empty() || t.inputs.len() > ModalitySet::MAX {
+            return Err(LayoutError::Modalities { found: t.inputs.len() });
+        }
+        for (field, value, least) in
+            [("width", t.width, 1), ("heads", t.heads, 1), ("blocks", t.blocks, 1), ("feature_width", t.feature_width, 1)]
+        {
+            if value < least {
+                return Err(LayoutError::TooSmall { field, least });
+            }
+        }
+        if t.classes < 2 {
+            return Err(LayoutError::TooSmall { field: "classes", least: 2 });
+        }
+        if t.width % t.heads != 0 {
+            return Err(LayoutError::Heads { width: t.width, heads: t.heads });
+        }
+        if let Some(modality) = t.inputs.iter().position(|i| !i.encoder.fits(i.kind)) {
+            return Err(LayoutError::Encoder { modality, shape: t.inputs[modality].kind.shape() });
+        }
+        Ok(Self {
+            inputs: t.inputs,
+            width: t.width,
+            heads: t.heads,
+            blocks: t.blocks,
+            feature_width: t.feature_width,
+            classes: t.classes,
+            scale: t.scale,
+            embedding_rows: t.embedding_rows,
+        })
+    }
+}
+
+impl FusionLayout {
+    /// The modalities, in order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Number of modalities M.
+    pub fn modalities(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Number of classes C.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Width D of the fused feature.
+    pub fn feature_width(&self) -> usize {
+        self.feature_width
+    }
+
+    /// Whether features have length one.
+    pub fn scale(&self) -> FeatureScale {
+        self.scale
+    }
+
+    /// Tokens T_m of a modality.
+    pub fn tokens(&self, modality: usize) -> usize {
+        self.inputs.get(modality).map_or(0, |i| i.encoder.tokens(i.kind))
+    }
+
+    /// The network with fresh weights: Burn's defaults, class token and positions zero, as the released PolyMNIST runs start
+    /// (method, section 2).
+    pub fn init(&self, device: &Device) -> FusionNetwork {
+        let (d, m) = (self.width, self.modalities());
+        let tokens: usize = (0..m).map(|i| self.tokens(i)).sum();
+        let zeros = |shape: [usize; 2]| -> Param<Tensor<2>> { Initializer::Zeros.init(shape, device) };
+        let projections = self.inputs.iter().map(|i| {
+            let width = i.encoder.token_width();
+            (width != d).then(|| LinearConfig::new(width, d).init(device))
+        });
+        FusionNetwork {
+            encoders: self.inputs.iter().map(|i| i.encoder.init(i.kind, device)).collect(),
+            projections: projections.collect(),
+            norms: (0..m).map(|_| LayerNormConfig::new(d).init(device)).collect(),
+            modality_embedding: EmbeddingConfig::new(m, d).init(device),
+            class_token: zeros([1, d]),
+            positions: zeros([1 + tokens, d]),
+            blocks: (0..self.blocks).map(|_| Block::new(d, self.heads, device)).collect(),
+            classifier: LinearConfig::new(d, self.classes).init(device),
+            projection: LinearConfig::new(d, self.feature_width).init(device),
+            layout: self.clone(),
+        }
+    }
+}
+
+/// The network. Weights have the names of these fields.
+#[derive(Module, Debug)]
+pub struct FusionNetwork {
+    encoders: Vec<Encoder>,
+    projections: Vec<Option<Linear>>,
+    norms: Vec<LayerNorm>,
+    modality_embedding: Embedding,
+    class_token: Param<Tensor<2>>,
+    positions: Param<Tensor<2>>,
+    blocks: Vec<Block>,
+    classifier: Linear,
+    projection: Linear,
+    #[module(skip)]
+    layout: FusionLayout,
+}
+
+/// What the network says of a batch under one subset.
+#[derive(Debug, Clone)]
+pub struct Fused {
+    /// Classifier outputs, `[B, C]`.
+    pub logits: Tensor<2>,
+    /// Fused features z, `[B, D]`.
+    pub feature: Tensor<2>,
+}
+
+impl FusionNetwork {
+    /// How it was built.
+    pub fn layout(&self) -> &FusionLayout {
+        &self.layout
+    }
+
+    /// Tokens of one modality, ready to be fused under any subset: `[B, values]` → `[B, T_m, d]`. Encoder, LayerNorm,
+    /// modality embedding and positions, in the order of method section 2 (the embedding of an absent modality is never read).
+    pub fn tokens(&self, modality: usize, x: Tensor<2>) -> Tensor<3> {
+        let mut tokens = self.encoders[modality].forward(x);
+        if let Some(projection) = &self.projections[modality] {
+            tokens = projection.forward(tokens);
+        }
+        let tokens = normalise(&self.norms[modality], tokens);
+        let (first, count) = (1 + self.first_token(modality), self.layout.tokens(modality));
+        let positions = self.positions.val().narrow(0, first, count);
+        tokens + (positions + self.embedding_row(modality)).unsqueeze::<3>()
+    }
+
+    /// Fuses the tokens of the present modalities, in ascending order of their number: each `[B, T_m, d]`, at least one.
+    pub fn fuse(&self, tokens: Vec<Tensor<3>>) -> Fused {
+        let [batch, _, width] = tokens[0].dims();
+        let class = (self.class_token.val() + self.positions.val().narrow(0, 0, 1)).unsqueeze::<3>();
+        let mut parts = vec![class.expand([batch, 1, width])];
+        parts.extend(tokens);
+        let mut x = Tensor::cat(parts, 1);
+        let (last, before) = match self.blocks.split_last() {
+            Some(split) => split,
+            None => return self.read(x.narrow(1, 0, 1)),
+        };
+        for block in before {
+            x = block.forward(x);
+        }
+        self.read(last.forward_first(x))
+    }
+
+    /// Classifier and projection on the class token `[B, 1, d]`.
+    fn read(&self, class_token: Tensor<3>) -> Fused {
+        let [batch, _, width] = class_token.dims();
+        let token = class_token.reshape([batch, width]);
+        let feature = self.projection.forward(token.clone());
+        let feature = match self.layout.scale {
+            FeatureScale::Unit => unit_length(feature),
+            FeatureScale::Free => feature,
+        };
+        Fused { logits: self.classifier.forward(token), feature }
+    }
+
+    fn first_token(&self, modality: usize) -> usize {
+        (0..modality).map(|m| self.layout.tokens(m)).sum()
+    }
+
+    fn embedding_row(&self, modality: usize) -> Tensor<2> {
+        let row = match self.layout.embedding_rows {
+            EmbeddingRows::OnePerModality => modality,
+            EmbeddingRows::Published => modality.min(1),
+        };
+        let table = self.modality_embedding.weight.val();
+        table.narrow(0, row, 1)
+    }
+}
+
+/// Rows scaled to length one (length below 1e-12 stays, as in PyTorch's normalise).
+fn unit_length(x: Tensor<2>) -> Tensor<2> {
+    let length = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
+    x / length
+}
+
+/// Indices as a tensor for gathering rows.
+pub(crate) fn rows(indices: &[usize], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = indices.iter().map(|i| i32::try_from(*i).unwrap_or(i32::MAX)).collect();
+    Tensor::from_data(TensorData::new(values, [indices.len()]), device)
+}

@@ -1,0 +1,8 @@
+//! Encoders, the fusion network, recovery models and the inference engine, on Burn.
+
+pub mod encoder;
+pub mod fusion;
+pub mod layers;
+pub mod ops;
+pub mod recovery;
+pub mod transformer;

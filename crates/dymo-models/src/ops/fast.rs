@@ -1,0 +1,360 @@
+//! The kernels as Burn operators on the `Flex` backend, with their backward passes.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
+use burn::tensor::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+use dymo_kernels::{self as kernels, Geometry};
+
+use super::NORM_EPSILON;
+
+/// Operators that the `Flex` backend gets from `dymo-kernels`. Only tensors of that backend may be handed in.
+#[backend_extension(Autodiff, Flex)]
+pub trait FastOps: Backend {
+    /// See [`super::conv2d`].
+    fn dymo_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+    /// See [`super::conv_transpose2d`].
+    #[allow(clippy::too_many_arguments)]
+    fn dymo_conv_transpose2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        height: usize,
+        width: usize,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+    /// See [`super::max_pool2`].
+    fn dymo_max_pool2(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`super::gelu`].
+    fn dymo_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`super::layer_norm`].
+    fn dymo_layer_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// A tensor whose elements stand in order from the first.
+fn settled(x: FlexTensor) -> FlexTensor {
+    if x.layout().is_contiguous() && x.layout().start_offset() == 0 { x } else { x.to_contiguous() }
+}
+
+fn slice(x: &FlexTensor) -> &[f32] {
+    &x.storage::<f32>()[..x.layout().num_elements()]
+}
+
+fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+}
+
+fn shape(x: &FlexTensor) -> &[usize] {
+    x.layout().shape().as_slice()
+}
+
+/// Geometry of a convolution whose image is `x` and whose weights are `weight`.
+fn image_geometry(x: &FlexTensor, weight: &FlexTensor, kernel: usize, stride: usize, padding: usize) -> Geometry {
+    let (x, w) = (shape(x), shape(weight));
+    Geometry {
+        batch: x[0],
+        height: x[1],
+        width: x[2],
+        channels: x[3],
+        filters: w[0],
+        kernel,
+        stride,
+        padding,
+    }
+}
+
+fn conv_forward(g: &Geometry, x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, relu: bool) -> FlexTensor {
+    let mut map = vec![0.0; g.map_len()];
+    kernels::conv2d(g, slice(x), slice(weight), Some(slice(bias)), relu, &mut map);
+    tensor(map, Shape::new([g.batch, g.map_height(), g.map_width(), g.filters]))
+}
+
+fn transpose_forward(g: &Geometry, x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, relu: bool) -> FlexTensor {
+    let mut image = vec![0.0; g.image_len()];
+    kernels::conv_transpose2d(g, slice(x), slice(weight), Some(slice(bias)), relu, &mut image);
+    tensor(image, Shape::new([g.batch, g.height, g.width, g.channels]))
+}
+
+impl FastOps for Flex {
+    fn dymo_conv2d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        relu: bool,
+    ) -> FlexTensor {
+        let (x, weight, bias) = (settled(x), settled(weight), settled(bias));
+        conv_forward(&image_geometry(&x, &weight, kernel, stride, padding), &x, &weight, &bias, relu)
+    }
+
+    fn dymo_conv_transpose2d(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        height: usize,
+        width: usize,
+        relu: bool,
+    ) -> FlexTensor {
+        let (x, weight, bias) = (settled(x), settled(weight), settled(bias));
+        let (batch, w) = (shape(&x)[0], shape(&weight));
+        let g = Geometry { batch, height, width, channels: w[1], filters: w[0], kernel, stride, padding };
+        transpose_forward(&g, &x, &weight, &bias, relu)
+    }
+
+    fn dymo_max_pool2(x: FlexTensor) -> FlexTensor {
+        let x = settled(x);
+        let [b, h, w, c] = [0, 1, 2, 3].map(|i| shape(&x)[i]);
+        tensor(kernels::max_pool2(slice(&x), h, w, c), Shape::new([b, h / 2, w / 2, c]))
+    }
+
+    fn dymo_gelu(x: FlexTensor) -> FlexTensor {
+        let x = settled(x);
+        let mut y = vec![0.0; x.layout().num_elements()];
+        kernels::gelu(slice(&x), &mut y);
+        tensor(y, x.layout().shape().clone())
+    }
+
+    fn dymo_layer_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor) -> FlexTensor {
+        let (x, gamma, beta) = (settled(x), settled(gamma), settled(beta));
+        let mut y = vec![0.0; x.layout().num_elements()];
+        kernels::layer_norm(slice(&x), slice(&gamma), slice(&beta), NORM_EPSILON as f32, &mut y);
+        tensor(y, x.layout().shape().clone())
+    }
+}
+
+/// What a convolution's backward pass needs: geometry, image (or map, transposed), weights, output if a ReLU was fused.
+#[derive(Clone, Debug)]
+struct ConvState {
+    geometry: Geometry,
+    input: FlexTensor,
+    weight: FlexTensor,
+    output: Option<FlexTensor>,
+}
+
+impl ConvState {
+    fn gradient_before_relu(&self, dy: FlexTensor) -> FlexTensor {
+        let dy = settled(dy);
+        match &self.output {
+            Some(y) => tensor(kernels::relu_backward(slice(y), slice(&dy)), dy.layout().shape().clone()),
+            None => dy,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 3> for ConvBackward {
+    type State = ConvState;
+
+    fn backward(self, ops: Ops<ConvState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight, bias] = ops.parents;
+        let state = ops.state;
+        let g = state.geometry;
+        let dy = state.gradient_before_relu(grads.consume::<Flex>(&ops.node));
+        if let Some(node) = x {
+            let mut dx = vec![0.0; g.image_len()];
+            kernels::conv2d_input_gradient(&g, slice(&dy), slice(&state.weight), &mut dx);
+            grads.register::<Flex>(node.id, tensor(dx, state.input.layout().shape().clone()));
+        }
+        if let Some(node) = weight {
+            let mut dw = vec![0.0; g.weight_len()];
+            kernels::conv2d_weight_gradient(&g, slice(&state.input), slice(&dy), &mut dw);
+            grads.register::<Flex>(node.id, tensor(dw, state.weight.layout().shape().clone()));
+        }
+        if let Some(node) = bias {
+            let db = kernels::sum_rows(slice(&dy), g.filters);
+            grads.register::<Flex>(node.id, tensor(db, Shape::new([g.filters])));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct TransposeBackward;
+
+impl Backward<Flex, 3> for TransposeBackward {
+    type State = ConvState;
+
+    fn backward(self, ops: Ops<ConvState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight, bias] = ops.parents;
+        let state = ops.state;
+        let g = state.geometry;
+        let dy = state.gradient_before_relu(grads.consume::<Flex>(&ops.node));
+        if let Some(node) = x {
+            let mut dx = vec![0.0; g.map_len()];
+            kernels::conv2d(&g, slice(&dy), slice(&state.weight), None, false, &mut dx);
+            grads.register::<Flex>(node.id, tensor(dx, state.input.layout().shape().clone()));
+        }
+        if let Some(node) = weight {
+            let mut dw = vec![0.0; g.weight_len()];
+            kernels::conv2d_weight_gradient(&g, slice(&dy), slice(&state.input), &mut dw);
+            grads.register::<Flex>(node.id, tensor(dw, state.weight.layout().shape().clone()));
+        }
+        if let Some(node) = bias {
+            let db = kernels::sum_rows(slice(&dy), g.channels);
+            grads.register::<Flex>(node.id, tensor(db, Shape::new([g.channels])));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PoolBackward;
+
+impl Backward<Flex, 1> for PoolBackward {
+    type State = FlexTensor;
+
+    fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [parent] = ops.parents;
+        let dy = settled(grads.consume::<Flex>(&ops.node));
+        if let Some(node) = parent {
+            let x = ops.state;
+            let [h, w, c] = [1, 2, 3].map(|i| shape(&x)[i]);
+            let dx = kernels::max_pool2_backward(slice(&x), h, w, c, slice(&dy));
+            grads.register::<Flex>(node.id, tensor(dx, x.layout().shape().clone()));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GeluBackward;
+
+impl Backward<Flex, 1> for GeluBackward {
+    type State = FlexTensor;
+
+    fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [parent] = ops.parents;
+        let dy = settled(grads.consume::<Flex>(&ops.node));
+        if let Some(node) = parent {
+            let x = ops.state;
+            let mut dx = vec![0.0; x.layout().num_elements()];
+            kernels::gelu_backward(slice(&x), slice(&dy), &mut dx);
+            grads.register::<Flex>(node.id, tensor(dx, x.layout().shape().clone()));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, gamma, beta] = ops.parents;
+        let (input, scale) = ops.state;
+        let dy = settled(grads.consume::<Flex>(&ops.node));
+        let mut dx = vec![0.0; input.layout().num_elements()];
+        let (dgamma, dbeta) =
+            kernels::layer_norm_backward(slice(&input), slice(&scale), NORM_EPSILON as f32, slice(&dy), &mut dx);
+        let width = Shape::new([dgamma.len()]);
+        if let Some(node) = x {
+            grads.register::<Flex>(node.id, tensor(dx, input.layout().shape().clone()));
+        }
+        if let Some(node) = gamma {
+            grads.register::<Flex>(node.id, tensor(dgamma, width.clone()));
+        }
+        if let Some(node) = beta {
+            grads.register::<Flex>(node.id, tensor(dbeta, width));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
+    fn dymo_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let (x, weight, bias) =
+            (settled(x.primitive().clone()), settled(weight.primitive().clone()), settled(bias.primitive().clone()));
+        let geometry = image_geometry(&x, &weight, kernel, stride, padding);
+        let y = conv_forward(&geometry, &x, &weight, &bias, relu);
+        match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let output = relu.then(|| y.clone());
+                prep.finish(ConvState { geometry, input: x, weight, output }, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn dymo_conv_transpose2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        height: usize,
+        width: usize,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let (x, weight, bias) =
+            (settled(x.primitive().clone()), settled(weight.primitive().clone()), settled(bias.primitive().clone()));
+        let (batch, w) = (shape(&x)[0], shape(&weight));
+        let geometry = Geometry { batch, height, width, channels: w[1], filters: w[0], kernel, stride, padding };
+        let y = transpose_forward(&geometry, &x, &weight, &bias, relu);
+        match TransposeBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let output = relu.then(|| y.clone());
+                prep.finish(ConvState { geometry, input: x, weight, output }, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn dymo_max_pool2(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node()];
+        let x = settled(x.primitive().clone());
+        let y = Flex::dymo_max_pool2(x.clone());
+        match PoolBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(x, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn dymo_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node()];
+        let x = settled(x.primitive().clone());
+        let y = Flex::dymo_gelu(x.clone());
+        match GeluBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(x, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn dymo_layer_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let (x, gamma, beta) =
+            (settled(x.primitive().clone()), settled(gamma.primitive().clone()), settled(beta.primitive().clone()));
+        let y = Flex::dymo_layer_norm(x.clone(), gamma.clone(), beta);
+        match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, gamma), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}

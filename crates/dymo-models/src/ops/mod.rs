@@ -1,0 +1,132 @@
+//! Operators with a fast route: the kernels of `dymo-kernels` as custom operators on the pure-Rust CPU backend, Burn's own
+//! operators on every other device. Both routes give the same numbers to rounding; a test holds them together.
+//!
+//! Images travel as `[batch, height, width, channels]`.
+
+mod fast;
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::module::{conv_transpose2d as burn_conv_transpose2d, conv2d as burn_conv2d, layer_norm as burn_norm};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Device, Tensor, activation};
+
+use fast::FastOps;
+
+/// ε of every LayerNorm (method, section 2.4).
+pub const NORM_EPSILON: f64 = 1e-5;
+
+/// Whether tensors of this device live in plain memory that the kernels can read.
+pub fn is_cpu(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// Window of a convolution: side, step and zeros around the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Side of the square window.
+    pub kernel: usize,
+    /// Step of the window.
+    pub stride: usize,
+    /// Zeros around the image.
+    pub padding: usize,
+}
+
+impl Window {
+    /// Extent of the map over an image of this extent.
+    pub fn map(&self, image: usize) -> usize {
+        (image + 2 * self.padding).saturating_sub(self.kernel) / self.stride + 1
+    }
+}
+
+fn to_nchw(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 3, 1, 2])
+}
+
+fn to_nhwc(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 2, 3, 1])
+}
+
+/// Convolution: `x [B, H, W, C]`, `weight [F, C, k, k]`, `bias [F]` → `[B, H', W', F]`, followed by ReLU if `relu`.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, window: Window, relu: bool) -> Tensor<4> {
+    if is_cpu(&x.device()) {
+        let (k, s, p) = (window.kernel, window.stride, window.padding);
+        return Tensor::from_dispatch(<Dispatch as FastOps>::dymo_conv2d(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            k,
+            s,
+            p,
+            relu,
+        ));
+    }
+    let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1; 2], 1);
+    let y = to_nhwc(burn_conv2d(to_nchw(x), weight, Some(bias), options));
+    if relu { activation::relu(y) } else { y }
+}
+
+/// Transposed convolution: `x [B, h, w, F]`, `weight [F, C, k, k]`, `bias [C]` → `[B, H, W, C]` with `size = [H, W]`, the image
+/// that `window` maps to `[h, w]` (this settles the output padding), followed by ReLU if `relu`.
+pub fn conv_transpose2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    window: Window,
+    size: [usize; 2],
+    relu: bool,
+) -> Tensor<4> {
+    let [_, h, w, _] = x.dims();
+    if is_cpu(&x.device()) {
+        return Tensor::from_dispatch(<Dispatch as FastOps>::dymo_conv_transpose2d(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            window.kernel,
+            window.stride,
+            window.padding,
+            size[0],
+            size[1],
+            relu,
+        ));
+    }
+    let extra = |map: usize, image: usize| image + 2 * window.padding - (map - 1) * window.stride - window.kernel;
+    let options = ConvTransposeOptions::new(
+        [window.stride; 2],
+        [window.padding; 2],
+        [extra(h, size[0]), extra(w, size[1])],
+        [1; 2],
+        1,
+    );
+    let y = to_nhwc(burn_conv_transpose2d(to_nchw(x), weight, Some(bias), options));
+    if relu { activation::relu(y) } else { y }
+}
+
+/// 2×2 max-pooling, stride 2: `[B, H, W, C]` → `[B, H/2, W/2, C]`.
+pub fn max_pool2(x: Tensor<4>) -> Tensor<4> {
+    if is_cpu(&x.device()) {
+        return Tensor::from_dispatch(<Dispatch as FastOps>::dymo_max_pool2(x.into_dispatch()));
+    }
+    let [b, h, w, c] = x.dims();
+    let even = x.narrow(1, 0, h / 2 * 2).narrow(2, 0, w / 2 * 2);
+    even.reshape([b, h / 2, 2, w / 2, 2, c]).max_dim(4).max_dim(2).reshape([b, h / 2, w / 2, c])
+}
+
+/// GELU with the exact error function, any shape.
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if is_cpu(&x.device()) {
+        return Tensor::from_dispatch(<Dispatch as FastOps>::dymo_gelu(x.into_dispatch()));
+    }
+    activation::gelu(x)
+}
+
+/// LayerNorm over the last dimension with ε [`NORM_EPSILON`]; `gamma`, `beta` are `[width]`.
+pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<D> {
+    if is_cpu(&x.device()) {
+        return Tensor::from_dispatch(<Dispatch as FastOps>::dymo_layer_norm(
+            x.into_dispatch(),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+        ));
+    }
+    burn_norm(x, gamma, Some(beta), NORM_EPSILON)
+}

@@ -1,0 +1,139 @@
+//! Recovery models: they fill in what is missing from what is observed, and from nothing else.
+
+mod guided;
+mod mopoe;
+mod noise;
+mod picture;
+mod retrieval;
+
+use burn::tensor::Tensor;
+use dymo_core::{Kind, ModalitySet};
+use serde::{Deserialize, Serialize};
+
+pub use guided::{Guided, GuidedLoss, GuidedRecovery, GuidedSettings, SourceGroup};
+pub use mopoe::{Mopoe, MopoeLoss, MopoeRecovery, MopoeSettings};
+pub use noise::standard_normal;
+pub use picture::{Gaussian, PictureDecoder, PictureEncoder};
+pub use retrieval::{Gallery, Retrieval};
+
+/// Samples that have the same modalities observed.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The observed modalities; never empty.
+    pub present: ModalitySet,
+    /// One tensor per observed modality, ascending: `[n, values]`.
+    pub inputs: Vec<Tensor<2>>,
+    /// A number for each sample, from which its random draws are made: the same id and seed give the same draw in any batch.
+    pub ids: Vec<u64>,
+}
+
+impl Observed {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// Whether a latent is drawn from its posterior or taken at its mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Draw {
+    /// A sample of the posterior, seeded per sample.
+    Sample,
+    /// The posterior mean.
+    #[default]
+    Mean,
+}
+
+/// Why a recovery could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryError {
+    /// A training sample could not be read while its modality was to be shown.
+    #[error("training sample {index} could not be read for retrieval: {reason}")]
+    Gallery {
+        /// Number of the training sample.
+        index: usize,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Nothing is observed, or the inputs do not belong to the observed set.
+    #[error("{inputs} inputs for the observed set {present}: one is needed for each, and at least one")]
+    Inputs {
+        /// Tensors handed in.
+        inputs: usize,
+        /// The observed set.
+        present: ModalitySet,
+    },
+}
+
+/// A model that fills in missing modalities.
+///
+/// Law 1: the result for a sample depends on its observed inputs, its id and the model's seed, never on its neighbours.
+/// Law 2: only the wanted modalities are computed; observed ones are not touched.
+pub trait Recovery: Send + Sync {
+    /// Its name in settings and reports.
+    fn name(&self) -> &'static str;
+
+    /// One tensor `[n, values]` for each wanted modality, ascending.
+    ///
+    /// # Errors
+    /// See [`RecoveryError`].
+    fn recover(&self, observed: &Observed, wanted: ModalitySet) -> Result<Vec<Tensor<2>>, RecoveryError>;
+
+    /// The model's own class probabilities from what is observed, `[n, C]`, where it has any.
+    fn class_probabilities(&self, _observed: &Observed) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// Whether recovered modalities are copies of training data, which a report must say.
+    fn shows_training_data(&self) -> bool {
+        false
+    }
+}
+
+/// Why a recovery model cannot be built for these modalities.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryLayoutError {
+    /// Decoders exist for pictures and volumes.
+    #[error("modality {modality} has shape {shape:?}, the {model} model decodes pictures of at least {least}×{least}: choose retrieval for it")]
+    NoDecoder {
+        /// Name of the model.
+        model: &'static str,
+        /// Number of the modality.
+        modality: usize,
+        /// Its shape.
+        shape: [usize; 3],
+        /// Smallest side.
+        least: usize,
+    },
+    /// An extent of zero.
+    #[error("{field} is 0, at least 1 is needed")]
+    Zero {
+        /// Name of the setting.
+        field: &'static str,
+    },
+}
+
+/// Checks that every modality can be decoded by a stack of `layers` transposed convolutions.
+fn check_pictures(model: &'static str, kinds: &[Kind], layers: usize) -> Result<(), RecoveryLayoutError> {
+    let least = 1 << layers;
+    for (modality, kind) in kinds.iter().enumerate() {
+        let shape = kind.shape();
+        if matches!(kind, Kind::Text { .. }) || shape[0] < least || shape[1] < least {
+            return Err(RecoveryLayoutError::NoDecoder { model, modality, shape, least });
+        }
+    }
+    Ok(())
+}
+
+fn check_inputs(observed: &Observed) -> Result<(), RecoveryError> {
+    let (inputs, present) = (observed.inputs.len(), observed.present);
+    if inputs == 0 || inputs != present.len() { Err(RecoveryError::Inputs { inputs, present }) } else { Ok(()) }
+}

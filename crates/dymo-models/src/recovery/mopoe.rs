@@ -1,0 +1,183 @@
+//! MoPoE: a product of experts inside a subset, a mixture over all subsets (method, section 6; details, section 5).
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use dymo_core::{Kind, ModalitySet, subsets};
+use serde::{Deserialize, Serialize};
+
+use super::noise::standard_normal;
+use super::picture::{Gaussian, PictureDecoder, PictureEncoder, laplace_loss};
+use super::{Draw, Observed, Recovery, RecoveryError, RecoveryLayoutError, check_inputs, check_pictures};
+
+/// Scale of the Laplace likelihood of pictures.
+const LAPLACE_SCALE: f64 = 0.75;
+/// Added to every expert's variance, as published.
+const VARIANCE_FLOOR: f64 = 1e-8;
+
+/// Shape of a MoPoE and the weight of its divergence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MopoeSettings {
+    /// Width of the latent. Published: 512.
+    pub latent: usize,
+    /// Filters of the convolutions.
+    pub widths: Vec<usize>,
+    /// Width of the layer between convolutions and heads; the released networks use the latent's width.
+    pub hidden: Option<usize>,
+    /// Weight β of the divergence: 5 in the published model file, 2.5 in the scripts that most likely made the released weights.
+    pub beta: f64,
+    /// Whether recovery draws from the posterior, as published, or takes its mean.
+    pub draw: Draw,
+}
+
+impl Default for MopoeSettings {
+    fn default() -> Self {
+        Self { latent: 512, widths: vec![32, 64, 128], hidden: None, beta: 2.5, draw: Draw::Sample }
+    }
+}
+
+impl MopoeSettings {
+    /// A model with fresh weights for these modalities.
+    ///
+    /// # Errors
+    /// If a modality is no picture or volume, or an extent is zero.
+    pub fn init(&self, kinds: &[Kind], device: &Device) -> Result<Mopoe, RecoveryLayoutError> {
+        if self.latent == 0 {
+            return Err(RecoveryLayoutError::Zero { field: "latent" });
+        }
+        check_pictures("MoPoE", kinds, self.widths.len())?;
+        let hidden = self.hidden.unwrap_or(self.latent);
+        Ok(Mopoe {
+            encoders: kinds.iter().map(|k| PictureEncoder::new(*k, &self.widths, hidden, self.latent, device)).collect(),
+            decoders: kinds.iter().map(|k| PictureDecoder::new(*k, &self.widths, self.latent, device)).collect(),
+        })
+    }
+}
+
+/// The model: an encoder and a decoder for each modality, one shared latent.
+#[derive(Module, Debug)]
+pub struct Mopoe {
+    encoders: Vec<PictureEncoder>,
+    decoders: Vec<PictureDecoder>,
+}
+
+/// The parts of a training step's loss, each `[1]`.
+#[derive(Debug, Clone)]
+pub struct MopoeLoss {
+    /// Reconstruction of all modalities, nats per sample.
+    pub reconstruction: Tensor<1>,
+    /// Mean divergence over all subsets, nats per sample, not weighted.
+    pub divergence: Tensor<1>,
+    /// What is minimised.
+    pub total: Tensor<1>,
+}
+
+impl Mopoe {
+    /// The posterior of a subset of complete or partial data: inputs of its modalities, ascending, `[n, values]`.
+    pub fn posterior(&self, present: ModalitySet, inputs: &[Tensor<2>]) -> Gaussian {
+        let experts: Vec<Gaussian> =
+            present.iter().zip(inputs).map(|(m, x)| self.encoders[m].forward(x.clone())).collect();
+        let refs: Vec<&Gaussian> = experts.iter().collect();
+        product_of_experts(&refs, present.len() == self.encoders.len())
+    }
+
+    /// Decoder of one modality: `[n, Z]` → `[n, values]`.
+    pub fn decode(&self, modality: usize, latent: Tensor<2>) -> Tensor<2> {
+        self.decoders[modality].forward(latent)
+    }
+
+    /// The published objective on complete data, one tensor per modality; `noise` `[B, Z]`; `nominal_batch` divides the divergence
+    /// as published (the configured batch, also for a smaller last one).
+    pub fn loss(&self, inputs: &[Tensor<2>], noise: Tensor<2>, beta: f64, nominal_batch: usize) -> MopoeLoss {
+        let batch = inputs[0].dims()[0];
+        let experts: Vec<Gaussian> = self.encoders.iter().zip(inputs).map(|(e, x)| e.forward(x.clone())).collect();
+        let all = subsets(experts.len());
+        let share = batch / all.len();
+        let (mut means, mut logs) = (Vec::new(), Vec::new());
+        let mut divergence: Option<Tensor<1>> = None;
+        for (place, subset) in all.iter().enumerate() {
+            let members: Vec<&Gaussian> = subset.iter().map(|m| &experts[m]).collect();
+            let joint = product_of_experts(&members, members.len() == experts.len());
+            let kl = joint.divergence_from_standard().sum() / (nominal_batch * all.len()) as f64;
+            divergence = Some(match divergence {
+                Some(sum) => sum + kl,
+                None => kl,
+            });
+            // The mixture goes by place in the batch: the last subset takes what is left over.
+            let (start, end) = (place * share, if place + 1 == all.len() { batch } else { (place + 1) * share });
+            if end > start {
+                means.push(joint.mean.narrow(0, start, end - start));
+                logs.push(joint.log_variance.narrow(0, start, end - start));
+            }
+        }
+        let mixture = Gaussian { mean: Tensor::cat(means, 0), log_variance: Tensor::cat(logs, 0) };
+        let latent = mixture.draw(noise);
+        let mut reconstruction = Tensor::zeros([1], &latent.device());
+        for (decoder, x) in self.decoders.iter().zip(inputs) {
+            reconstruction = reconstruction + laplace_loss(decoder.forward(latent.clone()), x.clone(), LAPLACE_SCALE);
+        }
+        let divergence = divergence.unwrap_or_else(|| Tensor::zeros([1], &latent.device()));
+        let total = reconstruction.clone() + divergence.clone() * beta;
+        MopoeLoss { reconstruction, divergence, total }
+    }
+}
+
+/// Precision-weighted product; a standard normal expert joins only where all modalities are in (`complete`).
+fn product_of_experts(experts: &[&Gaussian], complete: bool) -> Gaussian {
+    let mut precision: Option<Tensor<2>> = None;
+    let mut weighted: Option<Tensor<2>> = None;
+    for expert in experts {
+        let p = (expert.log_variance.clone().exp() + VARIANCE_FLOOR).recip();
+        let w = expert.mean.clone() * p.clone();
+        precision = Some(precision.map_or(p.clone(), |sum| sum + p));
+        weighted = Some(weighted.map_or(w.clone(), |sum| sum + w));
+    }
+    match (precision, weighted) {
+        (Some(precision), Some(weighted)) => {
+            let precision = if complete { precision + 1.0 / (1.0 + VARIANCE_FLOOR) } else { precision };
+            Gaussian { mean: weighted / precision.clone(), log_variance: -precision.log() }
+        }
+        _ => unreachable_product(),
+    }
+}
+
+/// No subset is empty, so there is always an expert; the empty product is the prior of no width.
+fn unreachable_product() -> Gaussian {
+    let empty = Tensor::zeros([0, 0], &Device::default());
+    Gaussian { mean: empty.clone(), log_variance: empty }
+}
+
+/// A trained MoPoE as recovery model.
+#[derive(Debug)]
+pub struct MopoeRecovery {
+    model: Mopoe,
+    draw: Draw,
+    seed: u64,
+    latent: usize,
+}
+
+impl MopoeRecovery {
+    /// `seed` settles the draws.
+    pub fn new(model: Mopoe, settings: &MopoeSettings, seed: u64) -> Self {
+        Self { model, draw: settings.draw, seed, latent: settings.latent }
+    }
+}
+
+impl Recovery for MopoeRecovery {
+    fn name(&self) -> &'static str {
+        "mopoe"
+    }
+
+    fn recover(&self, observed: &Observed, wanted: ModalitySet) -> Result<Vec<Tensor<2>>, RecoveryError> {
+        check_inputs(observed)?;
+        let posterior = self.model.posterior(observed.present, &observed.inputs);
+        let latent = match self.draw {
+            Draw::Mean => posterior.mean,
+            Draw::Sample => {
+                let device = posterior.mean.device();
+                posterior.draw(standard_normal(self.seed, &observed.ids, self.latent, &device))
+            }
+        };
+        Ok(wanted.iter().map(|m| self.model.decode(m, latent.clone())).collect())
+    }
+}

@@ -1,0 +1,83 @@
+//! The pre-norm transformer block of the fusion network (method, section 2.4).
+
+use burn::module::Module;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation};
+
+use crate::layers::normalise;
+use crate::ops;
+
+/// Width of the hidden layer of a block in widths of the block.
+const MLP_RATIO: usize = 4;
+
+/// Attention (joint query, key and value without bias; output with bias), then an MLP with exact GELU, each behind a LayerNorm
+/// and added to its input.
+#[derive(Module, Debug)]
+pub struct Block {
+    norm1: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl Block {
+    /// `heads` divides `width`.
+    pub fn new(width: usize, heads: usize, device: &Device) -> Self {
+        Self {
+            norm1: LayerNormConfig::new(width).init(device),
+            qkv: LinearConfig::new(width, 3 * width).with_bias(false).init(device),
+            proj: LinearConfig::new(width, width).init(device),
+            norm2: LayerNormConfig::new(width).init(device),
+            fc1: LinearConfig::new(width, MLP_RATIO * width).init(device),
+            fc2: LinearConfig::new(MLP_RATIO * width, width).init(device),
+            heads,
+        }
+    }
+
+    /// All tokens: `[B, N, d]` → `[B, N, d]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let tokens = x.dims()[1];
+        self.read(x, tokens)
+    }
+
+    /// The same output for the first token only: `[B, N, d]` → `[B, 1, d]`. Exact: the other tokens enter as keys and values.
+    pub fn forward_first(&self, x: Tensor<3>) -> Tensor<3> {
+        self.read(x, 1)
+    }
+
+    fn read(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+        let normal = normalise(&self.norm1, x.clone());
+        let x = x.narrow(1, 0, queries) + self.attend(normal, queries);
+        let hidden = ops::gelu(self.fc1.forward(normalise(&self.norm2, x.clone())));
+        x + self.fc2.forward(hidden)
+    }
+
+    /// Attention of the first `queries` tokens over all: `[B, N, d]` → `[B, queries, d]`.
+    fn attend(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+        let [batch, tokens, width] = x.dims();
+        let head = width / self.heads;
+        let weight = self.qkv.weight.val();
+        let split = |x: Tensor<3>, first: usize, parts: usize, tokens: usize| {
+            let product = x.reshape([batch * tokens, width]).matmul(weight.clone().narrow(1, first * width, parts * width));
+            product.reshape([batch, tokens, parts, self.heads, head]).permute([2, 0, 3, 1, 4])
+        };
+        let part = |x: &Tensor<5>, index: usize, tokens: usize| {
+            x.clone().narrow(0, index, 1).reshape([batch, self.heads, tokens, head])
+        };
+        let (q, k, v) = if queries == tokens {
+            let qkv = split(x, 0, 3, tokens);
+            (part(&qkv, 0, tokens), part(&qkv, 1, tokens), part(&qkv, 2, tokens))
+        } else {
+            let q = split(x.clone().narrow(1, 0, queries), 0, 1, queries);
+            let kv = split(x, 1, 2, tokens);
+            (part(&q, 0, queries), part(&kv, 0, tokens), part(&kv, 1, tokens))
+        };
+        let scores = (q * (1.0 / (head as f64).sqrt())).matmul(k.swap_dims(2, 3));
+        let mixed = activation::softmax(scores, 3).matmul(v);
+        self.proj.forward(mixed.swap_dims(1, 2).reshape([batch, queries, width]))
+    }
+}

@@ -1,0 +1,66 @@
+//! The report as one plain value.
+
+use crate::gallery::GallerySample;
+use crate::records::{
+    AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability,
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything that the page shows. Every list may be empty; its section is then left out or says so.
+///
+/// Comes out of [`Report::read`] as it went into [`Report::write`], except that infinities become NaN.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// What was run, with what, for how long.
+    pub provenance: Provenance,
+    /// Names of the modalities, by number; used where subsets are explained.
+    pub modalities: Vec<String>,
+    /// How every arm did.
+    pub records: Vec<Record>,
+    /// Arms against each other on the same samples.
+    pub differences: Vec<PairedDifference>,
+    /// Training, where anything was trained.
+    pub learning_curves: Vec<LearningCurve>,
+    /// Whether confidence can be believed.
+    pub reliability: Vec<Reliability>,
+    /// What selection let in.
+    pub accepted: Vec<AcceptedBySubset>,
+    /// How good the recovered modalities are.
+    pub recovery_quality: Vec<RecoveryQuality>,
+    /// The information bound.
+    pub bounds: Vec<Bound>,
+    /// Accuracy against the least gain asked for.
+    pub min_gain: Vec<MinGain>,
+    /// Samples to look at.
+    pub gallery: Vec<GallerySample>,
+}
+
+/// Where the numbers come from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Title of the page.
+    pub title: String,
+    /// The command that was given.
+    pub command: String,
+    /// The seed that everything random follows.
+    pub seed: u64,
+    /// The device, as in `cpu`.
+    pub device: String,
+    /// Threads used.
+    pub threads: usize,
+    /// Wall-clock time of the whole run.
+    #[serde(with = "crate::number")]
+    pub duration_seconds: f64,
+    /// `(name, version)` of programs and libraries.
+    pub versions: Vec<(String, String)>,
+    /// The effective settings, as TOML.
+    pub settings_toml: String,
+    /// What the data are, where from, under which licence.
+    pub data_note: String,
+    /// Which weights were used and how they came about.
+    pub weights_note: String,
+    /// Anything else that a reader must know.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,99 @@
+//! One file that holds everything a training needs to go on: whole or absent, because it is written beside its name and renamed.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use atomic_write_file::AtomicWriteFile;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::trainer::History;
+
+const MAGIC: &[u8; 8] = b"dymockp1";
+
+/// Where a training stands. The byte strings are Burn records.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint {
+    pub place: Place,
+    pub model: Vec<u8>,
+    pub optimiser: Vec<u8>,
+    /// Weights of the best epoch so far, if one has ended.
+    pub best: Vec<u8>,
+}
+
+/// The numbers of a checkpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Says which settings the run has; a checkpoint of another run is refused.
+    pub run: String,
+    pub epoch: usize,
+    pub batch: usize,
+    pub step: usize,
+    pub best_epoch: usize,
+    pub best_score: Option<f64>,
+    pub stale_epochs: usize,
+    pub finished: bool,
+    pub seconds: f64,
+    pub history: History,
+    /// What the objective carries from step to step, as bits, so that a resumed sum is the same sum.
+    pub objective: Vec<u64>,
+    /// Sums of the running epoch's quantities.
+    pub sums: Vec<(String, u64)>,
+    pub samples: usize,
+}
+
+impl Checkpoint {
+    /// Writes the file; whoever reads sees the old one or the new one, whole.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let fail = TrainError::file(path);
+        self.write(path).map_err(fail)
+    }
+
+    fn write(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let place = serde_json::to_vec(&self.place)?;
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(MAGIC)?;
+        for part in [&place, &self.model, &self.optimiser, &self.best] {
+            file.write_all(&(part.len() as u64).to_le_bytes())?;
+            file.write_all(part)?;
+        }
+        file.commit()
+    }
+
+    /// Reads the file back; `None` where there is none.
+    pub fn load(path: &Path) -> Result<Option<Self>, TrainError> {
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(TrainError::file(path)(error)),
+        };
+        let refuse = |reason: String| TrainError::Checkpoint { path: path.into(), reason };
+        let size = file.metadata().map_err(TrainError::file(path))?.len();
+        let mut file = std::io::BufReader::new(file);
+        let mut magic = [0; 8];
+        file.read_exact(&mut magic).map_err(|e| refuse(format!("not a checkpoint ({e})")))?;
+        if &magic != MAGIC {
+            return Err(refuse("not a checkpoint of this version".into()));
+        }
+        let mut part = || -> Result<Vec<u8>, TrainError> {
+            let mut length = [0; 8];
+            file.read_exact(&mut length).map_err(|e| refuse(format!("cut short ({e})")))?;
+            let length = u64::from_le_bytes(length);
+            if length > size {
+                return Err(refuse(format!("a part of {length} bytes in a file of {size}")));
+            }
+            let mut bytes = Vec::new();
+            (&mut file).take(length).read_to_end(&mut bytes).map_err(TrainError::file(path))?;
+            if bytes.len() as u64 != length {
+                return Err(refuse(format!("cut short: {} of {length} bytes of a part", bytes.len())));
+            }
+            Ok(bytes)
+        };
+        let (place, model, optimiser, best) = (part()?, part()?, part()?, part()?);
+        let place = serde_json::from_slice(&place).map_err(|e| refuse(format!("its header cannot be read ({e})")))?;
+        Ok(Some(Self { place, model, optimiser, best }))
+    }
+}

@@ -1,0 +1,78 @@
+//! What can go wrong while training or evaluating.
+
+use std::path::PathBuf;
+
+use dymo_data::ReadError;
+use dymo_models::recovery::{RecoveryError, RecoveryLayoutError};
+
+/// Why training, fitting or evaluation stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A sample could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A loss or weight is no longer a number.
+    #[error("the {quantity} of {stage} became {value} in step {step}: lower the learning rate, or look for broken inputs")]
+    NotFinite {
+        /// Stage in training.
+        stage: String,
+        /// What was looked at.
+        quantity: String,
+        /// Its value.
+        value: f64,
+        /// Step since the start.
+        step: usize,
+    },
+    /// There is nothing to train or evaluate on.
+    #[error("{split} has {found} samples, at least {wanted} are needed")]
+    TooFewSamples {
+        /// Which split.
+        split: String,
+        /// Samples found.
+        found: usize,
+        /// Samples wanted.
+        wanted: usize,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A checkpoint that cannot be used.
+    #[error("{path}: {reason}; delete it to start again", path = path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A recovery model that cannot be built.
+    #[error(transparent)]
+    RecoveryLayout(#[from] RecoveryLayoutError),
+    /// A recovery that failed.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// Class statistics that do not fit.
+    #[error(transparent)]
+    Statistics(#[from] dymo_reward::StatisticsError),
+    /// Stopped on request; everything so far is saved.
+    #[error("stopped on request after step {step} of {stage}")]
+    Stopped {
+        /// Stage in training.
+        stage: String,
+        /// Steps done.
+        step: usize,
+    },
+}
+
+impl TrainError {
+    /// Attaches a path to an error of the system.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,0 +1,195 @@
+//! Training of the fusion network (method, section 3): K subsets a batch, cross-entropy, and from the fourth epoch on the
+//! prototype loss. A batch is encoded once for all its subsets, and absent tokens are never computed: both are exact for
+//! encoders without dropout and batch norm, which are all that exist here.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use dymo_core::{ModalitySet, subsets};
+use dymo_data::Samples;
+use dymo_models::fusion::{FeatureScale, Fused, FusionLayout, FusionNetwork};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{Batch, Purpose, choose, generator, values};
+use crate::error::TrainError;
+use crate::trainer::{Moment, Objective, StepLoss};
+
+/// Settings of the loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FusionLoss {
+    /// Subsets K drawn for each batch.
+    pub subsets_per_batch: usize,
+    /// First epoch (from 0) with the prototype loss.
+    pub prototypes_from: usize,
+    /// Weight of the prototype loss.
+    pub prototype_weight: f64,
+    /// Temperature t of the softmax over prototypes.
+    pub temperature: f64,
+}
+
+impl Default for FusionLoss {
+    fn default() -> Self {
+        Self { subsets_per_batch: 5, prototypes_from: 3, prototype_weight: 1.0, temperature: 0.1 }
+    }
+}
+
+/// Fusion training on one split, validated on another.
+pub struct FusionObjective {
+    layout: FusionLayout,
+    loss: FusionLoss,
+    validation: Arc<dyn Samples>,
+    device: Device,
+    all: Vec<ModalitySet>,
+    /// Class means of the epoch before, `[C, D]`, once there is one.
+    prototypes: Option<Vec<f64>>,
+    /// Sums `[C, D]` and counts `[C]` of the running epoch.
+    sums: Vec<f64>,
+    counts: Vec<f64>,
+}
+
+/// Samples that are validated at once.
+const VALIDATION_BATCH: usize = 256;
+
+impl FusionObjective {
+    /// Trains `layout` on `device`.
+    pub fn new(layout: FusionLayout, loss: FusionLoss, validation: Arc<dyn Samples>, device: Device) -> Self {
+        let (classes, width) = (layout.classes(), layout.feature_width());
+        let all = subsets(layout.modalities());
+        Self {
+            layout,
+            loss,
+            validation,
+            device,
+            all,
+            prototypes: None,
+            sums: vec![0.0; classes * width],
+            counts: vec![0.0; classes],
+        }
+    }
+
+    /// Mean cross-entropy of softmax(similarity / t) against the label; prototypes are constants. `[B, D]` → `[1]`.
+    fn prototype_loss(&self, feature: Tensor<2>, prototypes: &[f64], labels: &Batch) -> Tensor<1> {
+        let device = feature.device();
+        let (classes, width) = (self.layout.classes(), self.layout.feature_width());
+        let table: Vec<f32> = prototypes.iter().map(|v| *v as f32).collect();
+        let table = Tensor::<2>::from_data(TensorData::new(table, [classes, width]), &device);
+        let inner = feature.clone().matmul(table.clone().transpose());
+        let similarity = match self.layout.scale() {
+            FeatureScale::Unit => inner,
+            FeatureScale::Free => {
+                let lengths = table.powi_scalar(2).sum_dim(1).transpose() + feature.powi_scalar(2).sum_dim(1);
+                inner * 2.0 - lengths
+            }
+        };
+        cross_entropy(similarity / self.loss.temperature, labels)
+    }
+
+    fn collect(&mut self, feature: Tensor<2>, labels: &[usize]) {
+        let width = self.layout.feature_width();
+        for (row, label) in values(feature).chunks_exact(width).zip(labels) {
+            self.counts[*label] += 1.0;
+            let sum = &mut self.sums[label * width..(label + 1) * width];
+            sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+        }
+    }
+}
+
+/// Mean cross-entropy, `[B, C]` → `[1]`.
+fn cross_entropy(logits: Tensor<2>, batch: &Batch) -> Tensor<1> {
+    let labels = batch.label_tensor(&logits.device());
+    -activation::log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean()
+}
+
+/// Fuses the tokens of a subset's modalities.
+fn fuse(network: &FusionNetwork, tokens: &[Tensor<3>], subset: ModalitySet) -> Fused {
+    network.fuse(subset.iter().map(|m| tokens[m].clone()).collect())
+}
+
+impl Objective for FusionObjective {
+    type Model = FusionNetwork;
+
+    fn stage(&self) -> &str {
+        match self.layout.scale() {
+            FeatureScale::Unit => "fusion (cosine)",
+            FeatureScale::Free => "fusion (Euclid)",
+        }
+    }
+
+    fn init(&self, device: &Device) -> Result<FusionNetwork, TrainError> {
+        Ok(self.layout.init(device))
+    }
+
+    fn step(&mut self, model: &FusionNetwork, batch: &Batch, moment: Moment) -> Result<StepLoss, TrainError> {
+        let mut rng = generator(moment.seed, Purpose::Subsets, moment.step as u64);
+        let drawn = choose(&self.all, self.loss.subsets_per_batch, &mut rng);
+        let needed = drawn.iter().fold(ModalitySet::EMPTY, |sum, s| sum.union(*s));
+        let device = batch.inputs[0].device();
+        let tokens: Vec<Tensor<3>> = (0..self.layout.modalities())
+            .map(|m| {
+                if needed.contains(m) { model.tokens(m, batch.inputs[m].clone()) } else { Tensor::zeros([1, 1, 1], &device) }
+            })
+            .collect();
+        let share = 1.0 / drawn.len() as f64;
+        let mut label = Tensor::zeros([1], &device);
+        let mut prototype = Tensor::zeros([1], &device);
+        let prototypes = self.prototypes.clone();
+        for subset in &drawn {
+            let fused = fuse(model, &tokens, *subset);
+            label = label + cross_entropy(fused.logits, batch) * share;
+            if let Some(prototypes) = &prototypes {
+                prototype = prototype + self.prototype_loss(fused.feature.clone(), prototypes, batch) * share;
+            }
+            self.collect(fused.feature.detach(), &batch.labels);
+        }
+        let active = prototypes.is_some() && moment.epoch >= self.loss.prototypes_from;
+        let total = if active { label.clone() + prototype.clone() * self.loss.prototype_weight } else { label.clone() };
+        Ok(StepLoss { total, parts: vec![("cross-entropy", label), ("prototype loss", prototype)] })
+    }
+
+    fn end_epoch(&mut self) {
+        let width = self.layout.feature_width();
+        let means = self.sums.iter().enumerate().map(|(i, sum)| sum / self.counts[i / width].max(1.0));
+        self.prototypes = Some(means.collect());
+        self.sums.fill(0.0);
+        self.counts.fill(0.0);
+    }
+
+    /// Accuracy over the pooled predictions of all subsets, and the mean cross-entropy.
+    fn validate(&mut self, model: &FusionNetwork, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        let (mut right, mut loss, mut seen) = (0.0, 0.0, 0.0);
+        let indices: Vec<usize> = (0..self.validation.len()).collect();
+        for chunk in indices.chunks(VALIDATION_BATCH) {
+            let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
+            let tokens: Vec<Tensor<3>> =
+                batch.inputs.iter().enumerate().map(|(m, x)| model.tokens(m, x.clone())).collect();
+            for subset in &self.all {
+                let logits = fuse(model, &tokens, *subset).logits;
+                let classes = self.layout.classes();
+                for (row, label) in values(activation::log_softmax(logits, 1)).chunks_exact(classes).zip(&batch.labels) {
+                    let best = (0..classes).fold(0, |best, k| if row[k] > row[best] { k } else { best });
+                    right += if best == *label { 1.0 } else { 0.0 };
+                    loss -= f64::from(row[*label]);
+                    seen += 1.0;
+                }
+            }
+        }
+        Ok(vec![("accuracy over all subsets", right / seen), ("cross-entropy", loss / seen)])
+    }
+
+    fn carried(&self) -> Vec<f64> {
+        let has = if self.prototypes.is_some() { 1.0 } else { 0.0 };
+        let prototypes = self.prototypes.clone().unwrap_or_else(|| vec![0.0; self.sums.len()]);
+        [vec![has], prototypes, self.sums.clone(), self.counts.clone()].concat()
+    }
+
+    fn carry_on(&mut self, carried: &[f64]) {
+        let (table, classes) = (self.sums.len(), self.counts.len());
+        if carried.len() != 1 + 2 * table + classes {
+            return;
+        }
+        self.prototypes = (carried[0] > 0.0).then(|| carried[1..=table].to_vec());
+        self.sums.copy_from_slice(&carried[1 + table..1 + 2 * table]);
+        self.counts.copy_from_slice(&carried[1 + 2 * table..]);
+    }
+}

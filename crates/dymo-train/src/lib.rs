@@ -1,0 +1,11 @@
+//! Training loops, statistics fitting, checkpoints and evaluation.
+
+mod batch;
+mod checkpoint;
+mod error;
+pub mod fusion;
+pub mod recovery;
+pub mod trainer;
+
+pub use batch::{Batch, read_modality};
+pub use error::TrainError;

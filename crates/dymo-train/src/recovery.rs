@@ -1,0 +1,184 @@
+//! Training of the recovery models on complete data.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor};
+use dymo_core::{Kind, ModalitySet, Schema};
+use dymo_data::Samples;
+use dymo_models::recovery::{Guided, GuidedSettings, Mopoe, MopoeSettings, SourceGroup, standard_normal};
+use rand::RngExt;
+
+use crate::batch::{Batch, Purpose, generator, scalar, values};
+use crate::error::TrainError;
+use crate::trainer::{Moment, Objective, StepLoss};
+
+const VALIDATION_BATCH: usize = 256;
+/// Held-out samples that a recovery model is judged on after an epoch.
+const VALIDATION_SAMPLES: usize = 1024;
+
+fn kinds(schema: &Schema) -> Vec<Kind> {
+    schema.modalities().iter().map(|m| m.kind()).collect()
+}
+
+/// A seed for a step's noise.
+fn noise_seed(moment: Moment) -> u64 {
+    generator(moment.seed, Purpose::Noise, moment.step as u64).random()
+}
+
+/// Training of [`Guided`].
+pub struct GuidedObjective {
+    settings: GuidedSettings,
+    schema: Schema,
+    validation: Arc<dyn Samples>,
+    device: Device,
+}
+
+impl GuidedObjective {
+    /// Trains on samples of `validation`'s schema.
+    pub fn new(settings: GuidedSettings, validation: Arc<dyn Samples>, device: Device) -> Self {
+        Self { settings, schema: validation.schema().clone(), validation, device }
+    }
+
+    /// The samples of a batch whose source is `source`.
+    fn group(&self, batch: &Batch, source: usize, members: &[usize], moment: Moment) -> SourceGroup {
+        let device = batch.inputs[0].device();
+        let rows = rows(members, &device);
+        let ids: Vec<u64> = members.iter().map(|i| *i as u64).collect();
+        let seed = noise_seed(moment);
+        let noise = |place: u64, width| standard_normal(seed.wrapping_add(place), &ids, width, &device);
+        let labels: Vec<usize> = members.iter().map(|i| batch.labels[*i]).collect();
+        SourceGroup {
+            source,
+            inputs: batch.inputs.iter().map(|x| x.clone().select(0, rows.clone())).collect(),
+            labels: crate::batch::label_tensor(&labels, &device),
+            shared_noise: noise(0, self.settings.shared),
+            private_noise: (0..batch.inputs.len()).map(|m| noise(1 + m as u64, self.settings.private)).collect(),
+        }
+    }
+}
+
+fn rows(indices: &[usize], device: &Device) -> Tensor<1, Int> {
+    crate::batch::label_tensor(indices, device)
+}
+
+impl Objective for GuidedObjective {
+    type Model = Guided;
+
+    fn stage(&self) -> &str {
+        "guided recovery"
+    }
+
+    fn init(&self, device: &Device) -> Result<Guided, TrainError> {
+        Ok(self.settings.init(&kinds(&self.schema), self.schema.classes().len(), device)?)
+    }
+
+    fn step(&mut self, model: &Guided, batch: &Batch, moment: Moment) -> Result<StepLoss, TrainError> {
+        let modalities = batch.inputs.len();
+        let mut rng = generator(moment.seed, Purpose::Sources, moment.step as u64);
+        let sources: Vec<usize> = batch.labels.iter().map(|_| rng.random_range(0..modalities)).collect();
+        let device = batch.inputs[0].device();
+        let zero = || Tensor::<1>::zeros([1], &device);
+        let (mut total, mut reconstruction, mut divergence, mut label) = (zero(), zero(), zero(), zero());
+        for source in 0..modalities {
+            let members: Vec<usize> = (0..sources.len()).filter(|i| sources[*i] == source).collect();
+            if members.is_empty() {
+                continue;
+            }
+            let group = self.group(batch, source, &members, moment);
+            let loss = model.loss(&group, self.settings.label_weight, batch.labels.len());
+            total = total + loss.total;
+            reconstruction = reconstruction + loss.reconstruction.detach();
+            divergence = divergence + loss.divergence.detach();
+            label = label + loss.label.detach();
+        }
+        Ok(StepLoss { total, parts: vec![("reconstruction", reconstruction), ("divergence", divergence), ("label", label)] })
+    }
+
+    /// Share of held-out pictures whose shared latent names the right class, from one modality and from all. The last epoch is
+    /// kept whatever they say: they are read off the latent, not off recovered pictures.
+    fn validate(&mut self, model: &Guided, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        let modalities = self.schema.modalities().len();
+        let indices: Vec<usize> = (0..self.validation.len().min(VALIDATION_SAMPLES)).collect();
+        let (mut one, mut all, mut seen) = (0.0, 0.0, 0.0);
+        for chunk in indices.chunks(VALIDATION_BATCH) {
+            let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
+            let right = |present: ModalitySet, inputs: &[Tensor<2>]| {
+                count_right(model.classify(model.posterior(present, inputs).mean), &batch.labels)
+            };
+            for m in 0..modalities {
+                one += right(ModalitySet::single(m), std::slice::from_ref(&batch.inputs[m])) / modalities as f64;
+            }
+            all += right(ModalitySet::full(modalities), &batch.inputs);
+            seen += chunk.len() as f64;
+        }
+        Ok(vec![("class from all modalities", all / seen), ("class from one modality", one / seen)])
+    }
+}
+
+/// How many rows `[n, C]` have their maximum at the label.
+fn count_right(scores: Tensor<2>, labels: &[usize]) -> f64 {
+    let classes = scores.dims()[1];
+    let scores = values(scores);
+    let rows = scores.chunks_exact(classes).zip(labels);
+    rows.filter(|(row, label)| (0..classes).all(|k| row[k] <= row[**label])).count() as f64
+}
+
+/// Training of [`Mopoe`].
+pub struct MopoeObjective {
+    settings: MopoeSettings,
+    nominal_batch: usize,
+    schema: Schema,
+    validation: Arc<dyn Samples>,
+    device: Device,
+}
+
+impl MopoeObjective {
+    /// `nominal_batch` is the batch of the schedule: the published divergence is divided by it.
+    pub fn new(settings: MopoeSettings, nominal_batch: usize, validation: Arc<dyn Samples>, device: Device) -> Self {
+        Self { settings, nominal_batch, schema: validation.schema().clone(), validation, device }
+    }
+
+    fn loss(&self, model: &Mopoe, batch: &Batch, seed: u64) -> dymo_models::recovery::MopoeLoss {
+        let ids: Vec<u64> = (0..batch.labels.len() as u64).collect();
+        let noise = standard_normal(seed, &ids, self.settings.latent, &batch.inputs[0].device());
+        model.loss(&batch.inputs, noise, self.settings.beta, self.nominal_batch)
+    }
+}
+
+impl Objective for MopoeObjective {
+    type Model = Mopoe;
+
+    fn stage(&self) -> &str {
+        "MoPoE recovery"
+    }
+
+    fn init(&self, device: &Device) -> Result<Mopoe, TrainError> {
+        Ok(self.settings.init(&kinds(&self.schema), device)?)
+    }
+
+    fn step(&mut self, model: &Mopoe, batch: &Batch, moment: Moment) -> Result<StepLoss, TrainError> {
+        let loss = self.loss(model, batch, noise_seed(moment));
+        let parts = vec![("reconstruction", loss.reconstruction.detach()), ("divergence", loss.divergence.detach())];
+        Ok(StepLoss { total: loss.total, parts })
+    }
+
+    /// The negative loss of held-out samples, its parts for the record.
+    fn validate(&mut self, model: &Mopoe, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        let indices: Vec<usize> = (0..self.validation.len().min(VALIDATION_SAMPLES)).collect();
+        let (mut total, mut reconstruction, mut divergence, mut batches) = (0.0, 0.0, 0.0, 0.0);
+        for chunk in indices.chunks(self.nominal_batch) {
+            let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
+            let loss = self.loss(model, &batch, 0);
+            let weight = chunk.len() as f64;
+            total += scalar(loss.total) * weight;
+            reconstruction += scalar(loss.reconstruction) * weight;
+            divergence += scalar(loss.divergence) * weight;
+            batches += weight;
+        }
+        Ok(vec![
+            ("negative loss", -total / batches),
+            ("reconstruction", reconstruction / batches),
+            ("divergence", divergence / batches),
+        ])
+    }
+}

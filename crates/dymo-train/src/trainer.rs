@@ -1,0 +1,413 @@
+//! The training loop: seeded, resumable bit for bit, stoppable at any step.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device, Tensor};
+use dymo_data::Samples;
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{Batch, epoch_order, scalar};
+use crate::checkpoint::{Checkpoint, Place};
+use crate::error::TrainError;
+
+/// What a training run is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedule {
+    /// Passes over the training samples.
+    pub epochs: usize,
+    /// Samples per step; the last step of an epoch takes what is left.
+    pub batch: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Stop after so many epochs without an improvement of at least `least_improvement`.
+    pub patience: Option<usize>,
+    /// See `patience`.
+    pub least_improvement: f64,
+    /// Stop after so many steps, in the middle of an epoch if need be.
+    pub max_steps: Option<usize>,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { epochs: 100, batch: 256, learning_rate: 1e-3, patience: Some(20), least_improvement: 1e-4, max_steps: None }
+    }
+}
+
+/// A step's outcome.
+#[derive(Debug)]
+pub struct StepLoss {
+    /// What is minimised, `[1]`.
+    pub total: Tensor<1>,
+    /// Its parts for the record, each `[1]`.
+    pub parts: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// Where a step is in the run.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Step since the start, from 0.
+    pub step: usize,
+}
+
+/// What is trained and how a step's loss is made.
+pub trait Objective {
+    /// The network.
+    type Model: Module;
+
+    /// Name of the stage in progress bars and files.
+    fn stage(&self) -> &str;
+
+    /// Fresh weights.
+    ///
+    /// # Errors
+    /// If the network cannot be built.
+    fn init(&self, device: &Device) -> Result<Self::Model, TrainError>;
+
+    /// The loss of a batch.
+    ///
+    /// # Errors
+    /// If something cannot be read.
+    fn step(&mut self, model: &Self::Model, batch: &Batch, moment: Moment) -> Result<StepLoss, TrainError>;
+
+    /// Called after the last step of an epoch, before validation.
+    fn end_epoch(&mut self) {}
+
+    /// Quantities on held-out samples; the first is the score that chooses the best epoch, where larger is better. An empty list
+    /// keeps the last epoch.
+    ///
+    /// # Errors
+    /// If something cannot be read.
+    fn validate(&mut self, model: &Self::Model, moment: Moment) -> Result<Vec<(&'static str, f64)>, TrainError>;
+
+    /// What must survive a restart, besides weights.
+    fn carried(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Takes back what [`Objective::carried`] gave.
+    fn carry_on(&mut self, _carried: &[f64]) {}
+}
+
+/// A point of a learning curve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Name of the quantity, such as "training: label".
+    pub quantity: String,
+    /// Epochs done.
+    pub epoch: f64,
+    /// Its value.
+    pub value: f64,
+}
+
+/// Learning curves of a run.
+pub type History = Vec<Point>;
+
+/// What the caller is told after every step.
+#[derive(Debug, Clone)]
+pub struct Progress<'a> {
+    /// Stage in training.
+    pub stage: &'a str,
+    /// Steps done.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub steps: usize,
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Epochs of the whole run.
+    pub epochs: usize,
+    /// Loss of the last step.
+    pub loss: f64,
+    /// Set when an epoch has just ended: its quantities.
+    pub ended: Option<&'a [(String, f64)]>,
+}
+
+/// How a run is watched, stopped and resumed.
+pub struct Run<'a> {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where the checkpoint lives; none is written without a path.
+    pub checkpoint: Option<PathBuf>,
+    /// Whether an existing checkpoint is taken up; otherwise it is overwritten.
+    pub resume: bool,
+    /// Time between checkpoints.
+    pub every: Duration,
+    /// Set from outside to stop after the running step.
+    pub stop: Arc<AtomicBool>,
+    /// Called after every step.
+    pub progress: &'a mut dyn FnMut(&Progress<'_>),
+}
+
+/// What a training leaves.
+#[derive(Debug)]
+pub struct Trained<M> {
+    /// Weights of the best epoch, or of the last where there is no score.
+    pub model: M,
+    /// Learning curves.
+    pub history: History,
+    /// Best epoch, from 0.
+    pub best_epoch: usize,
+    /// Steps made in all.
+    pub steps: usize,
+    /// Seconds spent in all, over all restarts.
+    pub seconds: f64,
+}
+
+/// Trains on complete samples.
+///
+/// # Errors
+/// See [`TrainError`]; [`TrainError::Stopped`] after a stop was asked for and the checkpoint written.
+pub fn train<'a, O: Objective>(
+    objective: &mut O,
+    schedule: &'a Schedule,
+    samples: &'a dyn Samples,
+    device: &Device,
+    run: Run<'a>,
+) -> Result<Trained<O::Model>, TrainError> {
+    if samples.is_empty() || schedule.batch == 0 || schedule.epochs == 0 {
+        let found = samples.len().min(schedule.batch).min(schedule.epochs);
+        return Err(TrainError::TooFewSamples { split: "training (or its batch, or its epochs)".into(), found, wanted: 1 });
+    }
+    let mut training = Training::start(objective, schedule, samples, device, run)?;
+    while !training.over() {
+        training.epoch(objective)?;
+    }
+    training.finish(objective)
+}
+
+struct Training<'a, M> {
+    schedule: &'a Schedule,
+    samples: &'a dyn Samples,
+    device: Device,
+    run: Run<'a>,
+    model: M,
+    optimiser: ModuleOptimizer,
+    best: Vec<u8>,
+    place: Place,
+    began: Instant,
+    saved: Instant,
+}
+
+impl<'a, M: Module> Training<'a, M> {
+    fn start<O: Objective<Model = M>>(
+        objective: &mut O,
+        schedule: &'a Schedule,
+        samples: &'a dyn Samples,
+        device: &Device,
+        run: Run<'a>,
+    ) -> Result<Self, TrainError> {
+        let device = device.clone().autodiff();
+        device.seed(run.seed);
+        let model = objective.init(&device)?.materialize();
+        let optimiser = AdamConfig::new().with_epsilon(1e-8).init();
+        let name = format!("{} {} {} {}", objective.stage(), run.seed, samples.len(), serde_json::to_string(schedule).unwrap_or_default());
+        let place = Place {
+            run: name,
+            epoch: 0,
+            batch: 0,
+            step: 0,
+            best_epoch: 0,
+            best_score: None,
+            stale_epochs: 0,
+            finished: false,
+            seconds: 0.0,
+            history: History::new(),
+            objective: Vec::new(),
+            sums: Vec::new(),
+            samples: 0,
+        };
+        let now = Instant::now();
+        let mut training =
+            Self { schedule, samples, device, run, model, optimiser, best: Vec::new(), place, began: now, saved: now };
+        if training.run.resume {
+            training.resume(objective)?;
+        }
+        Ok(training)
+    }
+
+    fn resume<O: Objective<Model = M>>(&mut self, objective: &mut O) -> Result<(), TrainError> {
+        let Some(path) = self.run.checkpoint.clone() else { return Ok(()) };
+        let Some(found) = Checkpoint::load(&path)? else { return Ok(()) };
+        let refuse = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
+        if found.place.run != self.place.run {
+            return Err(refuse(format!("it belongs to another run ({}), this one is {}", found.place.run, self.place.run)));
+        }
+        self.model = load_weights(self.model.clone(), found.model).map_err(&refuse)?;
+        let optimiser = Bytes::from_bytes_vec(found.optimiser);
+        self.optimiser = self.optimiser.clone().from_bytes(optimiser).map_err(|e| refuse(e.to_string()))?;
+        self.best = found.best;
+        let carried: Vec<f64> = found.place.objective.iter().map(|bits| f64::from_bits(*bits)).collect();
+        objective.carry_on(&carried);
+        self.place = found.place;
+        Ok(())
+    }
+
+    fn steps_per_epoch(&self) -> usize {
+        self.samples.len().div_ceil(self.schedule.batch)
+    }
+
+    fn total_steps(&self) -> usize {
+        let all = self.schedule.epochs * self.steps_per_epoch();
+        self.schedule.max_steps.map_or(all, |most| most.min(all))
+    }
+
+    fn over(&self) -> bool {
+        self.place.finished || self.place.epoch >= self.schedule.epochs || self.place.step >= self.total_steps()
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { seed: self.run.seed, epoch: self.place.epoch, step: self.place.step }
+    }
+
+    fn epoch<O: Objective<Model = M>>(&mut self, objective: &mut O) -> Result<(), TrainError> {
+        let order = epoch_order(self.samples.len(), self.run.seed, self.place.epoch);
+        let batches: Vec<&[usize]> = order.chunks(self.schedule.batch).collect();
+        while self.place.batch < batches.len() && self.place.step < self.total_steps() {
+            self.step(objective, batches[self.place.batch])?;
+            if self.run.stop.load(Ordering::Relaxed) {
+                self.save(objective)?;
+                return Err(TrainError::Stopped { stage: objective.stage().into(), step: self.place.step });
+            }
+            if self.saved.elapsed() >= self.run.every {
+                self.save(objective)?;
+            }
+        }
+        self.end_epoch(objective)
+    }
+
+    fn step<O: Objective<Model = M>>(&mut self, objective: &mut O, indices: &[usize]) -> Result<(), TrainError> {
+        let batch = Batch::read(self.samples, indices, &self.device)?;
+        let loss = objective.step(&self.model, &batch, self.moment())?;
+        let total = scalar(loss.total.clone());
+        if !total.is_finite() {
+            return Err(TrainError::NotFinite {
+                stage: objective.stage().into(),
+                quantity: "loss".into(),
+                value: total,
+                step: self.place.step,
+            });
+        }
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
+        let count = indices.len() as f64;
+        self.add("loss", total * count);
+        for (name, part) in loss.parts {
+            self.add(name, scalar(part) * count);
+        }
+        self.place.samples += indices.len();
+        let rate = self.schedule.learning_rate;
+        self.model = self.optimiser.step(rate, self.model.clone(), gradients);
+        self.place.batch += 1;
+        self.place.step += 1;
+        self.tell(objective.stage(), total, None);
+        Ok(())
+    }
+
+    /// Adds to a sum of the running epoch, kept as bits.
+    fn add(&mut self, name: &str, value: f64) {
+        match self.place.sums.iter_mut().find(|(n, _)| n == name) {
+            Some((_, bits)) => *bits = (f64::from_bits(*bits) + value).to_bits(),
+            None => self.place.sums.push((name.into(), value.to_bits())),
+        }
+    }
+
+    fn tell(&mut self, stage: &str, loss: f64, ended: Option<&[(String, f64)]>) {
+        let progress = Progress {
+            stage,
+            step: self.place.step,
+            steps: self.total_steps(),
+            epoch: self.place.epoch,
+            epochs: self.schedule.epochs,
+            loss,
+            ended,
+        };
+        (self.run.progress)(&progress);
+    }
+
+    fn end_epoch<O: Objective<Model = M>>(&mut self, objective: &mut O) -> Result<(), TrainError> {
+        objective.end_epoch();
+        let held_out = objective.validate(&self.model.valid(), self.moment())?;
+        let samples = self.place.samples.max(1) as f64;
+        let training = self.place.sums.iter().map(|(n, b)| (format!("training: {n}"), f64::from_bits(*b) / samples));
+        let ended: Vec<(String, f64)> =
+            training.chain(held_out.iter().map(|(n, v)| (format!("validation: {n}"), *v))).collect();
+        let epoch = self.place.step as f64 / self.steps_per_epoch() as f64;
+        self.place.history.extend(ended.iter().map(|(q, v)| Point { quantity: q.clone(), epoch, value: *v }));
+        self.judge(held_out.first().map(|(_, score)| *score))?;
+        let loss = ended.first().map_or(f64::NAN, |(_, v)| *v);
+        self.tell(objective.stage(), loss, Some(&ended));
+        self.place.epoch += 1;
+        self.place.batch = 0;
+        self.place.samples = 0;
+        self.place.sums.clear();
+        self.place.finished = self.schedule.patience.is_some_and(|p| self.place.stale_epochs >= p);
+        self.save(objective)
+    }
+
+    /// Any strict improvement saves the epoch; patience counts those that are large enough (method, section 3).
+    fn judge(&mut self, score: Option<f64>) -> Result<(), TrainError> {
+        let Some(score) = score else {
+            self.place.best_epoch = self.place.epoch;
+            return Ok(());
+        };
+        let before = self.place.best_score;
+        if before.is_none_or(|best| score > best) {
+            self.place.best_score = Some(score);
+            self.place.best_epoch = self.place.epoch;
+            self.best = self.weights(&self.model)?;
+        }
+        let enough = before.is_none_or(|best| score > best + self.schedule.least_improvement);
+        self.place.stale_epochs = if enough { 0 } else { self.place.stale_epochs + 1 };
+        Ok(())
+    }
+
+    fn weights(&self, model: &M) -> Result<Vec<u8>, TrainError> {
+        let path = self.run.checkpoint.clone().unwrap_or_default();
+        let bytes = model.clone().into_record().into_bytes();
+        bytes.map(|b| b.to_vec()).map_err(|e| TrainError::Checkpoint { path, reason: e.to_string() })
+    }
+
+    fn save<O: Objective<Model = M>>(&mut self, objective: &O) -> Result<(), TrainError> {
+        self.saved = Instant::now();
+        let Some(path) = self.run.checkpoint.clone() else { return Ok(()) };
+        let refuse = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
+        let mut place = self.place.clone();
+        place.seconds += self.began.elapsed().as_secs_f64();
+        place.objective = objective.carried().iter().map(|v| v.to_bits()).collect();
+        Checkpoint {
+            place,
+            model: self.weights(&self.model)?,
+            optimiser: self.optimiser.into_bytes().map_err(|e| refuse(e.to_string()))?.to_vec(),
+            best: self.best.clone(),
+        }
+        .save(&path)
+    }
+
+    fn finish<O: Objective<Model = M>>(self, objective: &O) -> Result<Trained<M>, TrainError> {
+        let path = self.run.checkpoint.clone().unwrap_or_default();
+        let steps = self.place.step;
+        let seconds = self.place.seconds + self.began.elapsed().as_secs_f64();
+        let model = if self.best.is_empty() {
+            self.model
+        } else {
+            load_weights(self.model, self.best).map_err(|reason| TrainError::Checkpoint { path, reason })?
+        };
+        let _ = objective;
+        Ok(Trained { model: model.valid(), history: self.place.history, best_epoch: self.place.best_epoch, steps, seconds })
+    }
+}
+
+/// Weights from a record's bytes.
+fn load_weights<M: Module>(model: M, bytes: Vec<u8>) -> Result<M, String> {
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|e| e.to_string())?;
+    model.try_load_record(record).map_err(|e| e.to_string())
+}
