@@ -3,9 +3,19 @@
 //! Without arguments it makes a volume of its own, a bright ball left of the middle, and writes `slices.png` to the
 //! temporary folder.
 use dymo_data::volume::{Limits, Volume, VolumeError, middle_slices};
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), VolumeError> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let volume = match arguments.next() {
         Some(path) => Volume::read(path, &Limits::default())?,

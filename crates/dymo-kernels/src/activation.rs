@@ -2,12 +2,17 @@
 
 use rayon::prelude::*;
 
+use crate::dispatch::dispatch;
+
 /// Floats per parallel piece.
 const PIECE: usize = 16 * 1024;
 
+/// φ(0) = 1/√(2π).
+pub(crate) const NORMAL_PEAK: f32 = 0.398_942_3;
+
 /// e^x for x ≤ 0 (below −86 the result is 0). Relative error below 2e-7. Branch-free, so that a loop of it becomes vectors.
 #[inline(always)]
-fn exp_negative(x: f32) -> f32 {
+pub(crate) fn exp_negative(x: f32) -> f32 {
     let y = x.max(-87.0) * std::f32::consts::LOG2_E;
     let n = y.round_ties_even();
     let f = (y - n) * std::f32::consts::LN_2;
@@ -20,7 +25,7 @@ fn exp_negative(x: f32) -> f32 {
 
 /// `(Φ(x), e^{−x²/2})`: Abramowitz and Stegun 7.1.26, absolute error of Φ below 1e-7.
 #[inline(always)]
-fn normal_cdf(x: f32) -> (f32, f32) {
+pub(crate) fn normal_cdf(x: f32) -> (f32, f32) {
     let u = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * u);
     let e = exp_negative(-u * u);
@@ -40,26 +45,8 @@ fn gelu_piece(x: &[f32], y: &mut [f32]) {
 fn gelu_backward_piece(x: &[f32], dy: &[f32], dx: &mut [f32]) {
     for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
         let (cdf, e) = normal_cdf(*x);
-        *dx = dy * (cdf + x * e * 0.398_942_3);
+        *dx = dy * (cdf + x * e * NORMAL_PEAK);
     }
-}
-
-/// Compiles a piece twice, plainly and with AVX2 and FMA, and picks at run time.
-macro_rules! dispatch {
-    ($wide:ident, $body:ident, ($($arg:ident : $ty:ty),*)) => {{
-        #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx2,fma")]
-            fn $wide($($arg: $ty),*) {
-                $body($($arg),*);
-            }
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                // SAFETY: both features were detected on this processor just now.
-                return unsafe { $wide($($arg),*) };
-            }
-        }
-        $body($($arg),*)
-    }};
 }
 
 fn gelu_on(x: &[f32], y: &mut [f32]) {

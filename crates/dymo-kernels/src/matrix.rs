@@ -16,6 +16,11 @@ impl<'a> View<'a> {
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
+    /// Columns `first..first + columns` of a row-major matrix of `width` columns.
+    pub fn columns(data: &'a [f32], rows: usize, width: usize, first: usize, columns: usize) -> Self {
+        Self { data: data.get(first..).unwrap_or(&[]), rows, columns, row_stride: width, column_stride: 1 }
+    }
+
     /// The same elements with rows and columns exchanged.
     pub fn transposed(self) -> Self {
         Self {
@@ -36,15 +41,20 @@ impl<'a> View<'a> {
 
 /// `out = a · b`, or `out += a · b` when `accumulate`; `out` is row-major `[a.rows, b.columns]`. One thread.
 pub(crate) fn product(out: &mut [f32], a: View<'_>, b: View<'_>, accumulate: bool) {
+    assert_eq!(out.len(), a.rows * b.columns, "size of a product");
+    product_into(out, b.columns, a, b, accumulate);
+}
+
+/// [`product`] into a window of a wider row-major matrix: `out` begins at the window, its rows stand `row_stride` apart.
+pub(crate) fn product_into(out: &mut [f32], row_stride: usize, a: View<'_>, b: View<'_>, accumulate: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "inner widths of a product");
-    assert_eq!(out.len(), m * n, "size of a product");
     assert!(a.fits() && b.fits(), "a matrix must lie inside its slice");
     if m == 0 || n == 0 {
         return;
     }
-    let beta = 1.0;
-    // SAFETY: the three assertions above bound every address that the product reads or writes, and `out` is borrowed
+    assert!(n <= row_stride && (m - 1) * row_stride + n <= out.len(), "a product must lie inside its target");
+    // SAFETY: the assertions above bound every address that the product reads or writes, and `out` is borrowed
     // exclusively, so it overlaps neither operand.
     unsafe {
         gemm::gemm(
@@ -53,7 +63,7 @@ pub(crate) fn product(out: &mut [f32], a: View<'_>, b: View<'_>, accumulate: boo
             k,
             out.as_mut_ptr(),
             1,
-            n as isize,
+            row_stride as isize,
             accumulate,
             a.data.as_ptr(),
             a.column_stride as isize,
@@ -62,7 +72,7 @@ pub(crate) fn product(out: &mut [f32], a: View<'_>, b: View<'_>, accumulate: boo
             b.column_stride as isize,
             b.row_stride as isize,
             1.0,
-            beta,
+            1.0,
             false,
             false,
             false,

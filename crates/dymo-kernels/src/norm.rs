@@ -2,14 +2,114 @@
 
 use rayon::prelude::*;
 
+use crate::dispatch::dispatch;
+
 /// Rows per parallel piece, fixed so that sums over rows are split alike on any number of threads.
 const ROWS: usize = 256;
 
+/// Adds the eight running sums up in a fixed order.
+#[inline(always)]
+fn total(lanes: [f32; 8]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// Mean and 1/sqrt(variance + ε) of a row. Eight running sums, so that the loops become vectors.
+#[inline(always)]
 fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
     let n = row.len() as f32;
-    let mean = row.iter().sum::<f32>() / n;
-    let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / n;
+    let (wide, rest) = row.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for eight in wide {
+        for i in 0..8 {
+            lanes[i] += eight[i];
+        }
+    }
+    let mean = (total(lanes) + rest.iter().sum::<f32>()) / n;
+    let mut lanes = [0.0; 8];
+    for eight in wide {
+        for i in 0..8 {
+            lanes[i] += (eight[i] - mean) * (eight[i] - mean);
+        }
+    }
+    let variance = (total(lanes) + rest.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>()) / n;
     (mean, 1.0 / (variance + epsilon).sqrt())
+}
+
+#[inline(always)]
+fn forward_rows(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut [f32]) {
+    let width = gamma.len();
+    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        let (mean, scale) = moments(x, epsilon);
+        for (((y, x), g), b) in y.iter_mut().zip(x).zip(gamma).zip(beta) {
+            *y = (x - mean) * scale * g + b;
+        }
+    }
+}
+
+/// One row: `dx` receives the gradient on top of what it holds; `dgamma` and `dbeta` likewise.
+#[inline(always)]
+fn backward_row(x: &[f32], gamma: &[f32], epsilon: f32, dy: &[f32], dx: &mut [f32], sums: (&mut [f32], &mut [f32])) {
+    let (mean, scale) = moments(x, epsilon);
+    let n = x.len();
+    let (gamma, dy, dx, dgamma, dbeta) = (&gamma[..n], &dy[..n], &mut dx[..n], &mut sums.0[..n], &mut sums.1[..n]);
+    for i in 0..n {
+        dgamma[i] += dy[i] * ((x[i] - mean) * scale);
+        dbeta[i] += dy[i];
+    }
+    let (mut sum, mut dot) = ([0.0; 8], [0.0; 8]);
+    let whole = n - n % 8;
+    for at in (0..whole).step_by(8) {
+        let (x, gamma, dy) = (&x[at..at + 8], &gamma[at..at + 8], &dy[at..at + 8]);
+        for i in 0..8 {
+            let scaled = dy[i] * gamma[i];
+            sum[i] += scaled;
+            dot[i] += scaled * ((x[i] - mean) * scale);
+        }
+    }
+    let (mut sum, mut dot) = (total(sum), total(dot));
+    for i in whole..n {
+        sum += dy[i] * gamma[i];
+        dot += dy[i] * gamma[i] * ((x[i] - mean) * scale);
+    }
+    let (sum, dot) = (sum / n as f32, dot / n as f32);
+    for i in 0..n {
+        dx[i] += scale * (dy[i] * gamma[i] - sum - (x[i] - mean) * scale * dot);
+    }
+}
+
+#[inline(always)]
+fn backward_rows(
+    x: &[f32],
+    gamma: &[f32],
+    epsilon: f32,
+    dy: &[f32],
+    dx: &mut [f32],
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+) {
+    let width = gamma.len();
+    for ((x, dy), dx) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
+        backward_row(x, gamma, epsilon, dy, dx, (dgamma, dbeta));
+    }
+}
+
+/// [`layer_norm`] of one piece, in the calling thread.
+pub(crate) fn norm_rows(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut [f32]) {
+    dispatch!(wide, forward_rows, (x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut [f32]))
+}
+
+/// Gradients of [`norm_rows`], each added to what its target holds.
+pub(crate) fn norm_rows_backward(
+    x: &[f32],
+    gamma: &[f32],
+    epsilon: f32,
+    dy: &[f32],
+    dx: &mut [f32],
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+) {
+    dispatch!(wide, backward_rows, (x: &[f32], gamma: &[f32], epsilon: f32, dy: &[f32], dx: &mut [f32], dgamma: &mut [f32], dbeta: &mut [f32]))
 }
 
 /// `y = (x − mean)/sqrt(var + ε) · gamma + beta` per row of `x [n, width]`; `gamma`, `beta` are `[width]`.
@@ -20,14 +120,9 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut 
     let width = gamma.len();
     assert!(width > 0 && x.len().is_multiple_of(width), "layer_norm: {} floats are no rows of {width}", x.len());
     assert_eq!((x.len(), width), (y.len(), beta.len()), "layer_norm");
-    x.par_chunks(ROWS * width).zip(y.par_chunks_mut(ROWS * width)).for_each(|(x, y)| {
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-            let (mean, scale) = moments(x, epsilon);
-            for (((y, x), g), b) in y.iter_mut().zip(x).zip(gamma).zip(beta) {
-                *y = (x - mean) * scale * g + b;
-            }
-        }
-    });
+    x.par_chunks(ROWS * width)
+        .zip(y.par_chunks_mut(ROWS * width))
+        .for_each(|(x, y)| norm_rows(x, gamma, beta, epsilon, y));
 }
 
 /// Gradients of [`layer_norm`]: writes `dx [n, width]`, returns `(dgamma, dbeta)`, each `[width]`.
@@ -45,14 +140,8 @@ pub fn layer_norm_backward(x: &[f32], gamma: &[f32], epsilon: f32, dy: &[f32], d
         .zip(dx.par_chunks_mut(piece))
         .map(|((x, dy), dx)| {
             let (mut dgamma, mut dbeta) = (vec![0.0; width], vec![0.0; width]);
-            let mut normal = vec![0.0; width];
-            for ((x, dy), dx) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
-                row_backward(x, gamma, epsilon, dy, dx, &mut normal);
-                for i in 0..width {
-                    dgamma[i] += dy[i] * normal[i];
-                    dbeta[i] += dy[i];
-                }
-            }
+            dx.fill(0.0);
+            norm_rows_backward(x, gamma, epsilon, dy, dx, &mut dgamma, &mut dbeta);
             (dgamma, dbeta)
         })
         .collect();
@@ -62,23 +151,6 @@ pub fn layer_norm_backward(x: &[f32], gamma: &[f32], epsilon: f32, dy: &[f32], d
         dbeta.iter_mut().zip(b).for_each(|(t, v)| *t += v);
     }
     (dgamma, dbeta)
-}
-
-/// One row: `normal` receives the normalised input, `dx` the gradient.
-fn row_backward(x: &[f32], gamma: &[f32], epsilon: f32, dy: &[f32], dx: &mut [f32], normal: &mut [f32]) {
-    let (mean, scale) = moments(x, epsilon);
-    let n = x.len() as f32;
-    let (mut sum, mut dot) = (0.0, 0.0);
-    for i in 0..x.len() {
-        normal[i] = (x[i] - mean) * scale;
-        dx[i] = dy[i] * gamma[i];
-        sum += dx[i];
-        dot += dx[i] * normal[i];
-    }
-    let (sum, dot) = (sum / n, dot / n);
-    for i in 0..x.len() {
-        dx[i] = scale * (dx[i] - sum - normal[i] * dot);
-    }
 }
 
 #[cfg(test)]

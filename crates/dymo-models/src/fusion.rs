@@ -6,7 +6,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
@@ -300,10 +300,4 @@ impl FusionNetwork {
 fn unit_length(x: Tensor<2>) -> Tensor<2> {
     let length = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
     x / length
-}
-
-/// Indices as a tensor for gathering rows.
-pub(crate) fn rows(indices: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = indices.iter().map(|i| i32::try_from(*i).unwrap_or(i32::MAX)).collect();
-    Tensor::from_data(TensorData::new(values, [indices.len()]), device)
 }

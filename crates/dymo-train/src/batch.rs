@@ -94,7 +94,7 @@ pub(crate) fn choose<T: Copy>(all: &[T], k: usize, rng: &mut ChaCha8Rng) -> Vec<
 
 /// A tensor's values on the host.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().to_vec::<f32>().unwrap_or_default()
+    tensor.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default()
 }
 
 /// A one-element tensor's value.

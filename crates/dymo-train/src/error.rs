@@ -59,6 +59,18 @@ pub enum TrainError {
     /// Class statistics that do not fit.
     #[error(transparent)]
     Statistics(#[from] dymo_reward::StatisticsError),
+    /// The engine could not answer.
+    #[error(transparent)]
+    Engine(dymo_models::engine::EngineError),
+    /// The selector was answered wrongly.
+    #[error("{0}")]
+    Selection(String),
+    /// A sample of which nothing is observed cannot be classified.
+    #[error("nothing is observed of sample {sample}: remove it, or correct its line in the mask file")]
+    NothingObserved {
+        /// Number of the sample in its split.
+        sample: usize,
+    },
     /// Stopped on request; everything so far is saved.
     #[error("stopped on request after step {step} of {stage}")]
     Stopped {

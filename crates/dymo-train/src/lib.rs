@@ -3,8 +3,10 @@
 mod batch;
 mod checkpoint;
 mod error;
+pub mod evaluation;
 pub mod fusion;
 pub mod recovery;
+pub mod statistics;
 pub mod trainer;
 
 pub use batch::{Batch, read_modality};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet, Schema};
 use dymo_data::Samples;
-use dymo_models::recovery::{Guided, GuidedSettings, Mopoe, MopoeSettings, SourceGroup, standard_normal};
+use dymo_models::recovery::{Guided, GuidedBatch, GuidedSettings, Mopoe, MopoeSettings, standard_normal};
 use rand::RngExt;
 
-use crate::batch::{Batch, Purpose, generator, scalar, values};
+use crate::batch::{Batch, Purpose, generator, label_tensor, scalar, values};
 use crate::error::TrainError;
 use crate::trainer::{Moment, Objective, StepLoss};
 
@@ -39,26 +39,25 @@ impl GuidedObjective {
         Self { settings, schema: validation.schema().clone(), validation, device }
     }
 
-    /// The samples of a batch whose source is `source`.
-    fn group(&self, batch: &Batch, source: usize, members: &[usize], moment: Moment) -> SourceGroup {
+    /// The batch, sorted by source, with its noise.
+    fn sorted(&self, batch: &Batch, sources: &[usize], moment: Moment) -> GuidedBatch {
         let device = batch.inputs[0].device();
-        let rows = rows(members, &device);
-        let ids: Vec<u64> = members.iter().map(|i| *i as u64).collect();
+        let mut order: Vec<usize> = (0..sources.len()).collect();
+        order.sort_by_key(|i| sources[*i]);
+        let rows = label_tensor(&order, &device);
+        let ids: Vec<u64> = order.iter().map(|i| *i as u64).collect();
+        let labels: Vec<usize> = order.iter().map(|i| batch.labels[*i]).collect();
         let seed = noise_seed(moment);
         let noise = |place: u64, width| standard_normal(seed.wrapping_add(place), &ids, width, &device);
-        let labels: Vec<usize> = members.iter().map(|i| batch.labels[*i]).collect();
-        SourceGroup {
-            source,
+        let modalities = batch.inputs.len();
+        GuidedBatch {
+            counts: (0..modalities).map(|m| sources.iter().filter(|s| **s == m).count()).collect(),
             inputs: batch.inputs.iter().map(|x| x.clone().select(0, rows.clone())).collect(),
-            labels: crate::batch::label_tensor(&labels, &device),
+            labels: label_tensor(&labels, &device),
             shared_noise: noise(0, self.settings.shared),
-            private_noise: (0..batch.inputs.len()).map(|m| noise(1 + m as u64, self.settings.private)).collect(),
+            private_noise: (0..modalities).map(|m| noise(1 + m as u64, self.settings.private)).collect(),
         }
     }
-}
-
-fn rows(indices: &[usize], device: &Device) -> Tensor<1, Int> {
-    crate::batch::label_tensor(indices, device)
 }
 
 impl Objective for GuidedObjective {
@@ -76,22 +75,13 @@ impl Objective for GuidedObjective {
         let modalities = batch.inputs.len();
         let mut rng = generator(moment.seed, Purpose::Sources, moment.step as u64);
         let sources: Vec<usize> = batch.labels.iter().map(|_| rng.random_range(0..modalities)).collect();
-        let device = batch.inputs[0].device();
-        let zero = || Tensor::<1>::zeros([1], &device);
-        let (mut total, mut reconstruction, mut divergence, mut label) = (zero(), zero(), zero(), zero());
-        for source in 0..modalities {
-            let members: Vec<usize> = (0..sources.len()).filter(|i| sources[*i] == source).collect();
-            if members.is_empty() {
-                continue;
-            }
-            let group = self.group(batch, source, &members, moment);
-            let loss = model.loss(&group, self.settings.label_weight, batch.labels.len());
-            total = total + loss.total;
-            reconstruction = reconstruction + loss.reconstruction.detach();
-            divergence = divergence + loss.divergence.detach();
-            label = label + loss.label.detach();
-        }
-        Ok(StepLoss { total, parts: vec![("reconstruction", reconstruction), ("divergence", divergence), ("label", label)] })
+        let loss = model.loss(&self.sorted(batch, &sources, moment), self.settings.label_weight);
+        let parts = vec![
+            ("reconstruction", loss.reconstruction.detach()),
+            ("divergence", loss.divergence.detach()),
+            ("label", loss.label.detach()),
+        ];
+        Ok(StepLoss { total: loss.total, parts })
     }
 
     /// Share of held-out pictures whose shared latent names the right class, from one modality and from all. The last epoch is

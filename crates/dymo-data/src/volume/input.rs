@@ -61,6 +61,7 @@ impl Volume {
     /// The first frame as `[height, width, slices]`, row-major: the input of a 2-D network with slices as channels.
     /// Pictures are interpolated smoothly to `height × width` and fill the whole field of view, so their proportions
     /// may change.
+    /// Normalise first: that also replaces NaN, which would stay NaN here where it fills most of a new pixel.
     ///
     /// # Errors
     /// [`VolumeError::Grid`] for an extent of zero or more values than [`Limits::default`](super::Limits) reads.

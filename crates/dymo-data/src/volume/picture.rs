@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn a_voxel_is_a_pixel_within_bounds() {
+        let affine = [[1., 0., 0., 0.], [0., 1., 0., 0.], [0., 0., 1., 0.], [0., 0., 0., 1.]];
+        for (voxels, pixels) in [(300, 300), (900, 512)] {
+            let volume = Volume::new(Array4::zeros((voxels, 2, 2, 1)), affine).unwrap();
+            // The first panel looks along the long axis; the other two are as wide as it is long.
+            assert!(middle_slices(&volume).width().abs_diff(2 * pixels + 4 * GAP) <= 2);
+        }
+    }
+
+    #[test]
     fn the_bright_octant_lies_where_a_reader_looks_for_it() {
         let picture = middle_slices(&octant());
         let at = |x: usize, y: usize| picture.pixels()[y * picture.width() + x];

@@ -172,6 +172,9 @@ mod tests {
         let half = values(&volume.resample([2, 1, 1], Linear).unwrap());
         assert_eq!(half[0], 4.0);
         assert!(half[1].is_nan());
+        // A quarter of the weight is not enough to speak for all.
+        let quarter = line(&[f32::NAN, f32::NAN, f32::NAN, 4.0]).resample([1, 1, 1], Smooth).unwrap();
+        assert!(values(&quarter)[0].is_nan());
     }
 
     #[test]

@@ -93,51 +93,79 @@ pub struct GuidedLoss {
     pub total: Tensor<1>,
 }
 
-/// One group of a training batch: samples whose source is the same modality, all modalities complete.
+/// A training batch of complete samples, sorted by the modality that is each sample's source.
 #[derive(Debug, Clone)]
-pub struct SourceGroup {
-    /// The source.
-    pub source: usize,
-    /// One tensor per modality, `[n, values]`.
+pub struct GuidedBatch {
+    /// Samples of each source, in order: the first `counts[0]` samples have source 0, and so on.
+    pub counts: Vec<usize>,
+    /// One tensor per modality, `[B, values]`.
     pub inputs: Vec<Tensor<2>>,
-    /// Class numbers, `[n]`.
+    /// Class numbers, `[B]`.
     pub labels: Tensor<1, Int>,
-    /// Standard normal noise for the shared latent, `[n, shared]`.
+    /// Standard normal noise for the shared latent, `[B, shared]`.
     pub shared_noise: Tensor<2>,
-    /// Standard normal noise for each modality's private latent, `[n, private]`.
+    /// Standard normal noise for each modality's private latent, `[B, private]`.
     pub private_noise: Vec<Tensor<2>>,
 }
 
 impl Guided {
-    /// The loss of a group, summed over its samples where it is a reconstruction or divergence and divided by `batch`, the size
-    /// of the whole batch, so that groups add up to the batch's mean.
-    pub fn loss(&self, group: &SourceGroup, label_weight: f64, batch: usize) -> GuidedLoss {
-        let count = group.inputs[0].dims()[0];
-        let part = count as f64 / batch as f64;
-        let source = group.source;
-        // Every modality's shared latent learns the class, not only the source's: the encoders are cheap beside the decoders.
+    /// The loss of a batch, means over its samples.
+    pub fn loss(&self, batch: &GuidedBatch, label_weight: f64) -> GuidedLoss {
+        let size = batch.inputs[0].dims()[0];
+        // Every modality's shared latent learns the class, not only the source's: encoders are cheap beside decoders.
         let shared: Vec<Gaussian> =
-            self.shared_encoders.iter().zip(&group.inputs).map(|(e, x)| e.forward(x.clone())).collect();
-        let private = self.private_encoders[source].forward(group.inputs[source].clone());
-        let latent = shared[source].draw(group.shared_noise.clone());
-        let mut label = Tensor::zeros([1], &latent.device());
-        for (m, posterior) in shared.iter().enumerate() {
-            let drawn = if m == source { latent.clone() } else { posterior.draw(group.shared_noise.clone()) };
-            label = label + cross_entropy(self.classifier.forward(drawn), group.labels.clone());
+            self.shared_encoders.iter().zip(&batch.inputs).map(|(e, x)| e.forward(x.clone())).collect();
+        let drawn: Vec<Tensor<2>> = shared.iter().map(|q| q.draw(batch.shared_noise.clone())).collect();
+        let device = drawn[0].device();
+        let zero = || Tensor::<1>::zeros([1], &device);
+        let (mut label, mut divergence, mut reconstruction) = (zero(), zero(), zero());
+        for latent in &drawn {
+            label = label + cross_entropy(self.classifier.forward(latent.clone()), batch.labels.clone());
         }
-        let label = label * (part / shared.len() as f64);
-        let mut reconstruction = Tensor::zeros([1], &latent.device());
-        for (m, x) in group.inputs.iter().enumerate() {
-            let own = if m == source { private.clone() } else { self.prior(m, count) };
-            let code = Tensor::cat(vec![latent.clone(), own.draw(group.private_noise[m].clone())], 1);
-            reconstruction = reconstruction + laplace_loss(self.decoders[m].forward(code), x.clone(), LAPLACE_SCALE);
+        let label = label / drawn.len() as f64;
+        let mut start = 0;
+        let mut latents = Vec::new();
+        let mut codes = Vec::new();
+        for (m, count) in batch.counts.iter().copied().enumerate() {
+            let noise = &batch.private_noise[m];
+            if count == 0 {
+                codes.push(self.prior(m, size).draw(noise.clone()));
+                continue;
+            }
+            let source = |x: &Tensor<2>| x.clone().narrow(0, start, count);
+            let own = self.private_encoders[m].forward(source(&batch.inputs[m]));
+            let posterior =
+                Gaussian { mean: source(&shared[m].mean), log_variance: source(&shared[m].log_variance) };
+            divergence = divergence
+                + posterior.divergence_from_standard().sum()
+                + self::divergence(&own, &self.prior(m, count)).sum();
+            latents.push(source(&drawn[m]));
+            codes.push(self.private_codes(m, own.draw(source(noise)), noise, start));
+            start += count;
         }
-        let reconstruction = reconstruction * part;
-        let divergence = (shared[source].divergence_from_standard().sum()
-            + divergence(&private, &self.prior(source, count)).sum())
-            / batch as f64;
+        let latent = Tensor::cat(latents, 0);
+        for (m, code) in codes.into_iter().enumerate() {
+            let picture = self.decoders[m].forward(Tensor::cat(vec![latent.clone(), code], 1));
+            reconstruction = reconstruction + laplace_loss(picture, batch.inputs[m].clone(), LAPLACE_SCALE);
+        }
+        let divergence = divergence / size as f64;
         let total = reconstruction.clone() + divergence.clone() + label.clone() * label_weight;
         GuidedLoss { reconstruction, divergence, label, total }
+    }
+
+    /// Private codes of modality `m` for a whole batch `[B, private]`: `own` where it is the source (from sample `start` on), draws
+    /// from its prior elsewhere.
+    fn private_codes(&self, m: usize, own: Tensor<2>, noise: &Tensor<2>, start: usize) -> Tensor<2> {
+        let (size, end) = (noise.dims()[0], start + own.dims()[0]);
+        let mut parts = Vec::with_capacity(3);
+        if start > 0 {
+            parts.push(self.prior(m, start).draw(noise.clone().narrow(0, 0, start)));
+        }
+        parts.push(own);
+        if end < size {
+            parts.push(self.prior(m, size - end).draw(noise.clone().narrow(0, end, size - end)));
+        }
+        Tensor::cat(parts, 0)
     }
 
     fn prior(&self, modality: usize, count: usize) -> Gaussian {

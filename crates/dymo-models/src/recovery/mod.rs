@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
-pub use guided::{Guided, GuidedLoss, GuidedRecovery, GuidedSettings, SourceGroup};
+pub use guided::{Guided, GuidedBatch, GuidedLoss, GuidedRecovery, GuidedSettings};
 pub use mopoe::{Mopoe, MopoeLoss, MopoeRecovery, MopoeSettings};
 pub use noise::standard_normal;
 pub use picture::{Gaussian, PictureDecoder, PictureEncoder};

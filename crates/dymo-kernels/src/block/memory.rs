@@ -1,0 +1,87 @@
+//! Buffers that outlive their use: a fresh page costs more than the arithmetic on it.
+
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// Floats that wait for their next use, at most (256 MiB).
+const KEPT: usize = 64 * 1024 * 1024;
+
+static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// A buffer whose memory goes to the next taker when dropped. Its contents are whatever the last owner left.
+#[derive(Debug, Default)]
+pub(super) struct Recycled {
+    buffer: Vec<f32>,
+    len: usize,
+}
+
+impl Recycled {
+    /// `len` floats of any value: of the waiting buffers the smallest that is large enough (but not twice too large), or new.
+    pub fn take(len: usize) -> Self {
+        let waiting = {
+            let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+            let fitting = |(_, buffer): &(usize, &Vec<f32>)| (len..=2 * len).contains(&buffer.len());
+            let best = free.iter().enumerate().filter(fitting).min_by_key(|(_, buffer)| buffer.len()).map(|(i, _)| i);
+            best.map(|index| free.swap_remove(index))
+        };
+        Self { buffer: waiting.unwrap_or_else(|| vec![0.0; len]), len }
+    }
+}
+
+impl Drop for Recycled {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        if !buffer.is_empty() && free.iter().map(Vec::len).sum::<usize>() + buffer.len() <= KEPT {
+            free.push(buffer);
+        }
+    }
+}
+
+impl Deref for Recycled {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.buffer[..self.len]
+    }
+}
+
+impl DerefMut for Recycled {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.buffer[..self.len]
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's scratch, cut into parts of the given lengths, to `work`, which must not enter the thread pool. Contents are
+/// whatever was left there.
+pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|buffer| {
+        let len = lengths.iter().sum();
+        if buffer.len() < len {
+            buffer.resize(len, 0.0);
+        }
+        work(cut(buffer, lengths))
+    })
+}
+
+/// The leading parts of a slice, of the given lengths.
+pub(super) fn cut<const N: usize>(mut rest: &mut [f32], lengths: [usize; N]) -> [&mut [f32]; N] {
+    lengths.map(|len| {
+        let (part, tail) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = tail;
+        part
+    })
+}
+
+/// [`cut`] of a shared slice.
+pub(super) fn cut_shared<const N: usize>(mut rest: &[f32], lengths: [usize; N]) -> [&[f32]; N] {
+    lengths.map(|len| {
+        let (part, tail) = rest.split_at(len);
+        rest = tail;
+        part
+    })
+}

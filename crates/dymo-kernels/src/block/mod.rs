@@ -1,0 +1,211 @@
+//! The pre-norm transformer block as one operation, forward and backward (method, section 2.4): some samples at a time go
+//! through all of its steps while they are in cache.
+//!
+//! ```text
+//! x ── norm1 ── qkv ── attention ── proj ──(+ x)── x1 ── norm2 ── fc1 ── gelu ── fc2 ──(+ x1)── out
+//! ```
+
+mod attention;
+mod backward;
+mod forward;
+mod memory;
+mod rows;
+mod small;
+#[cfg(test)]
+mod tests;
+
+pub use backward::block_backward;
+pub use forward::block_forward;
+
+use memory::{Recycled, cut_shared};
+
+/// Rows of all products of one chunk, about: enough to make up for the packing of the weights, few enough for the second-level
+/// cache.
+const CHUNK_ROWS: usize = 192;
+
+/// Sizes of a block: `x [batch, tokens, width]` → `out [batch, queries, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockShape {
+    /// Samples.
+    pub batch: usize,
+    /// Tokens of a sample.
+    pub tokens: usize,
+    /// Width of a token; a multiple of `heads`.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of the hidden layer of the MLP.
+    pub hidden: usize,
+    /// How many leading tokens are read out: `tokens`, or fewer where the rest is not needed (1 for the class token only). Keys
+    /// and values are still of all tokens.
+    pub queries: usize,
+}
+
+impl BlockShape {
+    /// Floats of the input `[batch, tokens, width]`.
+    pub fn input_len(&self) -> usize {
+        self.batch * self.tokens * self.width
+    }
+
+    /// Floats of the output `[batch, queries, width]`.
+    pub fn output_len(&self) -> usize {
+        self.batch * self.queries * self.width
+    }
+
+    fn check(&self) {
+        let whole = self.heads > 0 && self.width > 0 && self.width.is_multiple_of(self.heads) && self.hidden > 0;
+        assert!(whole && (1..=self.tokens).contains(&self.queries), "not the shape of a block: {self:?}");
+    }
+
+    fn head(&self) -> usize {
+        self.width / self.heads
+    }
+
+    /// 1/√head: what scores are multiplied by.
+    fn scale(&self) -> f32 {
+        1.0 / (self.head() as f32).sqrt()
+    }
+
+    /// Tokens, filled up to whole vectors: the stride of a row of probabilities.
+    fn padded(&self) -> usize {
+        self.tokens.next_multiple_of(8)
+    }
+
+    /// All tokens are read out, so the rows of the queries are the rows of the input.
+    fn all(&self) -> bool {
+        self.queries == self.tokens
+    }
+
+    /// Samples that go through the block together. Depends on the shape only: how sums are split must not depend on threads.
+    fn chunk(&self) -> usize {
+        let rows = if self.all() { CHUNK_ROWS } else { 4 * CHUNK_ROWS };
+        (rows / self.tokens).clamp(1, self.batch.max(1))
+    }
+
+    fn chunk_of(&self, samples: usize) -> Chunk {
+        Chunk { rows: samples * self.tokens, read: samples * self.queries, samples }
+    }
+
+    /// Floats that [`BlockSaved`] holds per sample.
+    fn saved(&self) -> usize {
+        self.saved_parts(1).iter().sum()
+    }
+
+    /// Lengths of what is saved of a chunk: q `[read, d]`, k and v `[rows, 2d]`, probabilities `[samples, heads, queries, padded]`,
+    /// mixed values `[read, d]`, x1 `[read, d]`, hidden layer before GELU `[read, hidden]`.
+    fn saved_parts(&self, samples: usize) -> [usize; 6] {
+        let (Chunk { rows, read, .. }, d) = (self.chunk_of(samples), self.width);
+        [read * d, rows * 2 * d, read * self.heads * self.padded(), read * d, read * d, read * self.hidden]
+    }
+
+    /// Lengths of the weights in the order of the fields of [`BlockWeights`].
+    fn weight_parts(&self) -> [usize; 11] {
+        let (d, hidden) = (self.width, self.hidden);
+        [d, d, 3 * d * d, d * d, d, d, d, d * hidden, hidden, hidden * d, d]
+    }
+}
+
+/// Counts of one chunk: `rows` of the input, `read` rows of the output.
+#[derive(Clone, Copy)]
+struct Chunk {
+    samples: usize,
+    rows: usize,
+    read: usize,
+}
+
+/// Weights of a block. Matrices are row-major `[input, output]`; pairs are (matrix, bias) or (gamma, beta).
+#[derive(Debug, Clone, Copy)]
+pub struct BlockWeights<'a> {
+    /// LayerNorm before the attention: two of `[width]`.
+    pub norm1: (&'a [f32], &'a [f32]),
+    /// Queries, keys and values `[width, 3·width]`: columns q, k, v, each head after head. No bias.
+    pub qkv: &'a [f32],
+    /// Output of the attention: `[width, width]`, `[width]`.
+    pub proj: (&'a [f32], &'a [f32]),
+    /// LayerNorm before the MLP: two of `[width]`.
+    pub norm2: (&'a [f32], &'a [f32]),
+    /// First layer of the MLP: `[width, hidden]`, `[hidden]`.
+    pub fc1: (&'a [f32], &'a [f32]),
+    /// Second layer of the MLP: `[hidden, width]`, `[width]`.
+    pub fc2: (&'a [f32], &'a [f32]),
+    /// ε of both LayerNorms.
+    pub epsilon: f32,
+}
+
+impl BlockWeights<'_> {
+    fn check(&self, shape: &BlockShape) {
+        let Self { norm1, qkv, proj, norm2, fc1, fc2, .. } = self;
+        let all = [norm1.0, norm1.1, qkv, proj.0, proj.1, norm2.0, norm2.1, fc1.0, fc1.1, fc2.0, fc2.1];
+        assert_eq!(all.map(<[f32]>::len), shape.weight_parts(), "weights of a block {shape:?}");
+    }
+}
+
+/// Gradients of [`BlockWeights`], field by field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockGradients {
+    /// Of gamma and beta before the attention.
+    pub norm1: (Vec<f32>, Vec<f32>),
+    /// Of queries, keys and values `[width, 3·width]`.
+    pub qkv: Vec<f32>,
+    /// Of the output of the attention.
+    pub proj: (Vec<f32>, Vec<f32>),
+    /// Of gamma and beta before the MLP.
+    pub norm2: (Vec<f32>, Vec<f32>),
+    /// Of the first layer of the MLP.
+    pub fc1: (Vec<f32>, Vec<f32>),
+    /// Of the second layer of the MLP.
+    pub fc2: (Vec<f32>, Vec<f32>),
+}
+
+/// What [`block_forward`] keeps for [`block_backward`]: about `7·width + hidden + 8·heads` floats a token. Its memory is used
+/// again by a later block once it is dropped.
+#[derive(Debug, Default)]
+pub struct BlockSaved(Recycled);
+
+impl BlockSaved {
+    /// Room for a block of this shape, filled by [`block_forward`].
+    pub fn new(shape: &BlockShape) -> Self {
+        Self(Recycled::take(shape.batch * shape.saved()))
+    }
+
+    /// Makes it fit another shape.
+    fn fit(&mut self, shape: &BlockShape) {
+        if self.0.len() != shape.batch * shape.saved() {
+            *self = Self::new(shape);
+        }
+    }
+}
+
+/// The parts of what was saved of one chunk.
+#[derive(Clone, Copy)]
+struct SavedParts<'a> {
+    q: &'a [f32],
+    kv: &'a [f32],
+    probabilities: &'a [f32],
+    mixed: &'a [f32],
+    x1: &'a [f32],
+    hidden: &'a [f32],
+}
+
+impl<'a> SavedParts<'a> {
+    fn of(shape: &BlockShape, samples: usize, saved: &'a [f32]) -> Self {
+        let [q, kv, probabilities, mixed, x1, hidden] = cut_shared(saved, shape.saved_parts(samples));
+        Self { q, kv, probabilities, mixed, x1, hidden }
+    }
+}
+
+/// Copies the first `queries` tokens of every sample: `[samples, tokens, width]` → `[samples, queries, width]`.
+fn take_queries(shape: &BlockShape, x: &[f32], out: &mut [f32]) {
+    let (from, to) = (shape.tokens * shape.width, shape.queries * shape.width);
+    for (x, out) in x.chunks_exact(from).zip(out.chunks_exact_mut(to)) {
+        out.copy_from_slice(&x[..to]);
+    }
+}
+
+/// Adds `[samples, queries, width]` to the first `queries` tokens of every sample of `[samples, tokens, width]`.
+fn add_queries(shape: &BlockShape, from: &[f32], into: &mut [f32]) {
+    let (wide, narrow) = (shape.tokens * shape.width, shape.queries * shape.width);
+    for (into, from) in into.chunks_exact_mut(wide).zip(from.chunks_exact(narrow)) {
+        into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+    }
+}

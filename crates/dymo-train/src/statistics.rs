@@ -1,0 +1,62 @@
+//! Class statistics of a trained fusion network on the training set (method, section 4).
+
+use burn::tensor::{Device, Tensor};
+use dymo_core::subsets;
+use dymo_data::Samples;
+use dymo_models::fusion::{FeatureScale, FusionNetwork};
+use dymo_reward::{ClassStatistics, Metric, StatisticsBuilder};
+
+use crate::batch::{Batch, values};
+use crate::error::TrainError;
+
+const BATCH: usize = 256;
+
+/// The metric that a network's features were trained for.
+pub fn metric_of(network: &FusionNetwork) -> Metric {
+    match network.layout().scale() {
+        FeatureScale::Unit => Metric::Cosine,
+        FeatureScale::Free => Metric::Euclid,
+    }
+}
+
+/// Fits prototypes and spreads for every non-empty subset on the first `limit` samples (all without one), which must be complete.
+/// `progress(done, all)` is called after each batch; features are kept in memory, `[31, N, D]` floats for five modalities.
+///
+/// # Errors
+/// If a sample cannot be read or there is none.
+pub fn fit(
+    network: &FusionNetwork,
+    samples: &dyn Samples,
+    limit: Option<usize>,
+    device: &Device,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<ClassStatistics, TrainError> {
+    let layout = network.layout();
+    let (width, classes) = (layout.feature_width(), layout.classes());
+    let all = subsets(layout.modalities());
+    let count = limit.unwrap_or(usize::MAX).min(samples.len());
+    let indices: Vec<usize> = (0..count).collect();
+    let mut means = StatisticsBuilder::new(metric_of(network), layout.modalities(), classes, width, all.clone())?;
+    let mut features: Vec<Vec<f32>> = vec![Vec::with_capacity(count.saturating_mul(width)); all.len()];
+    for chunk in indices.chunks(BATCH) {
+        let batch = Batch::read(samples, chunk, device)?;
+        let tokens: Vec<Tensor<3>> =
+            batch.inputs.iter().enumerate().map(|(m, x)| network.tokens(m, x.clone())).collect();
+        for (subset, kept) in all.iter().zip(&mut features) {
+            let fused = network.fuse(subset.iter().map(|m| tokens[m].clone()).collect());
+            let rows = values(fused.feature);
+            for (row, label) in rows.chunks_exact(width).zip(&batch.labels) {
+                means.add(*subset, *label, row)?;
+            }
+            kept.extend_from_slice(&rows);
+        }
+        progress(chunk[chunk.len() - 1] + 1, count);
+    }
+    let mut spreads = means.prototypes()?;
+    for (subset, rows) in all.iter().zip(&features) {
+        for (row, index) in rows.chunks_exact(width).zip(&indices) {
+            spreads.add_distance(*subset, samples.label(*index), row)?;
+        }
+    }
+    Ok(spreads.finish()?)
+}
