@@ -15,12 +15,15 @@
 //! ```
 
 mod activation;
+mod block;
 mod conv;
+mod dispatch;
 mod matrix;
 mod norm;
 mod pool;
 
 pub use activation::{gelu, gelu_backward, relu_backward};
+pub use block::{BlockGradients, BlockSaved, BlockShape, BlockWeights, block_backward, block_forward};
 pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d_weight_gradient, sum_rows};
 pub use norm::{layer_norm, layer_norm_backward};
 pub use pool::{max_pool2, max_pool2_backward};

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod fusion;
 pub mod layers;
 pub mod ops;
+pub mod published;
 pub mod recovery;
 pub mod transformer;
 pub mod weights;

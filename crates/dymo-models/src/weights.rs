@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use safetensors::{Dtype, SafeTensors};
 
 /// Number format of stored weights. Reading takes either and gives single precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,11 +80,12 @@ pub fn to_bytes<M: Module>(module: &M, precision: Precision) -> Result<Vec<u8>, 
 /// # Errors
 /// See [`WeightsError`].
 pub fn from_bytes<M: Module>(mut module: M, bytes: Vec<u8>) -> Result<M, WeightsError> {
-    safetensors::SafeTensors::deserialize(&bytes).map_err(|e| WeightsError::Unreadable { reason: e.to_string() })?;
-    let mut store = SafetensorsStore::from_bytes(Some(bytes))
-        .with_from_adapter(HalfPrecisionAdapter::new())
-        .allow_partial(true)
-        .validate(false);
+    let half = holds_half_precision(&bytes)?;
+    let mut store = SafetensorsStore::from_bytes(Some(bytes)).allow_partial(true).validate(false);
+    if half {
+        // The adapter turns whatever it sees into the other precision, so it must see half precision only.
+        store = store.with_from_adapter(HalfPrecisionAdapter::new());
+    }
     let result =
         module.load_from(&mut store).map_err(|e| WeightsError::Unreadable { reason: e.to_string() })?;
     let missing: Vec<String> = result.missing.into_iter().map(|(name, _)| name).collect();
@@ -93,6 +95,11 @@ pub fn from_bytes<M: Module>(mut module: M, bytes: Vec<u8>) -> Result<M, Weights
     }
     check_finite(&module)?;
     Ok(module)
+}
+
+fn holds_half_precision(bytes: &[u8]) -> Result<bool, WeightsError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Unreadable { reason: e.to_string() })?;
+    Ok(file.tensors().iter().any(|(_, view)| view.dtype() == Dtype::F16))
 }
 
 fn check_finite<M: Module>(module: &M) -> Result<(), WeightsError> {

@@ -210,7 +210,14 @@ impl<'a, M: Module> Training<'a, M> {
         device.seed(run.seed);
         let model = objective.init(&device)?.materialize();
         let optimiser = AdamConfig::new().with_epsilon(1e-8).init();
-        let name = format!("{} {} {} {}", objective.stage(), run.seed, samples.len(), serde_json::to_string(schedule).unwrap_or_default());
+        let Schedule { batch, learning_rate, .. } = schedule;
+        // Epochs, patience and step limit are left out: a finished run may be resumed with more of them.
+        let name = format!(
+            "{}, seed {}, {} samples, batch {batch}, learning rate {learning_rate}",
+            objective.stage(),
+            run.seed,
+            samples.len()
+        );
         let place = Place {
             run: name,
             epoch: 0,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::attention::{Attended, attend_backward};
-use super::memory::{Recycled, cut, cut_shared, with_scratch};
+use super::memory::{Recycled, cut, with_scratch};
 use super::rows::{add_columns, gelu_again};
 use super::{BlockGradients, BlockSaved, BlockShape, BlockWeights, Chunk, SavedParts, add_queries, take_queries};
 use crate::matrix::{View, product, product_into};
@@ -11,6 +11,8 @@ use crate::norm::{norm_rows, norm_rows_backward};
 
 /// Weight gradients are summed in at most this many pieces, whatever the number of threads, so that bits do not depend on it.
 const PIECES: usize = 8;
+/// Floats of a weight gradient that are added up together.
+const ADDED: usize = 16 * 1024;
 
 /// Gradients of [`block_forward`](super::block_forward), which filled `saved` from the same `x` and weights: `dy [batch, queries,
 /// width]` → `dx [batch, tokens, width]` and the gradients of the weights, summed over the batch.
@@ -34,7 +36,6 @@ pub fn block_backward(
     let samples = shape.chunk();
     let chunks = shape.batch.div_ceil(samples);
     let per_piece = chunks.div_ceil(PIECES).max(1) * samples;
-    let turned = Turned::of(shape, weights);
 
     let mut sums = Recycled::take(shape.batch.div_ceil(per_piece) * total);
     let (tokens, queries) = (shape.tokens * shape.width, shape.queries * shape.width);
@@ -49,8 +50,128 @@ pub fn block_backward(
             let chunks = x.chunks(samples * tokens).zip(saved.chunks(samples * shape.saved()));
             let gradients = dy.chunks(samples * queries).zip(dx.chunks_mut(samples * tokens));
             for ((x, saved), (dy, dx)) in chunks.zip(gradients) {
-                backward(shape, weights, &turned, x, saved, dy, dx, &mut sums);
+                backward(shape, weights, x, saved, dy, dx, &mut sums);
             }
         });
     add_pieces(shape, &sums)
+}
+
+/// Adds the pieces up, in order.
+fn add_pieces(shape: &BlockShape, pieces: &[f32]) -> BlockGradients {
+    let lengths = shape.weight_parts();
+    let total: usize = lengths.iter().sum();
+    let mut first = 0;
+    let parts = lengths.map(|len| {
+        let at = first;
+        first += len;
+        let mut sum = vec![0.0; len];
+        sum.par_chunks_mut(ADDED).enumerate().for_each(|(index, sum)| {
+            for piece in pieces.chunks_exact(total) {
+                let part = &piece[at + index * ADDED..][..sum.len()];
+                sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+            }
+        });
+        sum
+    });
+    let [g1, b1, qkv, proj, bias, g2, b2, fc1, bias1, fc2, bias2] = parts;
+    BlockGradients { norm1: (g1, b1), qkv, proj: (proj, bias), norm2: (g2, b2), fc1: (fc1, bias1), fc2: (fc2, bias2) }
+}
+
+/// The gradients of the weights that one piece adds up.
+struct Sums<'a> {
+    norm1: (&'a mut [f32], &'a mut [f32]),
+    qkv: &'a mut [f32],
+    proj: (&'a mut [f32], &'a mut [f32]),
+    norm2: (&'a mut [f32], &'a mut [f32]),
+    fc1: (&'a mut [f32], &'a mut [f32]),
+    fc2: (&'a mut [f32], &'a mut [f32]),
+}
+
+impl<'a> Sums<'a> {
+    fn of(shape: &BlockShape, sums: &'a mut [f32]) -> Self {
+        let [g1, b1, qkv, proj, bias, g2, b2, fc1, bias1, fc2, bias2] = cut(sums, shape.weight_parts());
+        Self { norm1: (g1, b1), qkv, proj: (proj, bias), norm2: (g2, b2), fc1: (fc1, bias1), fc2: (fc2, bias2) }
+    }
+}
+
+/// One chunk, in the calling thread.
+fn backward(
+    shape: &BlockShape,
+    w: &BlockWeights<'_>,
+    x: &[f32],
+    saved: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+    sums: &mut Sums<'_>,
+) {
+    let (d, hidden) = (shape.width, shape.hidden);
+    let Chunk { samples, rows, read } = shape.chunk_of(x.len() / (shape.tokens * d));
+    let saved = SavedParts::of(shape, samples, saved);
+    let (turned, dp) = (shape.head() * shape.padded(), shape.queries * shape.padded());
+    let lengths =
+        [read * hidden, read * hidden, rows * d, rows * d, read * d, read * d, read * d, rows * 2 * d, turned, dp];
+    with_scratch(lengths, |[active, dhidden, normal, dnormal, dx1, narrow, dq, dkv, turned, dp]| {
+        // out = x1 + bias + gelu(hidden) · fc2
+        product(dhidden, View::new(dy, read, d), View::new(w.fc2.0, hidden, d).transposed(), false);
+        gelu_again(saved.hidden, active, dhidden, sums.fc1.1);
+        product(sums.fc2.0, View::new(active, read, hidden).transposed(), View::new(dy, read, d), true);
+        add_columns(dy, sums.fc2.1);
+
+        // hidden = norm2(x1) · fc1 + bias
+        let (few, dfew) = (&mut normal[..read * d], &mut dnormal[..read * d]);
+        norm_rows(saved.x1, w.norm2.0, w.norm2.1, w.epsilon, few);
+        product(sums.fc1.0, View::new(few, read, d).transposed(), View::new(dhidden, read, hidden), true);
+        product(dfew, View::new(dhidden, read, hidden), View::new(w.fc1.0, d, hidden).transposed(), false);
+        dx1.copy_from_slice(dy);
+        norm_rows_backward(saved.x1, w.norm2.0, w.epsilon, dfew, dx1, sums.norm2.0, sums.norm2.1);
+
+        // x1 = x + bias + mixed · proj
+        product(sums.proj.0, View::new(saved.mixed, read, d).transposed(), View::new(dx1, read, d), true);
+        add_columns(dx1, sums.proj.1);
+        let dmixed = &mut *narrow;
+        product(dmixed, View::new(dx1, read, d), View::new(w.proj.0, d, d).transposed(), false);
+
+        // mixed = attention(q, k, v)
+        attention_backward(shape, saved, dmixed, dq, dkv, turned, dp);
+
+        // q, k, v = norm1(x) · qkv
+        norm_rows(x, w.norm1.0, w.norm1.1, w.epsilon, normal);
+        let (kv, dkv) = (View::columns(w.qkv, d, 3 * d, d, 2 * d), View::new(dkv, rows, 2 * d));
+        let (query, dq) = (View::columns(w.qkv, d, 3 * d, 0, d), View::new(dq, read, d));
+        product_into(&mut sums.qkv[d..], 3 * d, View::new(normal, rows, d).transposed(), dkv, true);
+        product(dnormal, dkv, kv.transposed(), false);
+        if shape.all() {
+            product_into(sums.qkv, 3 * d, View::new(normal, rows, d).transposed(), dq, true);
+            product(dnormal, dq, query.transposed(), true);
+            dx.copy_from_slice(dx1);
+        } else {
+            take_queries(shape, normal, narrow);
+            product_into(sums.qkv, 3 * d, View::new(narrow, read, d).transposed(), dq, true);
+            product(narrow, dq, query.transposed(), false);
+            add_queries(shape, narrow, dnormal);
+            dx.fill(0.0);
+            add_queries(shape, dx1, dx);
+        }
+        norm_rows_backward(x, w.norm1.0, w.epsilon, dnormal, dx, sums.norm1.0, sums.norm1.1);
+    });
+}
+
+/// [`attend_backward`] of every sample of a chunk.
+fn attention_backward(
+    shape: &BlockShape,
+    saved: SavedParts<'_>,
+    dmixed: &[f32],
+    dq: &mut [f32],
+    dkv: &mut [f32],
+    turned: &mut [f32],
+    dp: &mut [f32],
+) {
+    turned.fill(0.0);
+    let (few, many) = (shape.queries * shape.width, shape.tokens * 2 * shape.width);
+    let probabilities = saved.probabilities.chunks_exact(shape.heads * shape.queries * shape.padded());
+    let inputs = saved.q.chunks_exact(few).zip(saved.kv.chunks_exact(many)).zip(probabilities);
+    let gradients = dmixed.chunks_exact(few).zip(dq.chunks_exact_mut(few)).zip(dkv.chunks_exact_mut(many));
+    for (((q, kv), probabilities), ((dmixed, dq), dkv)) in inputs.zip(gradients) {
+        attend_backward(shape, Attended { q, kv, probabilities }, dmixed, (dq, dkv), turned, dp);
+    }
 }

@@ -29,9 +29,9 @@ pub fn block_forward(
     let chunks = x.par_chunks(samples * tokens).zip(out.par_chunks_mut(samples * queries));
     if let Some(saved) = saved {
         saved.fit(shape);
-        chunks
-            .zip(saved.0.par_chunks_mut(samples * shape.saved()))
-            .for_each(|((x, out), saved)| with_chunk_scratch(shape, x, 0, |_, s| forward(shape, weights, x, out, saved, s)));
+        chunks.zip(saved.0.par_chunks_mut(samples * shape.saved())).for_each(|((x, out), saved)| {
+            with_chunk_scratch(shape, x, 0, |_, s| forward(shape, weights, x, out, saved, s))
+        });
     } else {
         chunks.for_each(|(x, out)| {
             let len = x.len() / tokens * shape.saved();
@@ -63,7 +63,14 @@ fn with_chunk_scratch(shape: &BlockShape, x: &[f32], extra: usize, work: impl Fn
 }
 
 /// One chunk, in the calling thread.
-fn forward(shape: &BlockShape, w: &BlockWeights<'_>, x: &[f32], out: &mut [f32], saved: &mut [f32], scratch: Scratch<'_>) {
+fn forward(
+    shape: &BlockShape,
+    w: &BlockWeights<'_>,
+    x: &[f32],
+    out: &mut [f32],
+    saved: &mut [f32],
+    scratch: Scratch<'_>,
+) {
     let (d, hidden) = (shape.width, shape.hidden);
     let Chunk { samples, rows, read } = shape.chunk_of(x.len() / (shape.tokens * d));
     let [q, kv, probabilities, mixed, x1, before] = cut(saved, shape.saved_parts(samples));

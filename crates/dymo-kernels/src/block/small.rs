@@ -30,6 +30,12 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// `sum + a · b` of one vector.
+#[inline(always)]
+fn eight<const FUSED: bool>(a: f32, b: &[f32; 8], sum: [f32; 8]) -> [f32; 8] {
+    std::array::from_fn(|i| multiply_add::<FUSED>(a, b[i], sum[i]))
+}
+
 /// `R` rows of `8·V` columns in registers over the whole depth.
 #[inline(always)]
 fn tile<const FUSED: bool, const R: usize, const V: usize>(
@@ -40,15 +46,9 @@ fn tile<const FUSED: bool, const R: usize, const V: usize>(
 ) {
     let mut sums = [[[0.0f32; 8]; V]; R];
     for k in 0..depth {
-        let b = &b.data[k * b.stride + column..][..8 * V];
-        for r in 0..R {
-            let left = a.data[(row + r) * a.row + k * a.step];
-            for v in 0..V {
-                for lane in 0..8 {
-                    sums[r][v][lane] = multiply_add::<FUSED>(left, b[8 * v + lane], sums[r][v][lane]);
-                }
-            }
-        }
+        let (b, _) = b.data[k * b.stride + column..][..8 * V].as_chunks::<8>();
+        let left: [f32; R] = std::array::from_fn(|r| a.data[(row + r) * a.row + k * a.step]);
+        sums = std::array::from_fn(|r| std::array::from_fn(|v| eight::<FUSED>(left[r], &b[v], sums[r][v])));
     }
     for (r, sums) in sums.iter().enumerate() {
         let out = &mut out[(row + r) * out_stride + column..][..8 * V];
@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn equals_the_definition_at_every_tile_size() {
-        for (rows, columns, depth) in [(1, 1, 1), (3, 32, 5), (7, 59, 4), (4, 8, 1), (9, 17, 12), (5, 40, 3), (6, 16, 0)] {
+        for (rows, columns, depth) in
+            [(1, 1, 1), (3, 32, 5), (7, 59, 4), (4, 8, 1), (9, 17, 12), (5, 40, 3), (6, 16, 0)]
+        {
             let a: Vec<f32> = (0..rows * depth).map(|i| (i % 7) as f32 - 3.0).collect();
             let b: Vec<f32> = (0..depth * columns).map(|i| (i % 5) as f32 - 2.0).collect();
             let mut out = vec![f32::NAN; rows * columns];

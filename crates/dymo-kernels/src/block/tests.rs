@@ -1,0 +1,237 @@
+//! The block against its definition in double precision, and its gradients against the slopes of that definition.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const EPSILON: f32 = 1e-5;
+
+/// Repeatable values in −1..1.
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Weights in the order of [`BlockShape::weight_parts`], x, and the gradient of the output.
+struct Case {
+    shape: BlockShape,
+    parts: Vec<Vec<f32>>,
+    x: Vec<f32>,
+    dy: Vec<f32>,
+}
+
+impl Case {
+    fn new(shape: BlockShape, seed: u64) -> Self {
+        let lengths = shape.weight_parts();
+        let inputs = [1, 1, shape.width, shape.width, 1, 1, 1, shape.width, 1, shape.hidden, 1];
+        let parts = lengths.iter().zip(inputs).enumerate().map(|(i, (len, input))| {
+            let mut part = values(*len, seed + 10 + i as u64);
+            part.iter_mut().for_each(|v| *v *= 1.0 / (input as f32).sqrt());
+            part
+        });
+        let (x, dy) = (values(shape.input_len(), seed + 1), values(shape.output_len(), seed + 2));
+        Self { shape, parts: parts.collect(), x, dy }
+    }
+
+    fn weights(&self) -> BlockWeights<'_> {
+        let p = |i: usize| self.parts[i].as_slice();
+        let (norm1, norm2) = ((p(0), p(1)), (p(5), p(6)));
+        BlockWeights {
+            norm1,
+            qkv: p(2),
+            proj: (p(3), p(4)),
+            norm2,
+            fc1: (p(7), p(8)),
+            fc2: (p(9), p(10)),
+            epsilon: EPSILON,
+        }
+    }
+
+    fn forward(&self) -> (Vec<f32>, BlockSaved) {
+        let (mut out, mut saved) = (vec![f32::NAN; self.shape.output_len()], BlockSaved::default());
+        block_forward(&self.shape, &self.weights(), &self.x, &mut out, Some(&mut saved));
+        (out, saved)
+    }
+
+    fn backward(&self) -> (Vec<f32>, Vec<Vec<f32>>) {
+        let (_, saved) = self.forward();
+        let mut dx = vec![f32::NAN; self.x.len()];
+        let g = block_backward(&self.shape, &self.weights(), &self.x, &saved, &self.dy, &mut dx);
+        let parts =
+            [g.norm1.0, g.norm1.1, g.qkv, g.proj.0, g.proj.1, g.norm2.0, g.norm2.1, g.fc1.0, g.fc1.1, g.fc2.0, g.fc2.1];
+        (dx, parts.into())
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+/// Φ by its series.
+fn cdf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, x);
+    for k in 1..120 {
+        term *= x * x / f64::from(2 * k + 1);
+        sum += term;
+    }
+    0.5 + (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * sum
+}
+
+fn linear(row: &[f64], matrix: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
+    let columns = matrix.len() / row.len();
+    (0..columns)
+        .map(|c| {
+            let sum: f64 = row.iter().enumerate().map(|(r, v)| v * matrix[r * columns + c]).sum();
+            sum + bias.map_or(0.0, |bias| bias[c])
+        })
+        .collect()
+}
+
+fn norm(row: &[f64], gamma: &[f64], beta: &[f64]) -> Vec<f64> {
+    let n = row.len() as f64;
+    let mean = row.iter().sum::<f64>() / n;
+    let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+    let scale = 1.0 / (variance + f64::from(EPSILON)).sqrt();
+    row.iter().zip(gamma).zip(beta).map(|((v, g), b)| (v - mean) * scale * g + b).collect()
+}
+
+/// The definition, one sample after another, one token after another.
+fn literal(shape: &BlockShape, p: &[Vec<f64>], x: &[f64]) -> Vec<f64> {
+    let (d, head) = (shape.width, shape.head());
+    let mut out = Vec::new();
+    for x in x.chunks(shape.tokens * d) {
+        let qkv: Vec<Vec<f64>> = x.chunks(d).map(|x| linear(&norm(x, &p[0], &p[1]), &p[2], None)).collect();
+        for query in 0..shape.queries {
+            let mut mixed = vec![0.0; d];
+            for h in 0..shape.heads {
+                let part = |token: usize, which: usize| &qkv[token][which * d + h * head..][..head];
+                let dot = |key: usize| part(query, 0).iter().zip(part(key, 1)).map(|(a, b)| a * b).sum::<f64>();
+                let powers: Vec<f64> = (0..shape.tokens).map(|key| (dot(key) / (head as f64).sqrt()).exp()).collect();
+                let sum: f64 = powers.iter().sum();
+                for (key, power) in powers.iter().enumerate() {
+                    for (c, v) in part(key, 2).iter().enumerate() {
+                        mixed[h * head + c] += power / sum * v;
+                    }
+                }
+            }
+            let add = |a: &[f64], b: Vec<f64>| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<f64>>();
+            let x1 = add(&x[query * d..][..d], linear(&mixed, &p[3], Some(&p[4])));
+            let mut hidden = linear(&norm(&x1, &p[5], &p[6]), &p[7], Some(&p[8]));
+            hidden.iter_mut().for_each(|v| *v *= cdf(*v));
+            out.extend(add(&x1, linear(&hidden, &p[9], Some(&p[10]))));
+        }
+    }
+    out
+}
+
+fn shapes() -> impl Strategy<Value = BlockShape> {
+    let sizes = (1usize..6, 1usize..8, 1usize..5, 1usize..12, 1usize..24);
+    (sizes, 0usize..3).prop_map(|((batch, tokens, heads, head, hidden), read)| {
+        let queries = [1, tokens, tokens.div_ceil(2)][read];
+        BlockShape { batch, tokens, width: heads * head, heads, hidden, queries }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn equals_the_definition(shape in shapes(), seed in 0u64..1000) {
+        let case = Case::new(shape, seed);
+        let (out, _) = case.forward();
+        let mut bare = vec![f32::NAN; out.len()];
+        block_forward(&shape, &case.weights(), &case.x, &mut bare, None);
+        prop_assert_eq!(&out, &bare);
+        let parts: Vec<Vec<f64>> = case.parts.iter().map(|p| wide(p)).collect();
+        for (i, (ours, exact)) in out.iter().zip(literal(&shape, &parts, &wide(&case.x))).enumerate() {
+            prop_assert!((f64::from(*ours) - exact).abs() < 1e-4 * (1.0 + exact.abs()), "{} at {}, not {}", ours, i, exact);
+        }
+    }
+
+    /// Along a random direction of x and of each weight, the gradient is the slope of the definition.
+    #[test]
+    fn gradients_are_slopes(shape in shapes(), seed in 0u64..1000) {
+        // Rows of one or two values that nearly agree have LayerNorms too steep for a difference.
+        prop_assume!(shape.width > 2);
+        let case = Case::new(shape, seed);
+        let (dx, gradients) = case.backward();
+        let parts: Vec<Vec<f64>> = case.parts.iter().map(|p| wide(p)).collect();
+        let (x, dy) = (wide(&case.x), wide(&case.dy));
+        let loss = |p: &[Vec<f64>], x: &[f64]| literal(&shape, p, x).iter().zip(&dy).map(|(a, b)| a * b).sum::<f64>();
+        for which in 0..=parts.len() {
+            let gradient = gradients.get(which).unwrap_or(&dx);
+            prop_assert!(gradient.iter().all(|v| v.is_finite()));
+            let direction = wide(&values(gradient.len(), seed + 77 + which as u64));
+            let step = |h: f64| {
+                let (mut parts, mut x) = (parts.clone(), x.clone());
+                let target = parts.get_mut(which).unwrap_or(&mut x);
+                target.iter_mut().zip(&direction).for_each(|(t, d)| *t += h * d);
+                loss(&parts, &x)
+            };
+            let slope = (step(1e-5) - step(-1e-5)) / 2e-5;
+            let ours: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * d).sum();
+            let size: f64 = gradient.iter().zip(&direction).map(|(g, d)| (f64::from(*g) * d).abs()).sum();
+            prop_assert!((ours - slope).abs() < 1e-3 * (0.1 + size), "part {}: {}, not {}", which, ours, slope);
+        }
+    }
+}
+
+fn large(queries: usize) -> Case {
+    Case::new(BlockShape { batch: 203, tokens: 11, width: 32, heads: 4, hidden: 48, queries }, 5)
+}
+
+#[test]
+fn bits_do_not_depend_on_threads() {
+    for queries in [1, 11] {
+        let case = large(queries);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| (case.forward().0, case.backward()))
+        };
+        assert!(run(1) == run(3), "{queries} queries");
+    }
+}
+
+#[test]
+fn many_chunks_equal_one_sample_at_a_time() {
+    for queries in [1, 11] {
+        let case = large(queries);
+        let (out, (dx, gradients)) = (case.forward().0, case.backward());
+        let mut sums: Vec<Vec<f64>> = gradients.iter().map(|g| vec![0.0; g.len()]).collect();
+        let shape = BlockShape { batch: 1, ..case.shape };
+        for sample in 0..case.shape.batch {
+            let part = |v: &[f32], len: usize| v[sample * len..][..len].to_vec();
+            let (x, dy) = (part(&case.x, shape.input_len()), part(&case.dy, shape.output_len()));
+            let one = Case { shape, parts: case.parts.clone(), x, dy };
+            let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()));
+            assert!(close(&part(&out, shape.output_len()), &one.forward().0), "output of sample {sample}");
+            let (one_dx, one_gradients) = one.backward();
+            assert!(close(&part(&dx, shape.input_len()), &one_dx), "gradient of sample {sample}");
+            for (sum, part) in sums.iter_mut().flatten().zip(one_gradients.iter().flatten()) {
+                *sum += f64::from(*part);
+            }
+        }
+        for (all, sum) in gradients.iter().flatten().zip(sums.iter().flatten()) {
+            assert!((f64::from(*all) - sum).abs() < 1e-3 * (1.0 + sum.abs()), "{all}, not {sum}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_gradients_of_zero() {
+    let case = Case::new(BlockShape { batch: 0, tokens: 3, width: 4, heads: 2, hidden: 8, queries: 1 }, 1);
+    let (dx, gradients) = case.backward();
+    assert!(dx.is_empty() && gradients.iter().flatten().all(|v| *v == 0.0));
+}
+
+#[test]
+#[should_panic(expected = "not the shape of a block")]
+fn heads_must_divide_the_width() {
+    Case::new(BlockShape { batch: 1, tokens: 3, width: 4, heads: 3, hidden: 8, queries: 1 }, 1).forward();
+}
