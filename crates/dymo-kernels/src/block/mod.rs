@@ -78,7 +78,7 @@ impl BlockShape {
 
     /// Samples that go through the block together. Depends on the shape only: how sums are split must not depend on threads.
     fn chunk(&self) -> usize {
-        let rows = if self.all() { CHUNK_ROWS } else { 4 * CHUNK_ROWS };
+        let rows = if self.all() { CHUNK_ROWS } else { 3 * CHUNK_ROWS };
         (rows / self.tokens).clamp(1, self.batch.max(1))
     }
 

@@ -30,67 +30,77 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// `sum + a · b` of one vector.
+/// `sum += a · b` of one vector.
 #[inline(always)]
-fn eight<const FUSED: bool>(a: f32, b: &[f32; 8], sum: [f32; 8]) -> [f32; 8] {
-    std::array::from_fn(|i| multiply_add::<FUSED>(a, b[i], sum[i]))
+fn add_eight<const FUSED: bool>(sum: &mut [f32; 8], a: f32, b: &[f32; 8]) {
+    for i in 0..8 {
+        sum[i] = multiply_add::<FUSED>(a, b[i], sum[i]);
+    }
 }
 
-/// `R` rows of `8·V` columns in registers over the whole depth.
-#[inline(always)]
-fn tile<const FUSED: bool, const R: usize, const V: usize>(
-    (out, out_stride): (&mut [f32], usize),
-    a: Left<'_>,
-    b: Rows<'_>,
-    (row, column, depth): (usize, usize, usize),
-) {
-    let mut sums = [[[0.0f32; 8]; V]; R];
-    for k in 0..depth {
-        let (b, _) = b.data[k * b.stride + column..][..8 * V].as_chunks::<8>();
-        let left: [f32; R] = std::array::from_fn(|r| a.data[(row + r) * a.row + k * a.step]);
-        sums = std::array::from_fn(|r| std::array::from_fn(|v| eight::<FUSED>(left[r], &b[v], sums[r][v])));
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        let out = &mut out[(row + r) * out_stride + column..][..8 * V];
-        for v in 0..V {
-            out[8 * v..8 * v + 8].copy_from_slice(&sums[v]);
+/// A tile of some rows of some vectors whose sums stay in registers over the whole depth. Every sum has a name of its own: an
+/// array of them would live in memory.
+macro_rules! tile {
+    ($name:ident, $vectors:literal vectors, $($row:literal: $($sum:ident $v:literal),+;)+) => {
+        #[inline(always)]
+        fn $name<const FUSED: bool>(
+            (out, out_stride): (&mut [f32], usize),
+            a: Left<'_>,
+            b: Rows<'_>,
+            (row, column, depth): (usize, usize, usize),
+        ) {
+            $($(let mut $sum = [0.0f32; 8];)+)+
+            for k in 0..depth {
+                let (b, _) = b.data[k * b.stride + column..][..8 * $vectors].as_chunks::<8>();
+                let a = Left { data: &a.data[row * a.row + k * a.step..], ..a };
+                $(
+                    let left = a.data[$row * a.row];
+                    $(add_eight::<FUSED>(&mut $sum, left, &b[$v]);)+
+                )+
+            }
+            $(
+                let (target, _) = out[(row + $row) * out_stride + column..][..8 * $vectors].as_chunks_mut::<8>();
+                $(target[$v] = $sum;)+
+            )+
         }
-    }
+    };
 }
 
-/// All rows of `8·V` columns, `R` at a time while they last.
-#[inline(always)]
-fn panel<const FUSED: bool, const R: usize, const V: usize>(
-    (out, out_stride): (&mut [f32], usize),
-    a: Left<'_>,
-    b: Rows<'_>,
-    column: usize,
-    size: Size,
-) {
-    let mut row = 0;
-    while row + R <= size.rows {
-        tile::<FUSED, R, V>((out, out_stride), a, b, (row, column, size.depth));
-        row += R;
-    }
-    while row < size.rows {
-        tile::<FUSED, 1, V>((out, out_stride), a, b, (row, column, size.depth));
-        row += 1;
-    }
+tile!(tile_3x4, 4 vectors, 0: sum_a 0, sum_b 1, sum_c 2, sum_d 3; 1: sum_e 0, sum_f 1, sum_g 2, sum_h 3; 2: sum_i 0, sum_j 1, sum_k 2, sum_l 3;);
+tile!(tile_1x4, 4 vectors, 0: sum_a 0, sum_b 1, sum_c 2, sum_d 3;);
+tile!(tile_4x2, 2 vectors, 0: sum_a 0, sum_b 1; 1: sum_c 0, sum_d 1; 2: sum_e 0, sum_f 1; 3: sum_g 0, sum_h 1;);
+tile!(tile_1x2, 2 vectors, 0: sum_a 0, sum_b 1;);
+tile!(tile_4x1, 1 vectors, 0: sum_a 0; 1: sum_b 0; 2: sum_c 0; 3: sum_d 0;);
+tile!(tile_1x1, 1 vectors, 0: sum_a 0;);
+
+/// All rows of one column of tiles: the tall tile while rows last, then the flat one.
+macro_rules! panel {
+    ($tall:ident, $rows:literal, $flat:ident, $out:expr, $stride:expr, $a:expr, $b:expr, $column:expr, $size:expr) => {
+        let mut row = 0;
+        while row + $rows <= $size.rows {
+            $tall::<FUSED>(($out, $stride), $a, $b, (row, $column, $size.depth));
+            row += $rows;
+        }
+        while row < $size.rows {
+            $flat::<FUSED>(($out, $stride), $a, $b, (row, $column, $size.depth));
+            row += 1;
+        }
+    };
 }
 
 #[inline(always)]
-fn small_body<const FUSED: bool>(out: &mut [f32], out_stride: usize, a: Left<'_>, b: Rows<'_>, size: Size) {
+fn small_body<const FUSED: bool>(out: &mut [f32], stride: usize, a: Left<'_>, b: Rows<'_>, size: Size) {
     let mut column = 0;
     while column + 32 <= size.columns {
-        panel::<FUSED, 3, 4>((out, out_stride), a, b, column, size);
+        panel!(tile_3x4, 3, tile_1x4, out, stride, a, b, column, size);
         column += 32;
     }
     if column + 16 <= size.columns {
-        panel::<FUSED, 4, 2>((out, out_stride), a, b, column, size);
+        panel!(tile_4x2, 4, tile_1x2, out, stride, a, b, column, size);
         column += 16;
     }
     if column + 8 <= size.columns {
-        panel::<FUSED, 4, 1>((out, out_stride), a, b, column, size);
+        panel!(tile_4x1, 4, tile_1x1, out, stride, a, b, column, size);
         column += 8;
     }
     for row in 0..size.rows {
@@ -99,7 +109,7 @@ fn small_body<const FUSED: bool>(out: &mut [f32], out_stride: usize, a: Left<'_>
             for k in 0..size.depth {
                 sum = multiply_add::<FUSED>(a.data[row * a.row + k * a.step], b.data[k * b.stride + column], sum);
             }
-            out[row * out_stride + column] = sum;
+            out[row * stride + column] = sum;
         }
     }
 }

@@ -1,0 +1,175 @@
+//! Numbers: accuracy and its like for every arm, paired differences, reliability, what was let in, the information bound.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use dymo_metrics::{
+    DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, negative_log_likelihood,
+    paired_difference, reliability,
+};
+use dymo_report::{AcceptedBySubset, Bound, PairedDifference, Record, Reliability, ReliabilityBin, Report};
+use dymo_reward::{entropy_nats, information_bound};
+use dymo_train::evaluation::{Arm, ArmOutcome, Outcome};
+
+/// What an outcome is filed under.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub recovery: String,
+    pub metric: String,
+    pub protocol: String,
+    pub rate: f64,
+}
+
+/// How intervals are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confidence {
+    pub level: f64,
+    pub resamples: usize,
+    pub seed: u64,
+}
+
+/// Arms that DyMo is compared with on the same samples.
+const BASELINES: [Arm; 3] = [Arm::Discard, Arm::FuseAll, Arm::SecondOpinion];
+
+/// Files every arm of an outcome: records, differences, reliability, and how many recovered modalities were let in.
+pub(crate) fn add_outcome(report: &mut Report, key: &Key, outcome: &Outcome, confidence: Confidence) -> Result<()> {
+    for arm in &outcome.arms {
+        report.records.push(record(key, outcome, arm, confidence)?);
+        report.reliability.push(diagram(key, outcome, arm)?);
+    }
+    let Some(dymo) = outcome.arm(Arm::Dymo) else { return Ok(()) };
+    for baseline in BASELINES.iter().filter_map(|arm| outcome.arm(*arm)) {
+        report.differences.push(difference(key, outcome, dymo, baseline, confidence)?);
+    }
+    add_accepted(report, key, dymo);
+    Ok(())
+}
+
+fn record(key: &Key, outcome: &Outcome, arm: &ArmOutcome, confidence: Confidence) -> Result<Record> {
+    let right = correctness(&arm.predictions, &outcome.labels)?;
+    let interval = mean_interval(&right, confidence.level, confidence.resamples, confidence.seed)?;
+    let probabilities = Probabilities::new(&arm.probabilities, outcome.classes)?;
+    Ok(Record {
+        recovery: key.recovery.clone(),
+        metric: key.metric.clone(),
+        protocol: key.protocol.clone(),
+        rate: key.rate,
+        arm: arm.arm.name().into(),
+        n: interval.n,
+        accuracy: interval.estimate,
+        low: interval.low,
+        high: interval.high,
+        macro_f1: macro_f1(&arm.predictions, &outcome.labels, outcome.classes)?,
+        auc: auc_one_vs_rest(&probabilities, &outcome.labels).unwrap_or(f64::NAN),
+        calibration_error: reliability(&probabilities, &outcome.labels, DEFAULT_BINS)?.expected_error,
+    })
+}
+
+fn diagram(key: &Key, outcome: &Outcome, arm: &ArmOutcome) -> Result<Reliability> {
+    let probabilities = Probabilities::new(&arm.probabilities, outcome.classes)?;
+    let found = reliability(&probabilities, &outcome.labels, DEFAULT_BINS)?;
+    let bins = found.bins.iter().filter_map(|bin| {
+        Some(ReliabilityBin { confidence: bin.confidence?, accuracy: bin.accuracy?, count: bin.count })
+    });
+    Ok(Reliability {
+        recovery: key.recovery.clone(),
+        metric: key.metric.clone(),
+        protocol: key.protocol.clone(),
+        rate: key.rate,
+        arm: arm.arm.name().into(),
+        bins: bins.collect(),
+        ece: found.expected_error,
+    })
+}
+
+fn difference(
+    key: &Key,
+    outcome: &Outcome,
+    arm: &ArmOutcome,
+    baseline: &ArmOutcome,
+    confidence: Confidence,
+) -> Result<PairedDifference> {
+    let ours = correctness(&arm.predictions, &outcome.labels)?;
+    let theirs = correctness(&baseline.predictions, &outcome.labels)?;
+    let interval = paired_difference(&ours, &theirs, confidence.level, confidence.resamples, confidence.seed)?;
+    Ok(PairedDifference {
+        recovery: key.recovery.clone(),
+        metric: key.metric.clone(),
+        protocol: key.protocol.clone(),
+        rate: key.rate,
+        arm: arm.arm.name().into(),
+        baseline: baseline.arm.name().into(),
+        n: interval.n,
+        difference: interval.estimate,
+        low: interval.low,
+        high: interval.high,
+    })
+}
+
+/// Adds to what earlier outcomes of the same recovery and metric have filed for a subset.
+fn add_accepted(report: &mut Report, key: &Key, dymo: &ArmOutcome) {
+    let mut tally: BTreeMap<Vec<usize>, (usize, usize, usize)> = BTreeMap::new();
+    for decision in &dymo.decisions {
+        let observed: Vec<usize> = decision.observed.iter().collect();
+        let offered = decision.rounds.first().map_or(0, |round| round.candidates.len());
+        let accepted = decision.final_subset.len() - decision.observed.len();
+        let entry = tally.entry(observed).or_default();
+        *entry = (entry.0 + 1, entry.1 + offered, entry.2 + accepted);
+    }
+    for (observed, (samples, offered, accepted)) in tally {
+        let same = |a: &&mut AcceptedBySubset| {
+            a.recovery == key.recovery && a.metric == key.metric && a.observed == observed
+        };
+        match report.accepted.iter_mut().find(same) {
+            Some(entry) => {
+                entry.samples += samples;
+                entry.offered += offered;
+                entry.accepted += accepted;
+            }
+            None => report.accepted.push(AcceptedBySubset {
+                recovery: key.recovery.clone(),
+                metric: key.metric.clone(),
+                observed,
+                samples,
+                offered,
+                accepted,
+            }),
+        }
+    }
+}
+
+/// Probability with which the information bound may fail.
+const DELTA: f64 = 0.05;
+
+/// Files the information bound (method, section 1) of DyMo's final subsets and of the observed ones. G is the largest loss that was
+/// seen, so the bound holds under the assumption that no larger one occurs.
+pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome) -> Result<()> {
+    let mut counts = vec![0; outcome.classes];
+    for label in &outcome.labels {
+        counts[*label] += 1;
+    }
+    let entropy = entropy_nats(&counts);
+    for (arm, text) in [(Arm::Discard, "what was observed"), (Arm::Dymo, "what DyMo fused")] {
+        let Some(found) = outcome.arm(arm) else { continue };
+        let probabilities = Probabilities::new(&found.probabilities, outcome.classes)?;
+        let loss = negative_log_likelihood(&probabilities, &outcome.labels)?;
+        let each = probabilities.rows().zip(&outcome.labels).map(|(row, label)| -f64::from(row[*label]).ln());
+        let largest = each.fold(loss, f64::max);
+        if !largest.is_finite() || largest <= 0.0 {
+            continue;
+        }
+        let bound = information_bound(loss, entropy, outcome.labels.len(), DELTA, largest)?;
+        report.bounds.push(Bound {
+            recovery: Some(key.recovery.clone()),
+            metric: key.metric.clone(),
+            subset_text: format!("{text}, {} at {}", key.protocol, key.rate),
+            cross_entropy: loss,
+            entropy,
+            n: bound.samples,
+            delta: bound.delta,
+            g: bound.loss_bound,
+            bound_nats: bound.value,
+        });
+    }
+    Ok(())
+}

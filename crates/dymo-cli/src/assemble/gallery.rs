@@ -1,0 +1,165 @@
+//! Samples worth looking at: where selection helped, where it made no difference, where it failed.
+
+use anyhow::Result;
+use dymo_core::{Kind, Schema};
+use dymo_data::Samples;
+use dymo_report::{Candidate, Content, GallerySample, Picture, Round, ShownModality, State, Story, Verdict};
+use dymo_select::Decision;
+use dymo_train::evaluation::{Arm, Outcome, Setting, recovered_values};
+
+/// Which samples are shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GallerySettings {
+    pub helped: usize,
+    pub did_not_matter: usize,
+    pub failed: usize,
+}
+
+impl Default for GallerySettings {
+    fn default() -> Self {
+        Self { helped: 4, did_not_matter: 2, failed: 3 }
+    }
+}
+
+/// The first samples of each story, in the order of the split: none is picked by hand. `indices` are the samples that `outcome`
+/// speaks of; `label` says recovery and metric.
+pub(crate) fn gallery(
+    setting: &Setting<'_>,
+    samples: &dyn Samples,
+    indices: &[usize],
+    outcome: &Outcome,
+    label: &str,
+    wanted: GallerySettings,
+) -> Result<Vec<GallerySample>> {
+    let (Some(before), Some(after)) = (outcome.arm(Arm::Discard), outcome.arm(Arm::Dymo)) else {
+        return Ok(Vec::new());
+    };
+    let mut shown = Vec::new();
+    let stories =
+        [(Story::Helped, wanted.helped), (Story::DidNotMatter, wanted.did_not_matter), (Story::Failed, wanted.failed)];
+    for (story, most) in stories {
+        let places = (0..indices.len()).filter(|place| {
+            let (b, a, truth) = (before.predictions[*place], after.predictions[*place], outcome.labels[*place]);
+            // Samples with nothing to decide show nothing.
+            !after.decisions[*place].rounds.is_empty() && tells(story, b == truth, a == truth, &after.decisions[*place])
+        });
+        for place in places.take(most) {
+            let sample = Shown { setting, samples, index: indices[place], decision: &after.decisions[place] };
+            shown.push(sample.describe(story, label, before.predictions[place], outcome.labels[place])?);
+        }
+    }
+    Ok(shown)
+}
+
+/// Whether a sample belongs to a story. One that stayed right is shown only if something was let in.
+fn tells(story: Story, right_before: bool, right_after: bool, decision: &Decision) -> bool {
+    match story {
+        Story::Helped => !right_before && right_after,
+        Story::DidNotMatter => right_before && right_after && decision.final_subset.len() > decision.observed.len(),
+        Story::Failed => !right_after,
+    }
+}
+
+struct Shown<'a> {
+    setting: &'a Setting<'a>,
+    samples: &'a dyn Samples,
+    index: usize,
+    decision: &'a Decision,
+}
+
+impl Shown<'_> {
+    fn describe(&self, story: Story, label: &str, before: usize, truth: usize) -> Result<GallerySample> {
+        let schema = self.samples.schema();
+        let class = |k: usize| schema.classes().get(k).cloned().unwrap_or_else(|| k.to_string());
+        let (from, to, truth) = (class(before), class(self.decision.predicted()), class(truth));
+        let accepted = self.decision.final_subset.len() - self.decision.observed.len();
+        let offered = self.decision.rounds.first().map_or(0, |round| round.candidates.len());
+        let let_in = format!("{accepted} of {offered} recovered modalities were let in");
+        let headline = match story {
+            Story::Helped => format!("{let_in}, and the answer moved from {from} to the true class {to}"),
+            Story::DidNotMatter => format!("{let_in}; the answer {to} was right before and stayed"),
+            Story::Failed if from == truth => format!("{let_in}, and the answer moved from the true class {from} to {to}"),
+            Story::Failed => format!("{let_in}; the answer was {from} and became {to}, the true class is {truth}"),
+        };
+        Ok(GallerySample {
+            id: self.samples.id(self.index),
+            story,
+            headline,
+            setting: label.into(),
+            modalities: self.modalities(schema)?,
+            rounds: self.decision.rounds.iter().map(|round| self.round(round, &class, schema)).collect(),
+            truth_class: truth,
+            prediction_before: from,
+            prediction_after: to,
+        })
+    }
+
+    fn modalities(&self, schema: &Schema) -> Result<Vec<ShownModality>> {
+        let recovered = recovered_values(self.setting, self.samples, self.index, self.decision.observed)?;
+        let mut shown = Vec::new();
+        for (m, modality) in schema.modalities().iter().enumerate() {
+            let kind = modality.kind();
+            let mut truth = vec![0.0; kind.values()];
+            let known = self.samples.observed(self.index).contains(m);
+            if known {
+                self.samples.read(self.index, m, &mut truth)?;
+            }
+            let found = recovered.iter().find(|(place, _)| *place == m);
+            let (state, content) = match found {
+                Some((_, values)) => (State::Recovered, content(kind, values)?),
+                None => (State::Observed, content(kind, &truth)?),
+            };
+            shown.push(ShownModality {
+                name: modality.name().into(),
+                state,
+                accepted: self.decision.final_subset.contains(m),
+                content,
+                truth: if found.is_some() && known { Some(self::content(kind, &truth)?) } else { None },
+            });
+        }
+        Ok(shown)
+    }
+
+    fn round(&self, round: &dymo_select::Round, class: &dyn Fn(usize) -> String, schema: &Schema) -> Round {
+        let name = |m: usize| schema.modalities().get(m).map_or_else(|| m.to_string(), |found| found.name().into());
+        let members: Vec<String> = round.subset_before.iter().map(name).collect();
+        let candidates = round.candidates.iter().map(|c| Candidate {
+            name: name(c.modality),
+            quality: f64::from(c.score.evidence.quality),
+            typicality: f64::from(c.score.evidence.typicality),
+            predicted: class(c.score.predicted),
+            calibration: f64::from(c.calibration_factor),
+            reward: f64::from(c.reward),
+            verdict: match c.verdict {
+                dymo_select::Verdict::Accepted => Verdict::Accepted,
+                dymo_select::Verdict::Rejected => Verdict::Rejected,
+                dymo_select::Verdict::Kept | dymo_select::Verdict::Neutral => Verdict::Waiting,
+            },
+            reason: c.reason(&round.before),
+        });
+        Round {
+            subset: members.join(" + "),
+            quality_before: f64::from(round.before.evidence.quality),
+            typicality_before: f64::from(round.before.evidence.typicality),
+            predicted_before: class(round.before.predicted),
+            candidates: candidates.collect(),
+        }
+    }
+}
+
+/// A modality as a person can look at it: a picture, the middle slice of a volume, the most likely symbols of a text.
+fn content(kind: Kind, values: &[f32]) -> Result<Content> {
+    let [height, width, channels] = kind.shape();
+    Ok(match kind {
+        Kind::Image { .. } => Content::Picture(Picture::from_values([height, width, channels], values)?),
+        Kind::Volume { slices, .. } => {
+            let slice: Vec<f32> = values.iter().skip(slices / 2).step_by(slices).copied().collect();
+            Content::Picture(Picture::from_values([height, width, 1], &slice)?)
+        }
+        Kind::Text { symbols, .. } => {
+            let likely = |row: &[f32]| (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
+            let places: Vec<String> = values.chunks_exact(symbols).map(|row| likely(row).to_string()).collect();
+            Content::Text(format!("symbols {}", places.join(" ")))
+        }
+    })
+}

@@ -1,0 +1,229 @@
+//! Two routes, one answer: each shortcut of the fast path against the plain way.
+
+use burn::tensor::module::{conv_transpose2d, conv2d, layer_norm};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Device, Distribution, Tensor, activation};
+use dymo_core::{Kind, ModalitySet, subsets};
+use dymo_models::encoder::EncoderSettings;
+use dymo_models::engine::{Inputs, Session};
+use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionNetwork, FusionTable, Input};
+use dymo_models::ops::{self, Window};
+use dymo_models::recovery::{GuidedRecovery, GuidedSettings, MopoeRecovery, MopoeSettings, Observed, Recovery};
+use dymo_models::transformer::Block;
+
+/// Sums of up to some thousand products in another order.
+const BOUND: f32 = 2e-4;
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec::<f32>().expect("single precision")
+}
+
+fn assert_close<const D: usize>(what: &str, ours: Tensor<D>, theirs: Tensor<D>) {
+    assert_eq!(ours.dims(), theirs.dims(), "{what}");
+    for (i, (a, b)) in values(ours).iter().zip(values(theirs)).enumerate() {
+        assert!((a - b).abs() <= BOUND * (1.0 + b.abs()), "{what}[{i}]: {a} against {b}");
+    }
+}
+
+fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+fn nchw(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 3, 1, 2])
+}
+
+fn nhwc(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 2, 3, 1])
+}
+
+/// Values and gradients of two functions of the same three tensors.
+fn compare<const A: usize, const B: usize, const C: usize, const R: usize>(
+    what: &str,
+    inputs: (Tensor<A>, Tensor<B>, Tensor<C>),
+    fast: impl Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<R>,
+    plain: impl Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<R>,
+) {
+    let (a, b, c) = (inputs.0.require_grad(), inputs.1.require_grad(), inputs.2.require_grad());
+    let (ours, theirs) = (fast(a.clone(), b.clone(), c.clone()), plain(a.clone(), b.clone(), c.clone()));
+    assert_close(what, ours.clone(), theirs.clone());
+    let weights = random(ours.dims(), &a.device());
+    let (ours, theirs) = ((ours * weights.clone()).sum().backward(), (theirs * weights).sum().backward());
+    let name = |part: &str| format!("{what}, gradient of the {part}");
+    assert_close(&name("first"), a.grad(&ours).expect("tracked"), a.grad(&theirs).expect("tracked"));
+    assert_close(&name("second"), b.grad(&ours).expect("tracked"), b.grad(&theirs).expect("tracked"));
+    assert_close(&name("third"), c.grad(&ours).expect("tracked"), c.grad(&theirs).expect("tracked"));
+}
+
+#[test]
+fn kernels_equal_burns_operators() {
+    let device = Device::flex().autodiff();
+    device.seed(1);
+    let window = Window { kernel: 3, stride: 2, padding: 1 };
+    let options = || ConvOptions::new([2, 2], [1, 1], [1, 1], 1);
+    compare(
+        "convolution with ReLU",
+        (random([3, 9, 7, 4], &device), random([5, 4, 3, 3], &device), random([5], &device)),
+        |x, w, b| ops::conv2d(x, w, b, window, true),
+        |x, w, b| activation::relu(nhwc(conv2d(nchw(x), w, Some(b), options()))),
+    );
+    compare(
+        "transposed convolution",
+        (random([3, 4, 5, 6], &device), random([6, 2, 3, 3], &device), random([2], &device)),
+        |x, w, b| ops::conv_transpose2d(x, w, b, window, [8, 9], false),
+        |x, w, b| {
+            let options = ConvTransposeOptions::new([2, 2], [1, 1], [1, 0], [1, 1], 1);
+            nhwc(conv_transpose2d(nchw(x), w, Some(b), options))
+        },
+    );
+    compare(
+        "LayerNorm",
+        (random([6, 5, 8], &device), random([8], &device), random([8], &device)),
+        ops::layer_norm,
+        |x, g, b| layer_norm(x, g, Some(b), ops::NORM_EPSILON),
+    );
+    compare(
+        "GELU and pooling",
+        (random([2, 4, 6, 3], &device), random([1], &device), random([1], &device)),
+        |x, a, b| ops::max_pool2(ops::gelu(x)) * a.reshape([1, 1, 1, 1]) + b.reshape([1, 1, 1, 1]),
+        |x, a, b| {
+            let pooled = activation::gelu(x).reshape([2, 2, 2, 3, 2, 3]).max_dim(4).max_dim(2).reshape([2, 2, 3, 3]);
+            pooled * a.reshape([1, 1, 1, 1]) + b.reshape([1, 1, 1, 1])
+        },
+    );
+}
+
+#[test]
+fn the_first_token_alone_is_the_first_of_all() {
+    let device = Device::flex();
+    let block = Block::new(32, 4, &device);
+    let x = random([5, 9, 32], &device);
+    assert_close("first token", block.forward_first(x.clone()), block.forward(x).narrow(1, 0, 1));
+}
+
+const KIND: Kind = Kind::Image { height: 16, width: 16, channels: 2 };
+
+fn network(device: &Device) -> FusionNetwork {
+    let encoder = EncoderSettings::Convolutional { widths: vec![4, 8], token_width: 12 };
+    let table = FusionTable {
+        inputs: vec![Input { kind: KIND, encoder }; 4],
+        width: 16,
+        heads: 2,
+        blocks: 2,
+        feature_width: 8,
+        classes: 3,
+        scale: FeatureScale::Free,
+        embedding_rows: EmbeddingRows::OnePerModality,
+    };
+    device.seed(3);
+    FusionLayout::try_from(table).expect("a layout").init(device)
+}
+
+fn pictures(samples: &[usize], modality: usize, device: &Device) -> Tensor<2> {
+    let rows = samples.iter().map(|s| {
+        let wave: Vec<f32> = (0..KIND.values()).map(|i| ((i * (3 + s) + 7 * modality) as f32 * 0.37).sin()).collect();
+        Tensor::<1>::from_floats(wave.as_slice(), device).unsqueeze::<2>()
+    });
+    Tensor::cat(rows.collect(), 0)
+}
+
+/// Pictures of observed modalities; asking for an unobserved one is a fault of the engine (a modality never read cannot matter).
+struct Strict<'a> {
+    present: &'a [ModalitySet],
+    device: Device,
+}
+
+impl Inputs for Strict<'_> {
+    fn read(&self, modality: usize, samples: &[usize]) -> Result<Tensor<2>, String> {
+        match samples.iter().find(|s| !self.present[**s].contains(modality)) {
+            Some(sample) => Err(format!("modality {modality} of sample {sample} is missing and was read")),
+            None => Ok(pictures(samples, modality, &self.device)),
+        }
+    }
+}
+
+fn guided(device: &Device) -> GuidedRecovery {
+    let settings = GuidedSettings { widths: vec![4, 8], hidden: 16, shared: 4, private: 4, ..Default::default() };
+    device.seed(4);
+    GuidedRecovery::new(settings.init(&[KIND; 4], 3, device).expect("a model"), &settings, 9)
+}
+
+/// What the engine says equals encoding, recovering and fusing one sample at a time; it reads nothing that is missing.
+#[test]
+fn the_engine_equals_one_sample_at_a_time() {
+    let device = Device::flex();
+    let (network, recovery) = (network(&device), guided(&device));
+    let present: Vec<ModalitySet> = subsets(4);
+    let ids: Vec<u64> = (0..present.len() as u64).map(|i| 100 + i).collect();
+    let inputs = Strict { present: &present, device: device.clone() };
+    let mut session = Session::new(&network, &recovery, &inputs, &present, &ids, device.clone());
+    let queries: Vec<_> = (0..present.len())
+        .rev()
+        .flat_map(|s| subsets(4).into_iter().filter(move |q| (q.bits() as usize + s) % 3 == 0).map(move |q| (s, q)))
+        .collect();
+    let answers = session.answer(&queries).expect("answers");
+    assert_eq!(answers.len(), queries.len());
+    for ((sample, subset), answer) in queries.iter().zip(answers) {
+        let set = present[*sample];
+        let observed = Observed {
+            present: set,
+            inputs: set.iter().map(|m| pictures(&[*sample], m, &device)).collect(),
+            ids: vec![ids[*sample]],
+        };
+        let missing = set.complement(4);
+        let recovered = recovery.recover(&observed, missing).expect("a recovery");
+        let input = |m: usize| match missing.iter().position(|k| k == m) {
+            Some(place) => recovered[place].clone(),
+            None => pictures(&[*sample], m, &device),
+        };
+        let fused = network.fuse(subset.iter().map(|m| network.tokens(m, input(m))).collect());
+        for (a, b) in answer.logits.iter().chain(&answer.feature).zip(values(fused.logits).iter().chain(&values(fused.feature))) {
+            assert!((a - b).abs() <= BOUND, "sample {sample} under {subset}: {a} against {b}");
+        }
+    }
+    assert!(session.answer(&[(0, ModalitySet::EMPTY)]).is_err());
+    assert!(session.answer(&[(99, ModalitySet::single(0))]).is_err());
+}
+
+/// The laws of `Recovery`: only the wanted modalities come, and a draw depends on the sample's id, not on its neighbours.
+#[test]
+fn recoveries_do_not_depend_on_the_batch() {
+    let device = Device::flex();
+    let settings = MopoeSettings { widths: vec![4, 8], latent: 6, hidden: Some(8), ..Default::default() };
+    let mopoe = MopoeRecovery::new(settings.init(&[KIND; 4], &device).expect("a model"), &settings, 5);
+    for recovery in [&guided(&device) as &dyn Recovery, &mopoe] {
+        let present = ModalitySet::from_iter([0, 2]);
+        let observed = |samples: &[usize]| Observed {
+            present,
+            inputs: present.iter().map(|m| pictures(samples, m, &device)).collect(),
+            ids: samples.iter().map(|s| *s as u64).collect(),
+        };
+        let wanted = ModalitySet::single(3);
+        let all = recovery.recover(&observed(&[5, 1, 8]), wanted).expect("a recovery");
+        let one = recovery.recover(&observed(&[8]), wanted).expect("a recovery");
+        assert_eq!((all.len(), one.len()), (1, 1), "{}", recovery.name());
+        assert_close(recovery.name(), all[0].clone().narrow(0, 2, 1), one[0].clone());
+    }
+}
+
+#[test]
+fn a_layout_that_cannot_be_built_is_refused() {
+    let encoder = EncoderSettings::Perceptron { hidden: 4, token_width: 4 };
+    let table = |width, heads| FusionTable {
+        inputs: vec![Input { kind: KIND, encoder: encoder.clone() }],
+        width,
+        heads,
+        blocks: 1,
+        feature_width: 4,
+        classes: 2,
+        scale: FeatureScale::Unit,
+        embedding_rows: EmbeddingRows::OnePerModality,
+    };
+    assert!(FusionLayout::try_from(table(8, 2)).is_ok());
+    assert!(FusionLayout::try_from(table(8, 3)).is_err());
+    assert!(FusionLayout::try_from(table(0, 1)).is_err());
+    assert!(FusionLayout::try_from(FusionTable { classes: 1, ..table(8, 2) }).is_err());
+    let deep = EncoderSettings::Convolutional { widths: vec![4; 6], token_width: 4 };
+    let inputs = vec![Input { kind: KIND, encoder: deep }];
+    assert!(FusionLayout::try_from(FusionTable { inputs, ..table(8, 2) }).is_err());
+}

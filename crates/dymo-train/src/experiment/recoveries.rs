@@ -1,0 +1,58 @@
+//! The recovery models by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Stage;
+
+/// A recovery model that an experiment can have. The one table of them: a new one is one variant here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecoveryKind {
+    /// Label-guided shared–private autoencoder.
+    Guided,
+    /// MoPoE, as published.
+    Mopoe,
+    /// Nearest training samples; nothing is trained.
+    Retrieval,
+}
+
+impl RecoveryKind {
+    /// All, in the order of reports.
+    pub const ALL: [Self; 3] = [Self::Guided, Self::Mopoe, Self::Retrieval];
+
+    /// Its name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guided => "guided",
+            Self::Mopoe => "mopoe",
+            Self::Retrieval => "retrieval",
+        }
+    }
+
+    /// The stage that trains it; `None` for one that is not trained.
+    pub fn stage(self) -> Option<Stage> {
+        match self {
+            Self::Guided => Some(Stage::Guided),
+            Self::Mopoe => Some(Stage::Mopoe),
+            Self::Retrieval => None,
+        }
+    }
+}
+
+impl fmt::Display for RecoveryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for RecoveryKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| format!("{name:?} is none of {}", names()))
+    }
+}

@@ -1,0 +1,109 @@
+//! What is trained, one stage at a time.
+
+use burn::tensor::Device;
+use dymo_data::Splits;
+use dymo_models::fusion::FusionNetwork;
+use dymo_models::recovery::{Guided, Mopoe};
+use dymo_reward::Metric;
+
+use super::{Experiment, ExperimentError, Problem};
+use crate::error::TrainError;
+use crate::fusion::FusionObjective;
+use crate::recovery::{GuidedObjective, MopoeObjective};
+use crate::trainer::{History, Run, Trained, train};
+
+/// One network of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The fusion network for a metric.
+    Fusion(Metric),
+    /// The guided recovery model.
+    Guided,
+    /// The MoPoE recovery model.
+    Mopoe,
+}
+
+impl Stage {
+    /// Its name in files: `fusion-cosine`, `fusion-euclid`, `guided`, `mopoe`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fusion(Metric::Cosine) => "fusion-cosine",
+            Self::Fusion(Metric::Euclid) => "fusion-euclid",
+            Self::Guided => "guided",
+            Self::Mopoe => "mopoe",
+        }
+    }
+}
+
+/// A stage that has been trained.
+#[derive(Debug)]
+pub enum TrainedStage {
+    /// A fusion network and the metric that it is for.
+    Fusion(Metric, Trained<FusionNetwork>),
+    /// A guided model.
+    Guided(Trained<Guided>),
+    /// A MoPoE.
+    Mopoe(Trained<Mopoe>),
+}
+
+impl TrainedStage {
+    /// Its learning curves.
+    pub fn history(&self) -> &History {
+        match self {
+            Self::Fusion(_, t) => &t.history,
+            Self::Guided(t) => &t.history,
+            Self::Mopoe(t) => &t.history,
+        }
+    }
+
+    /// Best epoch (from 0), steps and seconds in all.
+    pub fn effort(&self) -> (usize, usize, f64) {
+        match self {
+            Self::Fusion(_, t) => (t.best_epoch, t.steps, t.seconds),
+            Self::Guided(t) => (t.best_epoch, t.steps, t.seconds),
+            Self::Mopoe(t) => (t.best_epoch, t.steps, t.seconds),
+        }
+    }
+}
+
+/// Why a stage was not trained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StageError {
+    /// The experiment does not allow it.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// Training failed or was stopped.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+impl Experiment {
+    /// Trains one stage on the training split.
+    ///
+    /// # Errors
+    /// [`StageError`]; a stop on request is [`TrainError::Stopped`], with the checkpoint written.
+    pub fn train(&self, splits: &Splits, stage: Stage, device: &Device, run: Run<'_>) -> Result<TrainedStage, StageError> {
+        let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
+        let schedule = self.schedule(stage).ok_or_else(absent)?;
+        let samples = splits.train.as_ref();
+        let held_out = splits.validation.clone();
+        match stage {
+            Stage::Fusion(metric) => {
+                let layout = self.layout(samples.schema(), metric)?;
+                let mut objective = FusionObjective::new(layout, self.fusion_loss().clone(), held_out, device.clone());
+                Ok(TrainedStage::Fusion(metric, train(&mut objective, &schedule, samples, device, run)?))
+            }
+            Stage::Guided => {
+                let settings = self.guided().ok_or_else(absent)?.clone();
+                let mut objective = GuidedObjective::new(settings, held_out, device.clone());
+                Ok(TrainedStage::Guided(train(&mut objective, &schedule, samples, device, run)?))
+            }
+            Stage::Mopoe => {
+                let settings = self.mopoe().ok_or_else(absent)?.clone();
+                let mut objective = MopoeObjective::new(settings, schedule.batch, held_out, device.clone());
+                Ok(TrainedStage::Mopoe(train(&mut objective, &schedule, samples, device, run)?))
+            }
+        }
+    }
+}

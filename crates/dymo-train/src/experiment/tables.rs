@@ -1,0 +1,272 @@
+//! The tables of an experiment file, one struct each, before the check.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dymo_data::Source;
+use dymo_models::encoder::EncoderSettings;
+use dymo_models::recovery::{GuidedSettings, MopoeSettings};
+use dymo_reward::{Calibration, Edges, Metric};
+use serde::{Deserialize, Serialize};
+
+use super::schedule::{self, ScheduleTable};
+use super::{EvaluationTable, Problem};
+use crate::fusion::FusionLoss;
+
+/// A whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentTable {
+    /// What it is called; the file's name if nothing is said.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A sentence or two on the data, quoted in reports: what they are, where from, under which licence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Seed of everything random but the data.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Metrics that a fusion network is trained for.
+    #[serde(default = "default_metrics")]
+    pub metrics: Vec<Metric>,
+    /// The folder of its trained model, where commands are not told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// Where the samples come from.
+    pub data: Source,
+    /// Encoders of modalities, by name; what is not named has the default of its kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modality: BTreeMap<String, ModalityTable>,
+    /// The fusion network.
+    #[serde(default)]
+    pub fusion: FusionSettings,
+    /// Recovery models: those that have a table; the guided one if none has.
+    #[serde(default)]
+    pub recovery: RecoveryTable,
+    /// Class statistics.
+    #[serde(default)]
+    pub statistics: StatisticsTable,
+    /// Selection.
+    #[serde(default)]
+    pub selection: SelectionTable,
+    /// Evaluation.
+    #[serde(default)]
+    pub evaluation: EvaluationTable,
+}
+
+fn default_seed() -> u64 {
+    2025
+}
+
+fn default_metrics() -> Vec<Metric> {
+    vec![Metric::Cosine, Metric::Euclid]
+}
+
+/// `[modality.NAME]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModalityTable {
+    /// What turns it into tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderSettings>,
+}
+
+/// `[fusion]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FusionSettings {
+    /// Width d of a token.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Transformer blocks.
+    pub blocks: usize,
+    /// Width D of the fused feature.
+    pub feature_width: usize,
+    /// `[fusion.loss]`
+    pub loss: FusionLoss,
+    /// `[fusion.schedule]`
+    pub schedule: ScheduleTable,
+}
+
+impl Default for FusionSettings {
+    fn default() -> Self {
+        Self {
+            width: 128,
+            heads: 4,
+            blocks: 2,
+            feature_width: 64,
+            loss: FusionLoss::default(),
+            schedule: ScheduleTable::default(),
+        }
+    }
+}
+
+/// `[recovery.*]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecoveryTable {
+    /// `[recovery.guided]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guided: Option<GuidedTable>,
+    /// `[recovery.mopoe]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mopoe: Option<MopoeTable>,
+    /// `[recovery.retrieval]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<RetrievalTable>,
+}
+
+/// `[recovery.guided]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuidedTable {
+    /// `[recovery.guided.model]`
+    pub model: GuidedSettings,
+    /// `[recovery.guided.schedule]`
+    pub schedule: ScheduleTable,
+}
+
+/// `[recovery.mopoe]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MopoeTable {
+    /// `[recovery.mopoe.model]`
+    pub model: MopoeSettings,
+    /// `[recovery.mopoe.schedule]`
+    pub schedule: ScheduleTable,
+}
+
+/// `[recovery.retrieval]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetrievalTable {
+    /// One of so many nearest training samples is taken; 1 is the nearest itself.
+    pub neighbours: usize,
+    /// Retrieve from the first so many training samples; all without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_limit: Option<usize>,
+}
+
+impl Default for RetrievalTable {
+    fn default() -> Self {
+        Self { neighbours: 1, train_limit: None }
+    }
+}
+
+/// `[statistics]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatisticsTable {
+    /// Fit on the first so many training samples; on all without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// `[selection]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelectionTable {
+    /// Form of the calibration for each metric.
+    pub calibration: CalibrationTable,
+    /// What is done where numbers run out.
+    pub edges: Edges,
+    /// τ: samples that cannot gain as much are left alone; 0 is the method as published.
+    pub min_gain: f32,
+}
+
+/// `[selection.calibration]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalibrationTable {
+    /// For the cosine metric; ratio of logarithms if nothing is said.
+    pub cosine: Option<Calibration>,
+    /// For the Euclidean metric; ratio if nothing is said.
+    pub euclid: Option<Calibration>,
+}
+
+/// The keys of `[data]` that hold paths, whatever the maker.
+const PATHS: [&str; 4] = ["path", "train", "validation", "test"];
+
+impl ExperimentTable {
+    /// Fills in every default, and makes paths absolute, seen from the folder of `file`.
+    pub(super) fn complete(mut self, file: &Path) -> Result<Self, Problem> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let absolute = |path: &Path| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
+        self.data = rooted(self.data, &absolute)?;
+        self.model = self.model.map(|path| absolute(&path));
+        self.name.get_or_insert_with(|| file.file_stem().map_or("experiment".into(), |s| s.to_string_lossy().into()));
+        let recovery = &mut self.recovery;
+        if recovery.guided.is_none() && recovery.mopoe.is_none() && recovery.retrieval.is_none() {
+            recovery.guided = Some(GuidedTable::default());
+        }
+        self.fusion.schedule = self.fusion.schedule.completed(&schedule::fusion());
+        if let Some(guided) = &mut recovery.guided {
+            guided.schedule = guided.schedule.completed(&schedule::guided());
+        }
+        if let Some(mopoe) = &mut recovery.mopoe {
+            mopoe.schedule = mopoe.schedule.completed(&schedule::mopoe());
+        }
+        let calibration = &mut self.selection.calibration;
+        calibration.cosine.get_or_insert(Calibration::default_for(Metric::Cosine));
+        calibration.euclid.get_or_insert(Calibration::default_for(Metric::Euclid));
+        Ok(self)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let distinct = self.metrics.iter().enumerate().all(|(i, m)| !self.metrics[..i].contains(m));
+        if self.metrics.is_empty() || !distinct {
+            let found = format!("{:?}", self.metrics).to_lowercase();
+            return Err(Problem::value("metrics", found, r#"one or both of "cosine" and "euclid", each once"#));
+        }
+        self.check_loss()?;
+        self.fusion.schedule.check("fusion.schedule")?;
+        if let Some(guided) = &self.recovery.guided {
+            guided.schedule.check("recovery.guided.schedule")?;
+            let weight = guided.model.label_weight;
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(Problem::value("recovery.guided.model.label_weight", weight, "a number from 0"));
+            }
+        }
+        if let Some(mopoe) = &self.recovery.mopoe {
+            mopoe.schedule.check("recovery.mopoe.schedule")?;
+        }
+        if let Some(retrieval) = &self.recovery.retrieval {
+            at_least_one("recovery.retrieval.neighbours", Some(retrieval.neighbours))?;
+            at_least_one("recovery.retrieval.train_limit", retrieval.train_limit)?;
+        }
+        at_least_one("statistics.limit", self.statistics.limit)?;
+        if !(0.0..=1.0).contains(&self.selection.min_gain) {
+            return Err(Problem::value("selection.min_gain", self.selection.min_gain, "a number from 0 to 1"));
+        }
+        self.evaluation.check()
+    }
+
+    fn check_loss(&self) -> Result<(), Problem> {
+        let loss = &self.fusion.loss;
+        at_least_one("fusion.loss.subsets_per_batch", Some(loss.subsets_per_batch))?;
+        if !(loss.temperature.is_finite() && loss.temperature > 0.0) {
+            return Err(Problem::value("fusion.loss.temperature", loss.temperature, "a number above 0; 0.1 is published"));
+        }
+        if !(loss.prototype_weight.is_finite() && loss.prototype_weight >= 0.0) {
+            return Err(Problem::value("fusion.loss.prototype_weight", loss.prototype_weight, "a number from 0"));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn at_least_one(field: &str, value: Option<usize>) -> Result<(), Problem> {
+    if value == Some(0) { Err(Problem::value(field, 0, "at least 1")) } else { Ok(()) }
+}
+
+/// The source with its paths made absolute. Works on the settings' own form, so that no maker is named here.
+fn rooted(source: Source, absolute: &dyn Fn(&Path) -> PathBuf) -> Result<Source, Problem> {
+    let unsuitable = |e: &dyn std::fmt::Display| Problem::value("data", e.to_string(), "settings that TOML can hold");
+    let mut table = toml::Table::try_from(&source).map_err(|e| unsuitable(&e))?;
+    for key in PATHS {
+        if let Some(toml::Value::String(path)) = table.get_mut(key) {
+            *path = absolute(Path::new(path.as_str())).to_string_lossy().into_owned();
+        }
+    }
+    table.try_into().map_err(|e| unsuitable(&e))
+}
