@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::dispatch::dispatch;
+use crate::dispatch::{dispatch, multiply_add, polynomial};
 
 /// Floats per parallel piece.
 const PIECE: usize = 16 * 1024;
@@ -12,12 +12,12 @@ pub(crate) const NORMAL_PEAK: f32 = 0.398_942_3;
 
 /// e^x for x ≤ 0 (below −86 the result is 0). Relative error below 2e-7. Branch-free, so that a loop of it becomes vectors.
 #[inline(always)]
-pub(crate) fn exp_negative(x: f32) -> f32 {
+pub(crate) fn exp_negative<const FUSED: bool>(x: f32) -> f32 {
     let y = x.max(-87.0) * std::f32::consts::LOG2_E;
     let n = y.round_ties_even();
     let f = (y - n) * std::f32::consts::LN_2;
     // Taylor to degree 6 on |f| ≤ ln2/2.
-    let p = 1.0 + f * (1.0 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
+    let p = polynomial::<FUSED, 7>(f, [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0]);
     let power = p * f32::from_bits((((n as i32) + 127) << 23) as u32);
     // No subnormal numbers: they cost dozens of cycles each in whatever reads them next.
     if x < -86.0 { 0.0 } else { power }
@@ -25,36 +25,36 @@ pub(crate) fn exp_negative(x: f32) -> f32 {
 
 /// `(Φ(x), e^{−x²/2})`: Abramowitz and Stegun 7.1.26, absolute error of Φ below 1e-7.
 #[inline(always)]
-pub(crate) fn normal_cdf(x: f32) -> (f32, f32) {
+pub(crate) fn normal_cdf<const FUSED: bool>(x: f32) -> (f32, f32) {
     let u = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * u);
-    let e = exp_negative(-u * u);
-    let tail =
-        t * (0.254_829_6 + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152_1 + t * 1.061_405_4)))) * e * 0.5;
+    let t = 1.0 / multiply_add::<FUSED>(0.327_591_1, u, 1.0);
+    let e = exp_negative::<FUSED>(-u * u);
+    let p = polynomial::<FUSED, 5>(t, [0.254_829_6, -0.284_496_72, 1.421_413_8, -1.453_152_1, 1.061_405_4]);
+    let tail = t * p * e * 0.5;
     (if x < 0.0 { tail } else { 1.0 - tail }, e)
 }
 
 #[inline(always)]
-fn gelu_piece(x: &[f32], y: &mut [f32]) {
+fn gelu_piece<const FUSED: bool>(x: &[f32], y: &mut [f32]) {
     for (x, y) in x.iter().zip(y) {
-        *y = x * normal_cdf(*x).0;
+        *y = x * normal_cdf::<FUSED>(*x).0;
     }
 }
 
 #[inline(always)]
-fn gelu_backward_piece(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+fn gelu_backward_piece<const FUSED: bool>(x: &[f32], dy: &[f32], dx: &mut [f32]) {
     for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
-        let (cdf, e) = normal_cdf(*x);
+        let (cdf, e) = normal_cdf::<FUSED>(*x);
         *dx = dy * (cdf + x * e * NORMAL_PEAK);
     }
 }
 
 fn gelu_on(x: &[f32], y: &mut [f32]) {
-    dispatch!(wide, gelu_piece, (x: &[f32], y: &mut [f32]))
+    dispatch!(wide, gelu_piece::<true>, gelu_piece::<false>, (x: &[f32], y: &mut [f32]))
 }
 
 fn gelu_backward_on(x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    dispatch!(wide, gelu_backward_piece, (x: &[f32], dy: &[f32], dx: &mut [f32]))
+    dispatch!(wide, gelu_backward_piece::<true>, gelu_backward_piece::<false>, (x: &[f32], dy: &[f32], dx: &mut [f32]))
 }
 
 /// `y = x · Φ(x)`, absolute error below 1e-6 for |x| ≤ 10.

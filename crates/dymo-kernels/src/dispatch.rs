@@ -23,3 +23,19 @@ macro_rules! dispatch {
 }
 
 pub(crate) use dispatch;
+
+/// `a·b + c`, rounded once where the caller was compiled for it.
+#[inline(always)]
+pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The polynomial `c[0] + x·(c[1] + x·(…))`.
+#[inline(always)]
+pub(crate) fn polynomial<const FUSED: bool, const N: usize>(x: f32, c: [f32; N]) -> f32 {
+    let mut sum = c[N - 1];
+    for i in (0..N - 1).rev() {
+        sum = multiply_add::<FUSED>(sum, x, c[i]);
+    }
+    sum
+}

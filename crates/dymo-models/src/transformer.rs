@@ -5,7 +5,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
 use crate::layers::normalise;
-use crate::ops;
+use crate::ops::{self, BlockParameters};
 
 /// Width of the hidden layer of a block in widths of the block.
 const MLP_RATIO: usize = 4;
@@ -50,6 +50,36 @@ impl Block {
     }
 
     fn read(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+        if ops::is_cpu(&x.device()) {
+            return ops::transformer_block(x, self.parameters(), self.heads, queries);
+        }
+        self.read_by_operators(x, queries)
+    }
+
+    fn parameters(&self) -> BlockParameters {
+        let norm = |n: &LayerNorm| {
+            let gamma = n.gamma.val();
+            let beta = n.beta.as_ref().map_or_else(|| gamma.zeros_like(), |b| b.val());
+            (gamma, beta)
+        };
+        let linear = |l: &Linear| {
+            let weight = l.weight.val();
+            let outputs = weight.dims()[1];
+            let bias = l.bias.as_ref().map_or_else(|| Tensor::zeros([outputs], &weight.device()), |b| b.val());
+            (weight, bias)
+        };
+        BlockParameters {
+            norm1: norm(&self.norm1),
+            qkv: self.qkv.weight.val(),
+            proj: linear(&self.proj),
+            norm2: norm(&self.norm2),
+            fc1: linear(&self.fc1),
+            fc2: linear(&self.fc2),
+        }
+    }
+
+    /// The block step by step in tensor operators: for devices that the kernels cannot reach, and the yardstick of the kernel.
+    pub fn read_by_operators(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
         let normal = normalise(&self.norm1, x.clone());
         let x = x.narrow(1, 0, queries) + self.attend(normal, queries);
         let hidden = ops::gelu(self.fc1.forward(normalise(&self.norm2, x.clone())));

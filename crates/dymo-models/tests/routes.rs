@@ -1,5 +1,6 @@
 //! Two routes, one answer: each shortcut of the fast path against the plain way.
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::module::{conv_transpose2d, conv2d, layer_norm};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Distribution, Tensor, activation};
@@ -99,6 +100,48 @@ fn the_first_token_alone_is_the_first_of_all() {
     let block = Block::new(32, 4, &device);
     let x = random([5, 9, 32], &device);
     assert_close("first token", block.forward_first(x.clone()), block.forward(x).narrow(1, 0, 1));
+}
+
+#[test]
+fn the_fused_block_equals_the_operators() {
+    let device = Device::flex().autodiff();
+    device.seed(2);
+    let block = Block::new(16, 2, &device);
+    for queries in [1, 5] {
+        compare(
+            "block",
+            (random([3, 5, 16], &device), random([1], &device), random([1], &device)),
+            |x, a, b| {
+                let y = if queries == 1 { block.forward_first(x) } else { block.forward(x) };
+                y * a.reshape([1, 1, 1]) + b.reshape([1, 1, 1])
+            },
+            |x, a, b| block.read_by_operators(x, queries) * a.reshape([1, 1, 1]) + b.reshape([1, 1, 1]),
+        );
+    }
+    let x = random([3, 5, 16], &device);
+    let gradients = |y: Tensor<3>| {
+        let grads = y.powi_scalar(2).sum().backward();
+        burn::optim::GradientsParams::from_grads(grads, &block)
+    };
+    let (ours, theirs) = (gradients(block.forward(x.clone())), gradients(block.read_by_operators(x, 5)));
+    let mut weights = Weights { ours, theirs, compared: 0 };
+    block.visit(&mut weights);
+    assert_eq!(weights.compared, 11);
+}
+
+/// Compares the gradients of every weight of a module.
+struct Weights {
+    ours: burn::optim::GradientsParams,
+    theirs: burn::optim::GradientsParams,
+    compared: usize,
+}
+
+impl ModuleVisitor for Weights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let get = |all: &burn::optim::GradientsParams| all.get::<D>(param.id).expect("a gradient");
+        assert_close("gradient of a weight", get(&self.ours), get(&self.theirs));
+        self.compared += 1;
+    }
 }
 
 const KIND: Kind = Kind::Image { height: 16, width: 16, channels: 2 };

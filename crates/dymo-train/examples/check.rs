@@ -14,9 +14,9 @@ fn main() {
     let scale = if a[1].contains("cosine") { FeatureScale::Unit } else { FeatureScale::Free };
     let layout = FusionLayout::try_from(FusionTable { inputs: vec![input; 5], width: 128, heads: 4, blocks: 2, feature_width: 64, classes: 10, scale, embedding_rows: EmbeddingRows::OnePerModality }).unwrap();
     let net = load(layout.init(&device), &a[1], 3);
-    let rec: Box<dyn Recovery> = if a[2].contains("guided") { let s = GuidedSettings::default(); Box::new(GuidedRecovery::new(load(s.init(&[kind; 5], 10, &device).unwrap(), &a[2], 3), &s, 1)) } else { let s = MopoeSettings::default(); Box::new(MopoeRecovery::new(load(s.init(&[kind; 5], &device).unwrap(), &a[2], 3), &s, 1)) };
+    let rec: Box<dyn Recovery> = if a[2].contains("guided") { let mut s = GuidedSettings::default(); if std::env::var("SAMPLE").is_ok() { s.draw = Draw::Sample; } Box::new(GuidedRecovery::new(load(s.init(&[kind; 5], 10, &device).unwrap(), &a[2], 3), &s, 1)) } else { let s = MopoeSettings::default(); Box::new(MopoeRecovery::new(load(s.init(&[kind; 5], &device).unwrap(), &a[2], 3), &s, 1)) };
     let t = std::time::Instant::now();
-    let stats = statistics::fit(&net, splits.train.as_ref(), Some(5000), &device, &mut |_, _| ()).unwrap();
+    let stats = statistics::fit(&net, splits.train.as_ref(), Some(if std::env::var("FAST").is_ok() { 600 } else { 5000 }), &device, &mut |_, _| ()).unwrap();
     println!("statistics {:?}", t.elapsed());
     let setting = Setting { network: &net, statistics: &stats, recovery: rec.as_ref(), calibration: Calibration::default_for(stats.metric()), edges: Edges::Defined, min_gain: 0.0, device: &device };
     let indices: Vec<usize> = (0..n).collect();

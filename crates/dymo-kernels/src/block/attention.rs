@@ -16,12 +16,12 @@ fn transpose(source: &[f32], step: usize, (tokens, head): (usize, usize), target
 
 /// `row ← softmax(scale · row)` over the first `tokens` values, zeros behind.
 #[inline(always)]
-fn softmax_body(rows: &mut [f32], stride: usize, tokens: usize, scale: f32) {
+fn softmax_body<const FUSED: bool>(rows: &mut [f32], stride: usize, tokens: usize, scale: f32) {
     for row in rows.chunks_exact_mut(stride) {
         let top = row[..tokens].iter().fold(f32::NEG_INFINITY, |top, value| top.max(*value));
         row[tokens..].fill(f32::NEG_INFINITY);
         for value in row.iter_mut() {
-            *value = exp_negative((*value - top) * scale);
+            *value = exp_negative::<FUSED>((*value - top) * scale);
         }
         let over = 1.0 / row[..tokens].iter().sum::<f32>();
         row.iter_mut().for_each(|value| *value *= over);
@@ -29,7 +29,7 @@ fn softmax_body(rows: &mut [f32], stride: usize, tokens: usize, scale: f32) {
 }
 
 fn softmax(rows: &mut [f32], stride: usize, tokens: usize, scale: f32) {
-    dispatch!(wide, softmax_body, (rows: &mut [f32], stride: usize, tokens: usize, scale: f32))
+    dispatch!(wide, softmax_body::<true>, softmax_body::<false>, (rows: &mut [f32], stride: usize, tokens: usize, scale: f32))
 }
 
 /// `dp ← scale · p · (dp − Σ p·dp)` per row: the gradient of the unscaled scores.

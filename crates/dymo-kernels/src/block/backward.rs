@@ -37,8 +37,6 @@ pub fn block_backward(
     let chunks = shape.batch.div_ceil(samples);
     let per_piece = chunks.div_ceil(PIECES).max(1) * samples;
 
-    let mut room = Recycled::take(Turned::lengths(shape).iter().sum());
-    let turned = Turned::fill(shape, weights, &mut room);
     let mut sums = Recycled::take(shape.batch.div_ceil(per_piece) * total);
     let (tokens, queries) = (shape.tokens * shape.width, shape.queries * shape.width);
     sums.par_chunks_mut(total)
@@ -52,7 +50,7 @@ pub fn block_backward(
             let chunks = x.chunks(samples * tokens).zip(saved.chunks(samples * shape.saved()));
             let gradients = dy.chunks(samples * queries).zip(dx.chunks_mut(samples * tokens));
             for ((x, saved), (dy, dx)) in chunks.zip(gradients) {
-                backward(shape, weights, &turned, x, saved, dy, dx, &mut sums);
+                backward(shape, weights, x, saved, dy, dx, &mut sums);
             }
         });
     add_pieces(shape, &sums)
@@ -96,44 +94,10 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// The matrices turned round, `[output, input]`: done once, not at each of the products that want them so.
-struct Turned<'a> {
-    qkv: &'a [f32],
-    proj: &'a [f32],
-    fc1: &'a [f32],
-    fc2: &'a [f32],
-}
-
-impl<'a> Turned<'a> {
-    fn lengths(shape: &BlockShape) -> [usize; 4] {
-        let (d, hidden) = (shape.width, shape.hidden);
-        [3 * d * d, d * d, d * hidden, hidden * d]
-    }
-
-    fn fill(shape: &BlockShape, w: &BlockWeights<'_>, room: &'a mut [f32]) -> Self {
-        let (d, hidden) = (shape.width, shape.hidden);
-        let [qkv, proj, fc1, fc2] = cut(room, Self::lengths(shape));
-        transpose(w.qkv, 3 * d, qkv);
-        transpose(w.proj.0, d, proj);
-        transpose(w.fc1.0, hidden, fc1);
-        transpose(w.fc2.0, d, fc2);
-        Self { qkv, proj, fc1, fc2 }
-    }
-}
-
-/// `to [columns, rows]` = `from [rows, columns]` transposed.
-fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
-    let rows = from.len() / columns;
-    for (c, to) in to.chunks_exact_mut(rows).enumerate() {
-        to.iter_mut().zip(from[c..].iter().step_by(columns)).for_each(|(to, from)| *to = *from);
-    }
-}
-
 /// One chunk, in the calling thread.
 fn backward(
     shape: &BlockShape,
     w: &BlockWeights<'_>,
-    turned_weights: &Turned<'_>,
     x: &[f32],
     saved: &[f32],
     dy: &[f32],
@@ -148,7 +112,7 @@ fn backward(
         [read * hidden, read * hidden, rows * d, rows * d, read * d, read * d, read * d, rows * 2 * d, turned, dp];
     with_scratch(lengths, |[active, dhidden, normal, dnormal, dx1, narrow, dq, dkv, turned, dp]| {
         // out = x1 + bias + gelu(hidden) · fc2
-        product(dhidden, View::new(dy, read, d), View::new(turned_weights.fc2, d, hidden), false);
+        product(dhidden, View::new(dy, read, d), View::new(w.fc2.0, hidden, d).transposed(), false);
         gelu_again(saved.hidden, active, dhidden, sums.fc1.1);
         product(sums.fc2.0, View::new(active, read, hidden).transposed(), View::new(dy, read, d), true);
         add_columns(dy, sums.fc2.1);
@@ -157,7 +121,7 @@ fn backward(
         let (few, dfew) = (&mut normal[..read * d], &mut dnormal[..read * d]);
         norm_rows(saved.x1, w.norm2.0, w.norm2.1, w.epsilon, few);
         product(sums.fc1.0, View::new(few, read, d).transposed(), View::new(dhidden, read, hidden), true);
-        product(dfew, View::new(dhidden, read, hidden), View::new(turned_weights.fc1, hidden, d), false);
+        product(dfew, View::new(dhidden, read, hidden), View::new(w.fc1.0, d, hidden).transposed(), false);
         dx1.copy_from_slice(dy);
         norm_rows_backward(saved.x1, w.norm2.0, w.epsilon, dfew, dx1, sums.norm2.0, sums.norm2.1);
 
@@ -165,26 +129,25 @@ fn backward(
         product(sums.proj.0, View::new(saved.mixed, read, d).transposed(), View::new(dx1, read, d), true);
         add_columns(dx1, sums.proj.1);
         let dmixed = &mut *narrow;
-        product(dmixed, View::new(dx1, read, d), View::new(turned_weights.proj, d, d), false);
+        product(dmixed, View::new(dx1, read, d), View::new(w.proj.0, d, d).transposed(), false);
 
         // mixed = attention(q, k, v)
         attention_backward(shape, saved, dmixed, dq, dkv, turned, dp);
 
         // q, k, v = norm1(x) · qkv
         norm_rows(x, w.norm1.0, w.norm1.1, w.epsilon, normal);
-        let dkv = View::new(dkv, rows, 2 * d);
-        let (query, kv) = turned_weights.qkv.split_at(d * d);
-        let dq = View::new(dq, read, d);
+        let (kv, dkv) = (View::columns(w.qkv, d, 3 * d, d, 2 * d), View::new(dkv, rows, 2 * d));
+        let (query, dq) = (View::columns(w.qkv, d, 3 * d, 0, d), View::new(dq, read, d));
         product_into(&mut sums.qkv[d..], 3 * d, View::new(normal, rows, d).transposed(), dkv, true);
-        product(dnormal, dkv, View::new(kv, 2 * d, d), false);
+        product(dnormal, dkv, kv.transposed(), false);
         if shape.all() {
             product_into(sums.qkv, 3 * d, View::new(normal, rows, d).transposed(), dq, true);
-            product(dnormal, dq, View::new(query, d, d), true);
+            product(dnormal, dq, query.transposed(), true);
             dx.copy_from_slice(dx1);
         } else {
             take_queries(shape, normal, narrow);
             product_into(sums.qkv, 3 * d, View::new(narrow, read, d).transposed(), dq, true);
-            product(narrow, dq, View::new(query, d, d), false);
+            product(narrow, dq, query.transposed(), false);
             add_queries(shape, narrow, dnormal);
             dx.fill(0.0);
             add_queries(shape, dx1, dx);

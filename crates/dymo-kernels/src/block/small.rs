@@ -1,6 +1,6 @@
 //! Products of matrices of a few rows, where a general routine would spend its time on packing.
 
-use crate::dispatch::dispatch;
+use crate::dispatch::{dispatch, multiply_add};
 
 /// Where the left operand of a small product stands: element (r, k) at `r * row + k * step`.
 #[derive(Clone, Copy)]
@@ -23,11 +23,6 @@ pub(super) struct Size {
     pub rows: usize,
     pub columns: usize,
     pub depth: usize,
-}
-
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// `sum += a · b` of one vector.

@@ -45,19 +45,19 @@ pub trait FastOps: Backend {
 }
 
 /// A tensor whose elements stand in order from the first.
-fn settled(x: FlexTensor) -> FlexTensor {
+pub(super) fn settled(x: FlexTensor) -> FlexTensor {
     if x.layout().is_contiguous() && x.layout().start_offset() == 0 { x } else { x.to_contiguous() }
 }
 
-fn slice(x: &FlexTensor) -> &[f32] {
+pub(super) fn slice(x: &FlexTensor) -> &[f32] {
     &x.storage::<f32>()[..x.layout().num_elements()]
 }
 
-fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
+pub(super) fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
 }
 
-fn shape(x: &FlexTensor) -> &[usize] {
+pub(super) fn shape(x: &FlexTensor) -> &[usize] {
     x.layout().shape().as_slice()
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Images travel as `[batch, height, width, channels]`.
 
+mod block;
 mod fast;
 
 use burn::backend::{Dispatch, DispatchDevice};
@@ -10,6 +11,7 @@ use burn::tensor::module::{conv_transpose2d as burn_conv_transpose2d, conv2d as 
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, activation};
 
+use block::BlockOps;
 use fast::FastOps;
 
 /// ε of every LayerNorm (method, section 2.4).
@@ -129,4 +131,42 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1
         ));
     }
     burn_norm(x, gamma, Some(beta), NORM_EPSILON)
+}
+
+/// Weights of a transformer block; matrices are `[input, output]`.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockParameters {
+    /// γ and β before the attention, each `[d]`.
+    pub norm1: (Tensor<1>, Tensor<1>),
+    /// Queries, keys and values, `[d, 3d]`.
+    pub qkv: Tensor<2>,
+    /// Output of the attention, `[d, d]` and `[d]`.
+    pub proj: (Tensor<2>, Tensor<1>),
+    /// γ and β before the MLP, each `[d]`.
+    pub norm2: (Tensor<1>, Tensor<1>),
+    /// First layer of the MLP, `[d, hidden]` and `[hidden]`.
+    pub fc1: (Tensor<2>, Tensor<1>),
+    /// Second layer of the MLP, `[hidden, d]` and `[d]`.
+    pub fc2: (Tensor<2>, Tensor<1>),
+}
+
+/// A pre-norm transformer block of which the first `queries` tokens are read: `x [B, N, d]` → `[B, queries, d]`. For CPU devices
+/// only; [`crate::transformer::Block`] chooses.
+pub(crate) fn transformer_block(x: Tensor<3>, weights: BlockParameters, heads: usize, queries: usize) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as BlockOps>::dymo_block(
+        x.into_dispatch(),
+        weights.norm1.0.into_dispatch(),
+        weights.norm1.1.into_dispatch(),
+        weights.qkv.into_dispatch(),
+        weights.proj.0.into_dispatch(),
+        weights.proj.1.into_dispatch(),
+        weights.norm2.0.into_dispatch(),
+        weights.norm2.1.into_dispatch(),
+        weights.fc1.0.into_dispatch(),
+        weights.fc1.1.into_dispatch(),
+        weights.fc2.0.into_dispatch(),
+        weights.fc2.1.into_dispatch(),
+        heads,
+        queries,
+    ))
 }

@@ -10,7 +10,7 @@ use super::{Experiment, ExperimentError, Problem};
 use crate::error::TrainError;
 use crate::fusion::FusionObjective;
 use crate::recovery::{GuidedObjective, MopoeObjective};
-use crate::trainer::{History, Run, Trained, train};
+use crate::trainer::{History, Progress, Run, Trained, train};
 
 /// One network of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +88,11 @@ impl Experiment {
         let schedule = self.schedule(stage).ok_or_else(absent)?;
         let samples = splits.train.as_ref();
         let held_out = splits.validation.clone();
+        // A closure of this function's own: the loop wants everything it borrows to live equally long.
+        let tell = run.progress;
+        let mut progress = |moment: &Progress<'_>| tell(moment);
+        let Run { seed, checkpoint, resume, every, stop, .. } = run;
+        let run = Run { seed, checkpoint, resume, every, stop, progress: &mut progress };
         match stage {
             Stage::Fusion(metric) => {
                 let layout = self.layout(samples.schema(), metric)?;

@@ -1,0 +1,82 @@
+//! The command line: every flag and verb, and the help that explains them by example.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::device::DeviceName;
+use crate::verbs::{completions, data, demo, evaluate, fit_statistics, inspect, predict, report, train};
+
+/// Classify with missing modalities: recover what is missing, then choose for each sample what to let in.
+#[derive(Debug, Parser)]
+#[command(name = "dymo", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  dymo demo                                              see what it does, in three minutes
+  dymo train fusion experiment.toml --out model          train your own, part by part
+  dymo train recovery guided experiment.toml --out model
+  dymo fit-statistics experiment.toml --model model
+  dymo evaluate experiment.toml --model model --out results
+  dymo predict model patients.csv --out predictions.csv
+
+Exit codes: 0 done, 1 stopped before the end (saved, and it says how to go on), 2 failed.")]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Flags of every verb")]
+pub struct Common {
+    /// Where to compute: cpu, wgpu, cuda:N or tch
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    pub device: DeviceName,
+    /// Seed of everything random, in place of the experiment's
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+    /// CPU threads; all cores if nothing is said
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Folder of the data sets that come with dymo
+    #[arg(long, global = true, value_name = "DIR")]
+    pub datasets: Option<PathBuf>,
+    /// Print the result as JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress on standard error
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Print the effective settings as TOML and do nothing
+    #[arg(long, global = true)]
+    pub show_settings: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show what it does on the data set that comes along: evaluate the shipped weights, or train first
+    Demo(demo::DemoArgs),
+    /// Train a recovery model or a fusion network
+    #[command(subcommand)]
+    Train(train::TrainVerb),
+    /// Fit the class statistics that selection needs, after the fusion network is trained
+    FitStatistics(fit_statistics::FitArgs),
+    /// Measure every way of using recovered modalities on held-out samples, and write the report
+    Evaluate(evaluate::EvaluateArgs),
+    /// Classify samples; say for each what was let in and why
+    Predict(predict::PredictArgs),
+    /// Say what a file holds: a volume, a picture, an IDX array, a model
+    Inspect(inspect::InspectArgs),
+    /// Make report.html again from the report.json beside it
+    Report(report::ReportArgs),
+    /// Look at the data of an experiment, or write down what will be missing
+    #[command(subcommand)]
+    Data(data::DataVerb),
+    /// Print a script that completes dymo's words in a shell
+    Completions(completions::CompletionsArgs),
+}

@@ -1,0 +1,117 @@
+//! What every verb is given: resolved flags, progress, and where the result is printed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use burn::tensor::Device;
+
+use crate::args::Common;
+use crate::outcome::Outcome;
+use crate::stop::Stop;
+use crate::watch::Watch;
+
+/// Resolved flags.
+#[derive(Debug)]
+pub struct Context {
+    /// Where the networks live.
+    pub device: Device,
+    /// Device and threads in words, for provenance.
+    pub device_words: String,
+    /// CPU threads.
+    pub threads: usize,
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// Folder of the data sets that come along.
+    pub datasets: PathBuf,
+    /// `--json`.
+    pub json: bool,
+    /// `--show-settings`.
+    pub show_settings: bool,
+    /// The command as it was given.
+    pub command: String,
+    /// Progress.
+    pub(crate) watch: Watch,
+    /// Ctrl-C.
+    pub(crate) stop: Stop,
+}
+
+impl Context {
+    /// Resolves the flags and takes over Ctrl-C.
+    ///
+    /// # Errors
+    /// A device that was not built in, threads that cannot be started.
+    pub fn new(common: Common) -> anyhow::Result<Self> {
+        let device = common.device.open()?;
+        if let Some(threads) = common.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads.into())
+                .build_global()
+                .context("--threads: the threads cannot be started")?;
+        }
+        let threads = rayon::current_num_threads();
+        let command: Vec<String> = std::env::args().enumerate().map(|(i, word)| shell_word(i, &word)).collect();
+        Ok(Self {
+            device,
+            device_words: format!("{}, {threads} thread{}", common.device, if threads == 1 { "" } else { "s" }),
+            threads,
+            seed: common.seed,
+            datasets: common.datasets.unwrap_or_else(datasets),
+            json: common.json,
+            show_settings: common.show_settings,
+            command: command.join(" "),
+            watch: Watch::new(common.quiet),
+            stop: Stop::listen(),
+        })
+    }
+
+    /// Prints a result: `json` for machines, else `text` for people.
+    ///
+    /// # Errors
+    /// If standard output cannot be written.
+    pub fn result(&self, out: &mut dyn Write, text: &str, json: &serde_json::Value) -> anyhow::Result<Outcome> {
+        self.watch.clear();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(json)?)?;
+        } else {
+            writeln!(out, "{text}")?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What to say after a stop.
+    pub(crate) fn how_to_go_on(&self, stopped: &anyhow::Error) -> String {
+        self.watch.clear();
+        let resume = if self.command.split(' ').any(|word| word == "--resume") { "" } else { " --resume" };
+        format!("{stopped}; everything is saved. Go on with:\n  {}{resume}", self.command)
+    }
+}
+
+/// The folder `datasets` here, or else where this program was built.
+fn datasets() -> PathBuf {
+    let here = Path::new("datasets");
+    if here.is_dir() { here.into() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets") }
+}
+
+/// A word as a shell reads it back; the program itself by its name.
+fn shell_word(place: usize, word: &str) -> String {
+    if place == 0 {
+        let name = Path::new(word).file_name().map(|name| name.to_string_lossy().into_owned());
+        return name.unwrap_or_else(|| "dymo".into());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(shell_word(0, "target/release/dymo"), "dymo");
+        assert_eq!(shell_word(1, "--out=a/b.c"), "--out=a/b.c");
+        assert_eq!(shell_word(1, "it's here"), r"'it'\''s here'");
+        assert_eq!(shell_word(1, ""), "''");
+    }
+}

@@ -1,0 +1,105 @@
+//! How a run ends: the one place that knows exit codes.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use dymo_train::TrainError;
+use dymo_train::experiment::StageError;
+
+use crate::args::Cli;
+use crate::{context, verbs};
+
+/// How a verb ended when nothing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was done: exit code 0.
+    Done,
+    /// Stopped before the end, everything saved: exit code 1.
+    Stopped,
+}
+
+/// Reads the command line, does what it says, and turns the end into an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+        }
+    };
+    let mut out = io::stdout().lock();
+    let ended = context::Context::new(cli.common).and_then(|context| {
+        let ended = verbs::run(&context, cli.verb, &mut out);
+        match ended {
+            Err(error) if is_stop(&error) => {
+                eprintln!("{}", context.how_to_go_on(&error));
+                Ok(Outcome::Stopped)
+            }
+            other => other,
+        }
+    });
+    let ended = ended.and_then(|outcome| out.flush().map(|()| outcome).map_err(Into::into));
+    match ended {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Stopped) => ExitCode::from(STOPPED),
+        // Whoever reads has seen enough: `dymo … | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", in_one_line(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+const STOPPED: u8 = 1;
+const FAILED: u8 = 2;
+
+/// Whether somebody asked to stop.
+fn is_stop(error: &anyhow::Error) -> bool {
+    let stopped = |e: &TrainError| matches!(e, TrainError::Stopped { .. });
+    match error.downcast_ref::<StageError>() {
+        Some(StageError::Train(error)) => stopped(error),
+        _ => error.downcast_ref::<TrainError>().is_some_and(stopped),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
+}
+
+/// The error and its causes; a cause that the message before it already tells is not told twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn causes_are_told_once() {
+        let inner = || io::Error::new(io::ErrorKind::NotFound, "no such file");
+        let plain = Err::<(), _>(inner()).context("cannot read a.toml").unwrap_err();
+        assert_eq!(in_one_line(&plain), "cannot read a.toml: no such file");
+        let telling = Err::<(), _>(inner()).context("a.toml: no such file; name another").unwrap_err();
+        assert_eq!(in_one_line(&telling), "a.toml: no such file; name another");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_behind_other_errors() {
+        let pipe = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&anyhow::Error::from(pipe).context("while printing")));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+    }
+}

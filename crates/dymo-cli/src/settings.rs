@@ -1,0 +1,134 @@
+//! From flags and a file to a checked experiment: flag, else file, else default, asked once.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use atomic_write_file::AtomicWriteFile;
+use dymo_train::experiment::{Experiment, ExperimentTable, ScheduleTable, SplitName};
+use dymo_train::model_folder::ModelFolder;
+
+use crate::context::Context;
+
+/// The name of the effective settings beside results.
+pub const SETTINGS: &str = "settings.toml";
+
+/// `--split`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum SplitArg {
+    /// To fit
+    Train,
+    /// To choose the best epoch
+    Validation,
+    /// To report
+    Test,
+}
+
+impl From<SplitArg> for SplitName {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Train => Self::Train,
+            SplitArg::Validation => Self::Validation,
+            SplitArg::Test => Self::Test,
+        }
+    }
+}
+
+/// `--metric`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MetricArg {
+    /// Cosine similarity of unit-length features
+    Cosine,
+    /// Euclidean distance
+    Euclid,
+}
+
+impl From<MetricArg> for dymo_reward::Metric {
+    fn from(metric: MetricArg) -> Self {
+        match metric {
+            MetricArg::Cosine => Self::Cosine,
+            MetricArg::Euclid => Self::Euclid,
+        }
+    }
+}
+
+/// Flags that change a training's schedule.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ScheduleArgs {
+    /// Passes over the training samples, in place of the experiment's
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Samples per step
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Adam's learning rate
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Stop after so many steps, in the middle of an epoch if need be
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<usize>,
+}
+
+impl ScheduleArgs {
+    /// Puts the flags over a schedule of the file.
+    pub fn over(&self, schedule: &mut ScheduleTable) {
+        schedule.epochs = self.epochs.or(schedule.epochs);
+        schedule.batch = self.batch.or(schedule.batch);
+        schedule.learning_rate = self.learning_rate.or(schedule.learning_rate);
+        schedule.max_steps = self.max_steps.or(schedule.max_steps);
+    }
+}
+
+/// Reads an experiment and puts the flags over it.
+///
+/// # Errors
+/// If the file cannot be read or a value cannot be.
+pub fn experiment(
+    context: &Context,
+    path: &Path,
+    change: impl FnOnce(&mut ExperimentTable),
+) -> anyhow::Result<Experiment> {
+    let experiment = Experiment::read(path)?.with(|table| {
+        table.seed = context.seed.unwrap_or(table.seed);
+        change(table);
+    })?;
+    Ok(experiment)
+}
+
+/// Prints the effective settings if that is all that was asked for.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn shown(context: &Context, experiment: &Experiment, out: &mut dyn Write) -> anyhow::Result<bool> {
+    if context.show_settings {
+        out.write_all(experiment.settings().as_bytes())?;
+    }
+    Ok(context.show_settings)
+}
+
+/// The model folder: as the flag says, else as the experiment says.
+///
+/// # Errors
+/// If neither says, or the folder cannot be used.
+pub fn model(experiment: &Experiment, flag: Option<PathBuf>) -> anyhow::Result<ModelFolder> {
+    match flag.as_ref().or(experiment.table().model.as_ref()) {
+        Some(path) => Ok(ModelFolder::open(path)?),
+        None => bail!("{}: no model is named; add --model DIR, or `model = \"DIR\"` to the file", experiment.path().display()),
+    }
+}
+
+/// Writes a file whole or not at all, making its folder.
+///
+/// # Errors
+/// With the path.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let replace = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    };
+    replace().with_context(|| format!("cannot write {}; check free space and permissions", path.display()))
+}

@@ -1,0 +1,169 @@
+//! A trained model is one folder, which may grow part by part:
+//!
+//! ```text
+//! model.json                 what is in it: schema, networks, settings, where each part came from
+//! fusion-cosine.safetensors  one fusion network for each metric,
+//! statistics-cosine.json     and its class statistics
+//! guided.safetensors         recovery models
+//! history.json               learning curves
+//! README.md                  the model card, written from the above
+//! SHA256SUMS                 written last: `sha256sum --check SHA256SUMS` holds
+//! checkpoints/               where trainings stand; not part of the model
+//! ```
+//!
+//! Any part may be absent. Every file is replaced whole or not at all, and what is read is what was written: checksums are
+//! compared, weights are finite, and tensors have the shapes of the network in `model.json`.
+
+mod card;
+mod contents;
+mod error;
+mod load;
+mod save;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dymo_core::Schema;
+use dymo_data::checksum::{Checksums, SHA256SUMS};
+use dymo_reward::Metric;
+
+use crate::experiment::{RecoveryKind, Stage};
+use crate::trainer::History;
+
+pub use contents::{Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, StatisticsPart};
+pub use error::ModelFolderError;
+
+const MODEL: &str = "model.json";
+const HISTORY: &str = "history.json";
+const CARD: &str = "README.md";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// A model folder, opened.
+#[derive(Debug, Clone)]
+pub struct ModelFolder {
+    path: PathBuf,
+    contents: Contents,
+    history: BTreeMap<String, History>,
+}
+
+impl ModelFolder {
+    /// A folder to add parts to: made if it is not there, opened if it is. Nothing is written before the first part.
+    ///
+    /// # Errors
+    /// [`ModelFolderError::OtherSchema`] for a folder of other modalities or classes; else as [`ModelFolder::open`].
+    pub fn create(path: &Path, name: &str, schema: &Schema) -> Result<Self, ModelFolderError> {
+        // The list of checksums is written last: without it, whatever stands there was never finished.
+        if path.join(SHA256SUMS).exists() {
+            let found = Self::open_to_write(path)?;
+            return if found.contents.schema == *schema {
+                Ok(found)
+            } else {
+                Err(ModelFolderError::OtherSchema { path: path.into(), difference: difference(&found.contents.schema, schema) })
+            };
+        }
+        Ok(Self { path: path.into(), contents: Contents::new(name, schema), history: BTreeMap::new() })
+    }
+
+    /// Opens a folder and compares every file in its list with its checksum.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`], with the file and what to do.
+    pub fn open(path: &Path) -> Result<Self, ModelFolderError> {
+        if !path.join(SHA256SUMS).exists() && !path.join(MODEL).exists() {
+            return Err(ModelFolderError::Absent { path: path.into() });
+        }
+        let sums = Checksums::of(path)?;
+        for name in sums.names() {
+            sums.read(name)?;
+        }
+        let contents = contents::parse(&path.join(MODEL), &sums.read(MODEL)?)?;
+        let history = contents::parse_history(&path.join(HISTORY), &sums.read(HISTORY)?)?;
+        Ok(Self { path: path.into(), contents, history })
+    }
+
+    /// As [`ModelFolder::open`], but believes `model.json` and `history.json` as they stand: a writer that was stopped between
+    /// them and the list must be able to go on. Weights are still compared when they are carried over.
+    fn open_to_write(path: &Path) -> Result<Self, ModelFolderError> {
+        let read = |name: &str| {
+            let file = path.join(name);
+            std::fs::read(&file).map_err(|source| ModelFolderError::File { path: file, source })
+        };
+        let contents = contents::parse(&path.join(MODEL), &read(MODEL)?)?;
+        let history = contents::parse_history(&path.join(HISTORY), &read(HISTORY)?)?;
+        Ok(Self { path: path.into(), contents, history })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is in it.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Modalities and classes.
+    pub fn schema(&self) -> &Schema {
+        &self.contents.schema
+    }
+
+    /// Learning curves by stage.
+    pub fn history(&self) -> &BTreeMap<String, History> {
+        &self.history
+    }
+
+    /// The metrics that have a fusion network.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.contents.fusion.iter().map(|part| part.metric).collect()
+    }
+
+    /// The recovery models that it has, in the order of reports.
+    pub fn recoveries(&self) -> Vec<RecoveryKind> {
+        let mut kinds: Vec<RecoveryKind> = self.contents.recovery.iter().map(|part| part.model.kind()).collect();
+        kinds.sort();
+        kinds
+    }
+
+    /// Where the training of a stage stands; the file need not be there.
+    pub fn checkpoint(&self, stage: Stage) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(format!("{}.checkpoint", stage.name()))
+    }
+
+    /// Says how the schema of `data` differs from the model's.
+    ///
+    /// # Errors
+    /// [`ModelFolderError::OtherSchema`] if it does.
+    pub fn check_schema(&self, data: &Schema) -> Result<(), ModelFolderError> {
+        if *self.schema() == *data {
+            return Ok(());
+        }
+        Err(ModelFolderError::OtherSchema { path: self.path.clone(), difference: difference(self.schema(), data) })
+    }
+
+    /// As [`ModelFolder::check_schema`] for modalities alone: data to predict need not show every class.
+    ///
+    /// # Errors
+    /// [`ModelFolderError::OtherSchema`] if they differ.
+    pub fn check_modalities(&self, data: &Schema) -> Result<(), ModelFolderError> {
+        if self.schema().modalities() == data.modalities() {
+            return Ok(());
+        }
+        Err(ModelFolderError::OtherSchema { path: self.path.clone(), difference: difference(self.schema(), data) })
+    }
+}
+
+/// How two schemas differ, in words.
+fn difference(model: &Schema, data: &Schema) -> String {
+    let modalities = |schema: &Schema| {
+        let words = |m: &dymo_core::Modality| format!("{} {:?}", m.name(), m.kind().shape());
+        schema.modalities().iter().map(words).collect::<Vec<_>>().join(", ")
+    };
+    if model.modalities() == data.modalities() {
+        format!("its classes are {}, the data's {}", model.classes().join(", "), data.classes().join(", "))
+    } else {
+        format!("its modalities are {}, the data's {}", modalities(model), modalities(data))
+    }
+}

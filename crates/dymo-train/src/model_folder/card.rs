@@ -1,0 +1,87 @@
+//! The model card: `README.md`, written from what `model.json` says and from nothing else.
+
+use std::fmt::Write;
+
+use super::error::metric_name;
+use super::{Contents, Provenance};
+
+/// The card as Markdown.
+pub(super) fn write(contents: &Contents) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = fill(&mut text, contents);
+    text
+}
+
+fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
+    let Contents { name, schema, fusion, recovery, .. } = contents;
+    writeln!(out, "# Model card: {name}\n")?;
+    writeln!(
+        out,
+        "Classifies samples of {} modalities, any of which may be missing, into {} classes. What is missing is recovered, and \
+         selected sample by sample (DyMo). This file is written by `dymo` together with the weights.\n",
+        schema.modalities().len(),
+        schema.classes().len()
+    )?;
+    writeln!(out, "* **Modalities**")?;
+    for modality in schema.modalities() {
+        let shape = modality.kind().shape();
+        writeln!(out, "    * `{}`, {} × {} × {} (height, width, channels)", modality.name(), shape[0], shape[1], shape[2])?;
+    }
+    writeln!(out, "* **Classes**: {}\n", schema.classes().join(", "))?;
+    writeln!(out, "| part | file | weights of epoch | of at most | steps | batch | learning rate | samples | seed | hours | device |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|")?;
+    for part in fusion {
+        row(out, &format!("fusion network, {}", metric_name(part.metric)), &part.file, &part.provenance)?;
+    }
+    for part in recovery {
+        row(out, &format!("recovery, {}", part.model.kind()), &part.file, &part.provenance)?;
+    }
+    writeln!(out)?;
+    for part in fusion {
+        match &part.statistics {
+            Some(s) => writeln!(out, "`{}`: class statistics of `{}`, fitted on {} training samples.", s.file, part.file, s.samples)?,
+            None => writeln!(out, "`{}` has no class statistics yet: run `dymo fit-statistics`.", part.file)?,
+        }
+    }
+    data(out, contents)?;
+    out.push_str(LIMITS);
+    Ok(())
+}
+
+fn row(out: &mut String, part: &str, file: &str, p: &Provenance) -> std::fmt::Result {
+    let Provenance { seed, schedule, epoch, steps, seconds, samples, device, .. } = p;
+    let (epochs, batch, rate, hours) = (schedule.epochs, schedule.batch, schedule.learning_rate, seconds / 3600.0);
+    writeln!(
+        out,
+        "| {part} | `{file}` | {epoch} | {epochs} | {steps} | {batch} | {rate} | {samples} | {seed} | {hours:.2} | {device} |"
+    )
+}
+
+/// The data settings, once where all parts agree.
+fn data(out: &mut String, contents: &Contents) -> std::fmt::Result {
+    let parts = contents.fusion.iter().map(|p| &p.provenance).chain(contents.recovery.iter().map(|p| &p.provenance));
+    let mut settings: Vec<&str> = parts.map(|p| p.data.as_str()).collect();
+    settings.sort_unstable();
+    settings.dedup();
+    writeln!(out, "\n## Data\n\nTrained on complete samples of:\n")?;
+    for text in settings {
+        writeln!(out, "```toml\n{}\n```\n", text.trim_end())?;
+    }
+    Ok(())
+}
+
+const LIMITS: &str = "\
+## Use and limits
+
+```text
+dymo inspect FOLDER/model.json           what is in it
+dymo evaluate EXPERIMENT.toml --model FOLDER --out RESULTS
+dymo predict FOLDER DATA --out predictions.csv
+```
+
+The weights know the data named above and nothing else; results on other data are unknown. Recovered modalities are guesses of a
+generative model: a picture that looks real may show the wrong class, most often where much is missing. Probabilities are not
+calibrated; reports measure by how much. Selection is greedy and rests on class statistics that assume one mode a class.
+`sha256sum --check SHA256SUMS` tells whether the files are those that were written.
+";

@@ -1,0 +1,150 @@
+//! What `model.json` says.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dymo_core::Schema;
+use dymo_models::fusion::FusionLayout;
+use dymo_models::recovery::{GuidedSettings, MopoeSettings};
+use dymo_reward::Metric;
+use serde::{Deserialize, Serialize};
+
+use super::ModelFolderError;
+use crate::experiment::RecoveryKind;
+use crate::trainer::{History, Schedule};
+
+/// The format that this version writes and reads.
+pub(super) const FORMAT: u32 = 1;
+
+/// The parts of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contents {
+    /// Version of this file's form.
+    pub format: u32,
+    /// Name of the experiment.
+    pub name: String,
+    /// Modalities and classes.
+    pub schema: Schema,
+    /// Fusion networks, one for a metric.
+    pub fusion: Vec<FusionPart>,
+    /// Recovery models.
+    pub recovery: Vec<RecoveryPart>,
+}
+
+/// A fusion network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FusionPart {
+    /// The metric that it was trained for.
+    pub metric: Metric,
+    /// Its weights.
+    pub file: String,
+    /// How it is built.
+    pub layout: FusionLayout,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// Its class statistics, once fitted.
+    pub statistics: Option<StatisticsPart>,
+}
+
+/// Class statistics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsPart {
+    /// The file.
+    pub file: String,
+    /// Training samples that they were fitted on.
+    pub samples: usize,
+}
+
+/// A recovery model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryPart {
+    /// Which, and how it is built.
+    pub model: RecoveryModel,
+    /// Its weights.
+    pub file: String,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// Settings of a recovery model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "settings", rename_all = "kebab-case")]
+pub enum RecoveryModel {
+    /// Guided.
+    Guided(GuidedSettings),
+    /// MoPoE.
+    Mopoe(MopoeSettings),
+}
+
+impl RecoveryModel {
+    /// Which model it is.
+    pub fn kind(&self) -> RecoveryKind {
+        match self {
+            Self::Guided(_) => RecoveryKind::Guided,
+            Self::Mopoe(_) => RecoveryKind::Mopoe,
+        }
+    }
+}
+
+/// Where trained weights came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Seed of the training.
+    pub seed: u64,
+    /// What the training was told.
+    pub schedule: Schedule,
+    /// The epoch whose weights these are, from 1.
+    pub epoch: usize,
+    /// Steps made in all.
+    pub steps: usize,
+    /// Seconds spent in all, over all restarts.
+    pub seconds: f64,
+    /// Training samples.
+    pub samples: usize,
+    /// Device and threads.
+    pub device: String,
+    /// Settings of the data, as TOML.
+    pub data: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+impl Contents {
+    pub(super) fn new(name: &str, schema: &Schema) -> Self {
+        Self { format: FORMAT, name: name.into(), schema: schema.clone(), fusion: Vec::new(), recovery: Vec::new() }
+    }
+
+    /// The files of weights and statistics.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let fusion = self.fusion.iter().flat_map(|p| [Some(&p.file), p.statistics.as_ref().map(|s| &s.file)]);
+        fusion.flatten().chain(self.recovery.iter().map(|p| &p.file)).map(String::as_str)
+    }
+}
+
+/// Reads `model.json`; the format comes first, so that another version is called by its number.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, ModelFolderError> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let refuse = |reason: String| ModelFolderError::Parse { path: path.into(), reason };
+    let Format { format } = serde_json::from_slice(bytes).map_err(|e| refuse(format!("not a model ({e})")))?;
+    if format != FORMAT {
+        return Err(ModelFolderError::Format { path: path.into(), found: format, wanted: FORMAT });
+    }
+    let contents: Contents = serde_json::from_slice(bytes).map_err(|e| refuse(format!("not a model ({e})")))?;
+    if let Some(name) = contents.files().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
+        return Err(refuse(format!("the file {name:?} is not a plain name in this folder")));
+    }
+    Ok(contents)
+}
+
+pub(super) fn parse_history(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, History>, ModelFolderError> {
+    let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: path.into(), reason: format!("no learning curves ({e})") };
+    serde_json::from_slice(bytes).map_err(refuse)
+}

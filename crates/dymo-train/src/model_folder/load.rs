@@ -1,0 +1,80 @@
+//! From the folder's files to networks.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use dymo_core::Kind;
+use dymo_data::checksum::Checksums;
+use dymo_models::fusion::FusionNetwork;
+use dymo_models::recovery::{GuidedRecovery, MopoeRecovery, Recovery};
+use dymo_models::weights;
+use dymo_reward::{ClassStatistics, Metric};
+
+use super::{FusionPart, ModelFolder, ModelFolderError, RecoveryModel, RecoveryPart};
+use crate::experiment::RecoveryKind;
+
+impl ModelFolder {
+    /// The fusion network for a metric.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: there is none, or its weights cannot be used.
+    pub fn fusion(&self, metric: Metric, device: &Device) -> Result<FusionNetwork, ModelFolderError> {
+        let part = self.fusion_part(metric)?;
+        self.weights(&part.file, part.layout.init(device))
+    }
+
+    /// The class statistics for a metric.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: there are none, or the file cannot be used.
+    pub fn statistics(&self, metric: Metric) -> Result<ClassStatistics, ModelFolderError> {
+        let absent = || ModelFolderError::NoStatistics { path: self.path.clone(), metric };
+        let part = self.fusion_part(metric)?.statistics.as_ref().ok_or_else(absent)?;
+        let bytes = Checksums::of(&self.path)?.read(&part.file)?;
+        let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&part.file), reason: e.to_string() };
+        serde_json::from_slice(&bytes).map_err(refuse)
+    }
+
+    /// A trained recovery model; `seed` settles its draws.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: there is none, or its weights cannot be used. Retrieval is not trained and never in a folder.
+    pub fn recovery(&self, kind: RecoveryKind, seed: u64, device: &Device) -> Result<Box<dyn Recovery>, ModelFolderError> {
+        let part = self.recovery_part(kind)?;
+        let kinds: Vec<Kind> = self.schema().modalities().iter().map(|m| m.kind()).collect();
+        let refuse = |source| ModelFolderError::Recovery { path: self.path.join(super::MODEL), source };
+        Ok(match &part.model {
+            RecoveryModel::Guided(settings) => {
+                let fresh = settings.init(&kinds, self.schema().classes().len(), device).map_err(refuse)?;
+                Box::new(GuidedRecovery::new(self.weights(&part.file, fresh)?, settings, seed))
+            }
+            RecoveryModel::Mopoe(settings) => {
+                let fresh = settings.init(&kinds, device).map_err(refuse)?;
+                Box::new(MopoeRecovery::new(self.weights(&part.file, fresh)?, settings, seed))
+            }
+        })
+    }
+
+    /// Where a recovery model came from.
+    ///
+    /// # Errors
+    /// [`ModelFolderError::NoRecovery`].
+    pub fn recovery_part(&self, kind: RecoveryKind) -> Result<&RecoveryPart, ModelFolderError> {
+        let absent = || ModelFolderError::NoRecovery { path: self.path.clone(), recovery: kind };
+        self.contents.recovery.iter().find(|part| part.model.kind() == kind).ok_or_else(absent)
+    }
+
+    /// Where a fusion network came from.
+    ///
+    /// # Errors
+    /// [`ModelFolderError::NoFusion`].
+    pub fn fusion_part(&self, metric: Metric) -> Result<&FusionPart, ModelFolderError> {
+        let absent = || ModelFolderError::NoFusion { path: self.path.clone(), metric };
+        self.contents.fusion.iter().find(|part| part.metric == metric).ok_or_else(absent)
+    }
+
+    pub(super) fn weights<M: Module>(&self, file: &str, fresh: M) -> Result<M, ModelFolderError> {
+        let bytes = Checksums::of(&self.path)?.read(file)?;
+        let refuse = |source| ModelFolderError::Weights { path: self.path.join(file), source };
+        weights::from_bytes(fresh, bytes).map_err(refuse)
+    }
+}

@@ -1,0 +1,176 @@
+//! Adding parts: weights first, then what speaks of them, the list of checksums last.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use atomic_write_file::AtomicWriteFile;
+use burn::module::Module;
+use burn::tensor::Device;
+use dymo_data::checksum::{Checksums, SHA256SUMS, sha256_hex};
+use dymo_models::weights::{self, Precision};
+use dymo_reward::{ClassStatistics, Metric};
+
+use super::error::metric_name;
+use super::{
+    CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
+    StatisticsPart, card,
+};
+use crate::experiment::TrainedStage;
+use crate::trainer::History;
+
+impl ModelFolder {
+    /// Adds what a stage has left, in place of what was there. Statistics of a replaced fusion network are dropped: they
+    /// would describe another network. `model` is asked for recovery models only: the settings that they were built with.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]; weights that are not finite are refused by name before anything is written.
+    pub fn add(
+        &mut self,
+        trained: &TrainedStage,
+        model: Option<RecoveryModel>,
+        precision: Precision,
+        provenance: Provenance,
+    ) -> Result<(), ModelFolderError> {
+        let name = match trained {
+            TrainedStage::Fusion(metric, _) => format!("fusion-{}", metric_name(*metric)),
+            TrainedStage::Guided(_) => "guided".into(),
+            TrainedStage::Mopoe(_) => "mopoe".into(),
+        };
+        let file = format!("{name}.safetensors");
+        let bytes = match trained {
+            TrainedStage::Fusion(_, t) => self.to_bytes(&file, &t.model, precision)?,
+            TrainedStage::Guided(t) => self.to_bytes(&file, &t.model, precision)?,
+            TrainedStage::Mopoe(t) => self.to_bytes(&file, &t.model, precision)?,
+        };
+        match (trained, model) {
+            (TrainedStage::Fusion(metric, t), _) => self.put_fusion(FusionPart {
+                metric: *metric,
+                file: file.clone(),
+                layout: t.model.layout().clone(),
+                provenance,
+                statistics: None,
+            }),
+            (_, Some(model)) => {
+                self.contents.recovery.retain(|part| part.model.kind() != model.kind());
+                self.contents.recovery.push(RecoveryPart { model, file: file.clone(), provenance });
+            }
+            (_, None) => {
+                let reason = format!("the settings of {name} were not given");
+                return Err(ModelFolderError::Parse { path: self.path.join(MODEL), reason });
+            }
+        }
+        self.history.insert(name, trained.history().clone());
+        self.save(BTreeMap::from([(file, bytes)]))
+    }
+
+    /// Adds class statistics of the fusion network for their metric.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: there is no such network, or a file cannot be written.
+    pub fn add_statistics(&mut self, statistics: &ClassStatistics, samples: usize) -> Result<(), ModelFolderError> {
+        let metric = statistics.metric();
+        self.fusion_part(metric)?;
+        let file = format!("statistics-{}.json", metric_name(metric));
+        let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&file), reason: e.to_string() };
+        let bytes = serde_json::to_vec(statistics).map_err(refuse)?;
+        for part in self.contents.fusion.iter_mut().filter(|part| part.metric == metric) {
+            part.statistics = Some(StatisticsPart { file: file.clone(), samples });
+        }
+        self.save(BTreeMap::from([(file, bytes)]))
+    }
+
+    /// Writes all of it to another folder, weights in another precision.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: a part cannot be read or written.
+    pub fn export(&self, to: &Path, precision: Precision, device: &Device) -> Result<Self, ModelFolderError> {
+        let sums = Checksums::of(&self.path)?;
+        let mut files = BTreeMap::new();
+        for part in &self.contents.fusion {
+            let network = self.fusion(part.metric, device)?;
+            files.insert(part.file.clone(), self.to_bytes(&part.file, &network, precision)?);
+            if let Some(statistics) = &part.statistics {
+                files.insert(statistics.file.clone(), sums.read(&statistics.file)?);
+            }
+        }
+        let kinds: Vec<_> = self.schema().modalities().iter().map(|m| m.kind()).collect();
+        let refuse = |source| ModelFolderError::Recovery { path: self.path.join(MODEL), source };
+        for part in &self.contents.recovery {
+            let bytes = match &part.model {
+                RecoveryModel::Guided(settings) => {
+                    let fresh = settings.init(&kinds, self.schema().classes().len(), device).map_err(refuse)?;
+                    self.to_bytes(&part.file, &self.weights(&part.file, fresh)?, precision)?
+                }
+                RecoveryModel::Mopoe(settings) => {
+                    let fresh = settings.init(&kinds, device).map_err(refuse)?;
+                    self.to_bytes(&part.file, &self.weights(&part.file, fresh)?, precision)?
+                }
+            };
+            files.insert(part.file.clone(), bytes);
+        }
+        let copy = Self { path: to.into(), contents: self.contents.clone(), history: self.history.clone() };
+        copy.save(files)?;
+        Ok(copy)
+    }
+
+    /// Adds the learning curves and writes nothing else; for curves measured beside training.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`] if a file cannot be written.
+    pub fn add_history(&mut self, stage: &str, history: History) -> Result<(), ModelFolderError> {
+        self.history.insert(stage.into(), history);
+        self.save(BTreeMap::new())
+    }
+
+    fn put_fusion(&mut self, part: FusionPart) {
+        self.contents.fusion.retain(|other| other.metric != part.metric);
+        self.contents.fusion.push(part);
+        self.contents.fusion.sort_by_key(|part| part.metric == Metric::Euclid);
+    }
+
+    fn to_bytes<M: Module>(&self, file: &str, module: &M, precision: Precision) -> Result<Vec<u8>, ModelFolderError> {
+        let refuse = |source| ModelFolderError::Weights { path: self.path.join(file), source };
+        weights::to_bytes(module, precision).map_err(refuse)
+    }
+
+    /// Writes `files` and everything that speaks of them. Files that stay are compared with their checksums.
+    fn save(&self, mut files: BTreeMap<String, Vec<u8>>) -> Result<(), ModelFolderError> {
+        let json = |name: &str, value: Result<String, serde_json::Error>| {
+            let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(name), reason: e.to_string() };
+            value.map(|text| (text + "\n").into_bytes()).map_err(refuse)
+        };
+        let mut sums = BTreeMap::new();
+        if self.contents.files().any(|name| !files.contains_key(name)) {
+            let before = Checksums::of(&self.path)?;
+            for name in self.contents.files().filter(|name| !files.contains_key(*name)) {
+                sums.insert(name.to_owned(), sha256_hex(&before.read(name)?));
+            }
+        }
+        files.insert(MODEL.into(), json(MODEL, serde_json::to_string_pretty(&self.contents))?);
+        files.insert(HISTORY.into(), json(HISTORY, serde_json::to_string(&self.history))?);
+        files.insert(CARD.into(), card::write(&self.contents).into_bytes());
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ModelFolderError::File { path, source }
+        };
+        std::fs::create_dir_all(&self.path).map_err(fail(&self.path))?;
+        // Weights and statistics before what speaks of them.
+        let (about, parts): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(name, _)| [MODEL, HISTORY, CARD].contains(&name.as_str()));
+        for (name, bytes) in parts.into_iter().chain(about) {
+            let path = self.path.join(&name);
+            replace(&path, &bytes).map_err(fail(&path))?;
+            sums.insert(name, sha256_hex(&bytes));
+        }
+        let list: String = sums.iter().map(|(name, digits)| format!("{digits}  {name}\n")).collect();
+        let path = self.path.join(SHA256SUMS);
+        replace(&path, list.as_bytes()).map_err(fail(&path))
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = AtomicWriteFile::open(path)?;
+    file.write_all(bytes)?;
+    file.commit()
+}
