@@ -1,2 +1,52 @@
-//! Automation of the workspace.
-fn main() {}
+//! `cargo xtask`: automation of the workspace, in Rust instead of shell.
+
+mod page;
+mod reproduce;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Automation of the dymo workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run an experiment of datasets/NAME from training to docs/results/NAME.md, in stages that resume
+    Reproduce {
+        /// Folder under datasets with an experiment.toml
+        name: String,
+        /// Where weights and results are kept between stages
+        #[arg(long, value_name = "DIR")]
+        store: Option<PathBuf>,
+        /// Evaluate the shipped weights (the experiment's `model`) instead of training
+        #[arg(long)]
+        shipped: bool,
+        /// Arguments handed on to every dymo command, such as --device tch or --threads 2
+        #[arg(last = true)]
+        dymo: Vec<String>,
+    },
+    /// Write docs/results/NAME.md again from the results that are there
+    Page {
+        /// Folder under datasets with an experiment.toml
+        name: String,
+        /// Where the results are
+        #[arg(long, value_name = "DIR")]
+        store: Option<PathBuf>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Reproduce { name, store, shipped, dymo } => {
+            let run = reproduce::Reproduction::new(&name, store, dymo)?;
+            run.all(shipped)
+        }
+        Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
+    }
+}

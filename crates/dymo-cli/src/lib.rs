@@ -18,7 +18,7 @@ pub mod device;
 pub mod outcome;
 pub mod settings;
 
-mod look;
+mod assemble;
 mod stop;
 mod study;
 mod training;

@@ -188,8 +188,8 @@ mod tests {
             };
             (step(1e-2) - step(-1e-2)) / 2e-2
         };
-        for i in 0..15 {
-            assert!((f64::from(dx[i]) - slope(i, 0)).abs() < 2e-3, "dx[{i}] {} {}", dx[i], slope(i, 0));
+        for (i, dx) in dx.iter().enumerate() {
+            assert!((f64::from(*dx) - slope(i, 0)).abs() < 2e-3, "dx[{i}] {dx} {}", slope(i, 0));
         }
         for i in 0..width {
             assert!((f64::from(dgamma[i]) - slope(i, 1)).abs() < 1e-3, "dgamma[{i}]");

@@ -1,5 +1,7 @@
 //! Weights as SafeTensors: in and out, in single or half precision, with everything that does not fit listed by name.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
@@ -72,7 +74,12 @@ pub fn to_bytes<M: Module>(module: &M, precision: Precision) -> Result<Vec<u8>, 
     };
     let unreadable = |e: burn_store::SafetensorsStoreError| WeightsError::Unreadable { reason: e.to_string() };
     module.save_into(&mut store).map_err(unreadable)?;
-    store.get_bytes().map_err(unreadable)
+    let bytes = store.get_bytes().map_err(unreadable)?;
+    // Written once more in the order of names: the same weights give the same bytes.
+    let again = |e: safetensors::SafeTensorError| WeightsError::Unreadable { reason: e.to_string() };
+    let file = SafeTensors::deserialize(&bytes).map_err(again)?;
+    let sorted: BTreeMap<&str, _> = file.iter().collect();
+    safetensors::serialize(sorted, None).map_err(again)
 }
 
 /// Takes up the weights of a SafeTensors file: every tensor of the module, no other, of the same shape, all finite.

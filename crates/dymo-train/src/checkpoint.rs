@@ -30,7 +30,8 @@ pub(crate) struct Place {
     pub batch: usize,
     pub step: usize,
     pub best_epoch: usize,
-    pub best_score: Option<f64>,
+    /// As bits: a decimal number may come back as its neighbour, and an equal score would then count as a better one.
+    pub best_score: Option<u64>,
     pub stale_epochs: usize,
     pub finished: bool,
     pub seconds: f64,

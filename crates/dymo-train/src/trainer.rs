@@ -1,8 +1,8 @@
 //! The training loop: seeded, resumable bit for bit, stoppable at any step.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
@@ -207,8 +207,7 @@ impl<'a, M: Module> Training<'a, M> {
         run: Run<'a>,
     ) -> Result<Self, TrainError> {
         let device = device.clone().autodiff();
-        device.seed(run.seed);
-        let model = objective.init(&device)?.materialize();
+        let model = fresh(objective, &device, run.seed)?;
         let optimiser = AdamConfig::new().with_epsilon(1e-8).init();
         let Schedule { batch, learning_rate, .. } = schedule;
         // Epochs, patience and step limit are left out: a finished run may be resumed with more of them.
@@ -366,9 +365,9 @@ impl<'a, M: Module> Training<'a, M> {
             self.place.best_epoch = self.place.epoch;
             return Ok(());
         };
-        let before = self.place.best_score;
+        let before = self.place.best_score.map(f64::from_bits);
         if before.is_none_or(|best| score > best) {
-            self.place.best_score = Some(score);
+            self.place.best_score = Some(score.to_bits());
             self.place.best_epoch = self.place.epoch;
             self.best = self.weights(&self.model)?;
         }
@@ -411,6 +410,14 @@ impl<'a, M: Module> Training<'a, M> {
         let _ = objective;
         Ok(Trained { model: model.valid(), history: self.place.history, best_epoch: self.place.best_epoch, steps, seconds })
     }
+}
+
+/// Fresh weights from a seed. A device has one generator for the whole process, so that no two networks may draw at once.
+fn fresh<O: Objective>(objective: &O, device: &Device, seed: u64) -> Result<O::Model, TrainError> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    Ok(objective.init(device)?.materialize())
 }
 
 /// Weights from a record's bytes.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use dymo_metrics::{
-    DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, negative_log_likelihood,
-    paired_difference, reliability,
+    DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, paired_difference,
+    reliability,
 };
 use dymo_report::{AcceptedBySubset, Bound, PairedDifference, Record, Reliability, ReliabilityBin, Report};
 use dymo_reward::{entropy_nats, information_bound};
@@ -138,32 +138,41 @@ fn add_accepted(report: &mut Report, key: &Key, dymo: &ArmOutcome) {
     }
 }
 
-/// Probability with which the information bound may fail.
-const DELTA: f64 = 0.05;
+/// Share ε of the uniform distribution that is mixed into probabilities before the bound is taken: no loss can then exceed
+/// G = ln(C/ε), which the bound needs to know *before* it sees the samples.
+pub(crate) const BOUND_FLOOR: f64 = 1e-3;
 
-/// Files the information bound (method, section 1) of DyMo's final subsets and of the observed ones. G is the largest loss that was
-/// seen, so the bound holds under the assumption that no larger one occurs.
-pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome) -> Result<()> {
+/// Files the information bound (method, section 1) of DyMo's final subsets and of the observed ones. `delta` is the probability
+/// with which it may fail. What was observed is filed once for a metric, not again for every recovery.
+pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta: f64) -> Result<()> {
     let mut counts = vec![0; outcome.classes];
     for label in &outcome.labels {
         counts[*label] += 1;
     }
     let entropy = entropy_nats(&counts);
-    for (arm, text) in [(Arm::Discard, "what was observed"), (Arm::Dymo, "what DyMo fused")] {
+    let classes = outcome.classes as f64;
+    let largest = (classes / BOUND_FLOOR).ln();
+    let place = format!("{} at {}", key.protocol, key.rate);
+    for (arm, text, recovery) in
+        [(Arm::Discard, "what was observed", None), (Arm::Dymo, "what DyMo fused", Some(key.recovery.clone()))]
+    {
         let Some(found) = outcome.arm(arm) else { continue };
-        let probabilities = Probabilities::new(&found.probabilities, outcome.classes)?;
-        let loss = negative_log_likelihood(&probabilities, &outcome.labels)?;
-        let each = probabilities.rows().zip(&outcome.labels).map(|(row, label)| -f64::from(row[*label]).ln());
-        let largest = each.fold(loss, f64::max);
-        if !largest.is_finite() || largest <= 0.0 {
+        let subset_text = format!("{text}, {place}");
+        let filed = |b: &Bound| b.recovery.is_none() && b.metric == key.metric && b.subset_text == subset_text;
+        if recovery.is_none() && report.bounds.iter().any(filed) {
             continue;
         }
-        let bound = information_bound(loss, entropy, outcome.labels.len(), DELTA, largest)?;
+        let probabilities = Probabilities::new(&found.probabilities, outcome.classes)?;
+        let loss = |(row, label): (&[f32], &usize)| {
+            -((1.0 - BOUND_FLOOR) * f64::from(row[*label]) + BOUND_FLOOR / classes).ln()
+        };
+        let total: f64 = probabilities.rows().zip(&outcome.labels).map(loss).sum();
+        let bound = information_bound(total / outcome.labels.len() as f64, entropy, outcome.labels.len(), delta, largest)?;
         report.bounds.push(Bound {
-            recovery: Some(key.recovery.clone()),
+            recovery,
             metric: key.metric.clone(),
-            subset_text: format!("{text}, {} at {}", key.protocol, key.rate),
-            cross_entropy: loss,
+            subset_text,
+            cross_entropy: bound.cross_entropy,
             entropy,
             n: bound.samples,
             delta: bound.delta,

@@ -6,20 +6,7 @@ use dymo_data::Samples;
 use dymo_report::{Candidate, Content, GallerySample, Picture, Round, ShownModality, State, Story, Verdict};
 use dymo_select::Decision;
 use dymo_train::evaluation::{Arm, Outcome, Setting, recovered_values};
-
-/// Which samples are shown.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GallerySettings {
-    pub helped: usize,
-    pub did_not_matter: usize,
-    pub failed: usize,
-}
-
-impl Default for GallerySettings {
-    fn default() -> Self {
-        Self { helped: 4, did_not_matter: 2, failed: 3 }
-    }
-}
+use dymo_train::experiment::GalleryTable;
 
 /// The first samples of each story, in the order of the split: none is picked by hand. `indices` are the samples that `outcome`
 /// speaks of; `label` says recovery and metric.
@@ -29,19 +16,21 @@ pub(crate) fn gallery(
     indices: &[usize],
     outcome: &Outcome,
     label: &str,
-    wanted: GallerySettings,
+    wanted: &GalleryTable,
 ) -> Result<Vec<GallerySample>> {
     let (Some(before), Some(after)) = (outcome.arm(Arm::Discard), outcome.arm(Arm::Dymo)) else {
         return Ok(Vec::new());
     };
     let mut shown = Vec::new();
     let stories =
-        [(Story::Helped, wanted.helped), (Story::DidNotMatter, wanted.did_not_matter), (Story::Failed, wanted.failed)];
+        [(Story::Helped, wanted.helped), (Story::DidNotMatter, wanted.unmoved), (Story::Failed, wanted.failed)];
     for (story, most) in stories {
         let places = (0..indices.len()).filter(|place| {
             let (b, a, truth) = (before.predictions[*place], after.predictions[*place], outcome.labels[*place]);
+            let some_right = outcome.arms.iter().any(|arm| arm.predictions[*place] == truth);
+            let decision = &after.decisions[*place];
             // Samples with nothing to decide show nothing.
-            !after.decisions[*place].rounds.is_empty() && tells(story, b == truth, a == truth, &after.decisions[*place])
+            !decision.rounds.is_empty() && tells(story, b == truth, a == truth, some_right, decision)
         });
         for place in places.take(most) {
             let sample = Shown { setting, samples, index: indices[place], decision: &after.decisions[place] };
@@ -51,12 +40,13 @@ pub(crate) fn gallery(
     Ok(shown)
 }
 
-/// Whether a sample belongs to a story. One that stayed right is shown only if something was let in.
-fn tells(story: Story, right_before: bool, right_after: bool, decision: &Decision) -> bool {
+/// Whether a sample belongs to a story. One that stayed right is shown only if something was let in, one that is wrong only if
+/// some way of using the same modalities is right.
+fn tells(story: Story, right_before: bool, right_after: bool, some_right: bool, decision: &Decision) -> bool {
     match story {
         Story::Helped => !right_before && right_after,
         Story::DidNotMatter => right_before && right_after && decision.final_subset.len() > decision.observed.len(),
-        Story::Failed => !right_after,
+        Story::Failed => !right_after && some_right,
     }
 }
 
@@ -79,6 +69,7 @@ impl Shown<'_> {
             Story::Helped => format!("{let_in}, and the answer moved from {from} to the true class {to}"),
             Story::DidNotMatter => format!("{let_in}; the answer {to} was right before and stayed"),
             Story::Failed if from == truth => format!("{let_in}, and the answer moved from the true class {from} to {to}"),
+            Story::Failed if from == to => format!("{let_in}; the answer stayed {to}, though another way finds the true class {truth}"),
             Story::Failed => format!("{let_in}; the answer was {from} and became {to}, the true class is {truth}"),
         };
         Ok(GallerySample {

@@ -3,5 +3,5 @@
 mod figures;
 mod gallery;
 
-pub(crate) use figures::{Confidence, Key, add_bound, add_outcome};
-pub(crate) use gallery::{GallerySettings, gallery};
+pub(crate) use figures::{BOUND_FLOOR, Confidence, Key, add_bound, add_outcome};
+pub(crate) use gallery::gallery;

@@ -20,8 +20,10 @@ pub use forward::block_forward;
 use memory::{Recycled, cut_shared};
 
 /// Rows of all products of one chunk, about: enough to make up for the packing of the weights, few enough for the second-level
-/// cache.
+/// cache. Where few tokens are read out most products have few rows, so such a chunk takes [`CHUNK_MORE`] times as many samples.
 const CHUNK_ROWS: usize = 192;
+/// See [`CHUNK_ROWS`].
+const CHUNK_MORE: usize = 3;
 
 /// Sizes of a block: `x [batch, tokens, width]` → `out [batch, queries, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl BlockShape {
 
     /// Samples that go through the block together. Depends on the shape only: how sums are split must not depend on threads.
     fn chunk(&self) -> usize {
-        let rows = if self.all() { CHUNK_ROWS } else { 3 * CHUNK_ROWS };
+        let rows = if self.all() { CHUNK_ROWS } else { CHUNK_MORE * CHUNK_ROWS };
         (rows / self.tokens).clamp(1, self.batch.max(1))
     }
 

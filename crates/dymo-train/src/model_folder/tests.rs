@@ -58,7 +58,7 @@ fn filled(path: &Path, model: FusionNetwork) -> Result<ModelFolder, ModelFolderE
 fn logits(network: &FusionNetwork) -> Vec<f32> {
     let x = Tensor::<2>::ones([1, 16], &Device::flex());
     let tokens = vec![network.tokens(0, x.clone()), network.tokens(1, x)];
-    network.fuse(tokens).logits.into_data().to_vec().unwrap()
+    network.fuse(tokens).logits.into_data().try_to_vec().unwrap()
 }
 
 #[test]

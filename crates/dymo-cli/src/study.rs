@@ -1,0 +1,361 @@
+//! An evaluation as a whole: every recovery, metric and way of going missing, on the same samples, into one report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use dymo_core::ModalitySet;
+use dymo_data::missingness::draw;
+use dymo_data::{Samples, Splits, Subset};
+use dymo_models::fusion::FusionNetwork;
+use dymo_models::recovery::{Recovery, Retrieval};
+use dymo_report::{LearningCurve, MinGain, Provenance, RecoveryQuality, Report, findings};
+use dymo_reward::{ClassStatistics, Metric};
+use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, evaluate};
+use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, SplitName};
+use dymo_train::model_folder::ModelFolder;
+
+use crate::assemble::{BOUND_FLOOR, Confidence, Key, add_bound, add_outcome, gallery};
+use crate::context::Context;
+use crate::training::metric_name;
+
+/// Most modalities for which every subset's recoveries are read: the number of subsets doubles with each.
+const MOST_FOR_COHERENCE: usize = 8;
+
+/// What is evaluated.
+pub(crate) struct Study<'a> {
+    pub context: &'a Context,
+    pub experiment: &'a Experiment,
+    pub folder: &'a ModelFolder,
+    pub splits: &'a Splits,
+}
+
+/// A fusion network with its statistics.
+pub(crate) struct Reader {
+    pub metric: Metric,
+    pub network: FusionNetwork,
+    pub statistics: ClassStatistics,
+}
+
+impl Reader {
+    /// Loads both from a folder.
+    pub(crate) fn load(context: &Context, folder: &ModelFolder, metric: Metric) -> anyhow::Result<Self> {
+        let network = folder.fusion(metric, &context.device)?;
+        Ok(Self { metric, network, statistics: folder.statistics(metric)? })
+    }
+}
+
+impl Study<'_> {
+    /// Evaluates everything that the experiment asks for.
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        let began = Instant::now();
+        self.folder.check_schema(self.splits.train.schema())?;
+        let samples = self.samples()?;
+        let readers = self.experiment.metrics().iter().map(|metric| Reader::load(self.context, self.folder, *metric));
+        let readers = readers.collect::<anyhow::Result<Vec<_>>>()?;
+        let scenarios = self.experiment.scenarios(samples.schema())?;
+        let recoveries = self.experiment.recoveries();
+        let mut report = Report {
+            modalities: samples.schema().modalities().iter().map(|m| m.name().into()).collect(),
+            learning_curves: self.learning_curves(),
+            ..Report::default()
+        };
+        let mut copies = false;
+        for kind in &recoveries {
+            for reader in &readers {
+                let recovery = self.recovery(*kind, reader)?;
+                copies |= recovery.shows_training_data();
+                let setting = self.setting(reader, recovery.as_ref());
+                self.measure(&mut report, *kind, &setting, reader.metric, &scenarios, &samples)?;
+                if reader.metric == readers[0].metric {
+                    self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
+                }
+                if *kind == recoveries[0] && reader.metric == readers[0].metric {
+                    self.least_gains(&mut report, &setting, hardest(&scenarios), samples.as_ref())?;
+                }
+            }
+        }
+        report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
+        Ok(report)
+    }
+
+    /// The samples that are judged.
+    fn samples(&self) -> anyhow::Result<Arc<dyn Samples>> {
+        let table = self.experiment.evaluation();
+        let split = part(self.splits, table.split);
+        if split.is_empty() {
+            bail!("{}: the {} split is empty, nothing can be evaluated", self.experiment.path().display(), split_name(table.split));
+        }
+        Ok(match table.samples {
+            Some(limit) if limit < split.len() => Arc::new(Subset::first(split, limit)),
+            _ => split,
+        })
+    }
+
+    fn recovery(&self, kind: RecoveryKind, reader: &Reader) -> anyhow::Result<Box<dyn Recovery>> {
+        let seed = self.experiment.seed();
+        let RecoveryKind::Retrieval = kind else {
+            return Ok(self.folder.recovery(kind, seed, &self.context.device)?);
+        };
+        let table = self.experiment.table().recovery.retrieval.clone().unwrap_or_default();
+        let train = match table.train_limit {
+            Some(limit) => Arc::new(Subset::first(self.splits.train.clone(), limit)),
+            None => self.splits.train.clone(),
+        };
+        let gallery = Arc::new(SampleGallery(train));
+        Ok(Box::new(Retrieval::new(reader.network.clone(), gallery, table.neighbours, seed, self.context.device.clone())))
+    }
+
+    fn setting<'a>(&'a self, reader: &'a Reader, recovery: &'a dyn Recovery) -> Setting<'a> {
+        Setting {
+            network: &reader.network,
+            statistics: &reader.statistics,
+            recovery,
+            calibration: self.experiment.calibration(reader.metric),
+            edges: self.experiment.edges(),
+            min_gain: self.experiment.min_gain(),
+            device: &self.context.device,
+        }
+    }
+
+    /// What is present of each sample: what it has, without what the scenario takes away.
+    fn present(&self, scenario: &Scenario, samples: &dyn Samples) -> anyhow::Result<Vec<ModalitySet>> {
+        let m = samples.schema().modalities().len();
+        let drawn = draw(scenario.protocol, samples.len(), m, self.experiment.seed())?;
+        Ok(drawn.iter().enumerate().map(|(i, kept)| kept.intersection(samples.observed(i))).collect())
+    }
+
+    /// Every scenario of one recovery and metric.
+    fn measure(
+        &self,
+        report: &mut Report,
+        kind: RecoveryKind,
+        setting: &Setting<'_>,
+        metric: Metric,
+        scenarios: &[Scenario],
+        samples: &Arc<dyn Samples>,
+    ) -> anyhow::Result<()> {
+        let table = self.experiment.evaluation();
+        let confidence =
+            Confidence { level: table.confidence, resamples: table.resamples, seed: self.experiment.seed() };
+        let indices: Vec<usize> = (0..samples.len()).collect();
+        let name = format!("{kind}, {}", metric_name(metric));
+        let task = self.context.watch.task(&name, samples.len() * scenarios.len());
+        for (place, scenario) in scenarios.iter().enumerate() {
+            let present = self.present(scenario, samples.as_ref())?;
+            let before = place * samples.len();
+            let outcome = evaluate(setting, samples.as_ref(), &indices, &present, &table.arms, &mut |done, _| {
+                task.at(before + done);
+            })?;
+            let key = Key {
+                recovery: kind.name().into(),
+                metric: metric_name(metric).into(),
+                protocol: scenario.protocol_name.clone(),
+                rate: scenario.rate,
+            };
+            add_outcome(report, &key, &outcome, confidence)?;
+            add_bound(report, &key, &outcome, table.delta)?;
+            if report.gallery.is_empty() && Some(scenario) == hardest(scenarios) {
+                report.gallery = gallery(setting, samples.as_ref(), &indices, &outcome, &name, &table.gallery)?;
+            }
+        }
+        task.done();
+        Ok(())
+    }
+
+    /// How often recovered modalities show the right class.
+    fn judge_recovery(
+        &self,
+        report: &mut Report,
+        kind: RecoveryKind,
+        setting: &Setting<'_>,
+        samples: &dyn Samples,
+    ) -> anyhow::Result<()> {
+        let modalities = samples.schema().modalities().len();
+        let complete = (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full());
+        let indices: Vec<usize> = complete.take(self.experiment.evaluation().coherence_samples).collect();
+        if indices.is_empty() || modalities > MOST_FOR_COHERENCE {
+            return Ok(());
+        }
+        let task = self.context.watch.task(&format!("{kind}, read alone"), modalities - 1);
+        for given in 1..modalities {
+            let found = coherence(setting, samples, &indices, given)?;
+            report.recovery_quality.push(RecoveryQuality {
+                recovery: kind.name().into(),
+                given,
+                read_as_right_class: found.share,
+                n: found.n,
+            });
+            task.at(given);
+        }
+        task.done();
+        Ok(())
+    }
+
+    /// What is lost, and what time is won, by leaving samples alone that have little to gain.
+    fn least_gains(
+        &self,
+        report: &mut Report,
+        setting: &Setting<'_>,
+        scenario: Option<&Scenario>,
+        samples: &dyn Samples,
+    ) -> anyhow::Result<()> {
+        let table = &self.experiment.evaluation().min_gain;
+        let Some(scenario) = scenario else { return Ok(()) };
+        let indices: Vec<usize> = (0..samples.len().min(table.samples)).collect();
+        let present = self.present(scenario, samples)?;
+        let task = self.context.watch.task("least gain", table.thresholds.len());
+        for (place, tau) in table.thresholds.iter().enumerate() {
+            let setting = Setting { min_gain: *tau as f32, ..*setting };
+            let outcome = evaluate(&setting, samples, &indices, &present[..indices.len()], &[Arm::Dymo], &mut |_, _| ())?;
+            report.min_gain.push(min_gain(*tau, &outcome));
+            task.at(place + 1);
+        }
+        task.done();
+        Ok(())
+    }
+
+    /// Learning curves of the model: the training loss, and everything on held-out samples.
+    fn learning_curves(&self) -> Vec<LearningCurve> {
+        let mut curves: Vec<LearningCurve> = Vec::new();
+        for (stage, history) in self.folder.history() {
+            for point in history {
+                if point.quantity.starts_with("training: ") && point.quantity != "training: loss" {
+                    continue;
+                }
+                let same = |c: &&mut LearningCurve| c.stage == *stage && c.quantity == point.quantity;
+                match curves.iter_mut().find(same) {
+                    Some(curve) => curve.points.push((point.epoch, point.value)),
+                    None => curves.push(LearningCurve {
+                        stage: stage.clone(),
+                        quantity: point.quantity.clone(),
+                        points: vec![(point.epoch, point.value)],
+                    }),
+                }
+            }
+        }
+        curves
+    }
+
+    fn provenance(&self, recoveries: &[RecoveryKind], reader: Metric, copies: bool, began: Instant) -> Provenance {
+        let table = self.experiment.evaluation();
+        let mut notes = vec![
+            format!(
+                "How often a recovered modality shows the right class is read by the {} fusion network, shown that one modality \
+                 and nothing else, on {} samples.",
+                metric_name(reader),
+                table.coherence_samples
+            ),
+            format!(
+                "The information bound is taken for probabilities mixed with {BOUND_FLOOR} of the uniform distribution, so that \
+                 no loss can exceed G; it assumes independent test samples and says nothing about a single one."
+            ),
+            "What selection gains is a second opinion: a recovered modality holds nothing that the observed ones do not. The arm \
+             of that name asks the recovery model for its opinion directly."
+                .to_owned(),
+            "The gallery shows the first samples of each story, in the order of the split.".to_owned(),
+        ];
+        if copies {
+            notes.push("Retrieval fills in what is missing with training samples: its pictures are copies of training data.".into());
+        }
+        if table.confidence != 0.95 {
+            notes.push(format!("Intervals of this run are at {} %, wherever the page says 95 %.", table.confidence * 100.0));
+        }
+        Provenance {
+            title: self.experiment.name().into(),
+            command: self.context.command.clone(),
+            seed: self.experiment.seed(),
+            device: self.context.device_words.clone(),
+            threads: self.context.threads,
+            duration_seconds: began.elapsed().as_secs_f64(),
+            versions: vec![("dymo".into(), env!("CARGO_PKG_VERSION").into()), ("burn".into(), "0.22.1".into())],
+            settings_toml: self.experiment.settings(),
+            data_note: self.experiment.table().about.clone().unwrap_or_else(|| self.experiment.source_settings()),
+            weights_note: self.weights_note(recoveries),
+            notes,
+        }
+    }
+
+    /// Which weights were used, in words.
+    fn weights_note(&self, recoveries: &[RecoveryKind]) -> String {
+        let mut parts = Vec::new();
+        for metric in self.experiment.metrics() {
+            if let Ok(part) = self.folder.fusion_part(*metric) {
+                parts.push((format!("fusion network, {}", metric_name(*metric)), &part.provenance));
+            }
+        }
+        for kind in recoveries {
+            if let Ok(part) = self.folder.recovery_part(*kind) {
+                parts.push((format!("{kind} recovery"), &part.provenance));
+            }
+        }
+        let words = parts.iter().map(|(what, p)| {
+            format!("{what}: epoch {}, {} steps of {} on {} samples ({})", p.epoch, p.steps, p.schedule.batch, p.samples, p.device)
+        });
+        format!("{}: {}.", self.folder.path().display(), words.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// One mark of the least-gain curve.
+fn min_gain(tau: f64, outcome: &Outcome) -> MinGain {
+    let n = outcome.labels.len().max(1) as f64;
+    let share = |count: usize| count as f64 / n;
+    let (mut right, mut asked) = (0, 0);
+    for arm in &outcome.arms {
+        right = arm.predictions.iter().zip(&outcome.labels).filter(|(p, l)| p == l).count();
+        asked = arm.decisions.iter().filter(|d| !d.rounds.is_empty()).count();
+    }
+    MinGain { tau, accuracy: share(right), samples_recovered_share: share(asked), seconds: outcome.seconds }
+}
+
+/// The scenario of the first protocol in which most goes missing.
+fn hardest(scenarios: &[Scenario]) -> Option<&Scenario> {
+    let first = scenarios.first()?;
+    scenarios.iter().filter(|s| s.protocol_name == first.protocol_name).max_by(|a, b| a.rate.total_cmp(&b.rate))
+}
+
+/// One part of the data.
+pub(crate) fn part(splits: &Splits, name: SplitName) -> Arc<dyn Samples> {
+    match name {
+        SplitName::Train => splits.train.clone(),
+        SplitName::Validation => splits.validation.clone(),
+        SplitName::Test => splits.test.clone(),
+    }
+}
+
+/// Its name.
+pub(crate) fn split_name(name: SplitName) -> &'static str {
+    match name {
+        SplitName::Train => "training",
+        SplitName::Validation => "validation",
+        SplitName::Test => "test",
+    }
+}
+
+/// Where the report is and what it says, for people and for machines.
+pub(crate) fn summary(report: &Report, page: &std::path::Path) -> anyhow::Result<(String, serde_json::Value)> {
+    let found = findings(report);
+    let headline = match found.first() {
+        None => "No setting has a DyMo result.".to_owned(),
+        Some(first) => {
+            let words: Vec<String> = first.comparisons.iter().map(|c| c.in_words()).collect();
+            format!(
+                "{} recovery, {} metric, {} at {}: DyMo classifies {:.1} % of {} samples right{}{}.",
+                first.recovery,
+                first.metric,
+                first.protocol,
+                first.rate,
+                100.0 * first.accuracy,
+                first.n,
+                if words.is_empty() { "" } else { ": " },
+                words.join(", ")
+            )
+        }
+    };
+    let metrics: serde_json::Value =
+        serde_json::from_str(&report.metrics_json()?).context("metrics.json does not read back")?;
+    let json = serde_json::json!({
+        "page": page, "headline": headline, "records": metrics["records"], "differences": metrics["differences"],
+    });
+    Ok((format!("{headline}\nThe report: {}", page.display()), json))
+}

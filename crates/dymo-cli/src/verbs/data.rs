@@ -1,0 +1,154 @@
+//! `dymo data sheet` and `dymo data masks`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use dymo_core::Kind;
+use dymo_data::Samples;
+use dymo_data::missingness::{Protocol, draw, write_masks};
+use dymo_report::Picture;
+
+use crate::context::Context;
+use crate::outcome::Outcome;
+use crate::settings::{self, SplitArg};
+use crate::study::part;
+
+/// What is done with the data.
+#[derive(Debug, clap::Subcommand)]
+pub enum DataVerb {
+    /// Write a picture of the first samples: a row for each modality
+    #[command(after_help = "\
+Example:
+  dymo data sheet experiment.toml --out sheet.png --samples 20")]
+    Sheet(SheetArgs),
+    /// Write down which modalities will be missing, as a mask file (1 = missing)
+    #[command(after_help = "\
+Examples:
+  dymo data masks experiment.toml --rate 0.8 --out masks.csv        each missing with probability 0.8, one is left
+  dymo data masks experiment.toml --missing 4 --seed 7 --out masks.csv")]
+    Masks(MasksArgs),
+}
+
+/// Arguments of `dymo data sheet`.
+#[derive(Debug, clap::Args)]
+pub struct SheetArgs {
+    /// The experiment
+    pub experiment: PathBuf,
+    /// The picture (PNG)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Which part of the data
+    #[arg(long, value_enum, default_value = "test")]
+    pub split: SplitArg,
+    /// How many samples
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub samples: u16,
+}
+
+/// Arguments of `dymo data masks`.
+#[derive(Debug, clap::Args)]
+pub struct MasksArgs {
+    /// The experiment
+    pub experiment: PathBuf,
+    /// The mask file (CSV)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Which part of the data
+    #[arg(long, value_enum, default_value = "test")]
+    pub split: SplitArg,
+    /// Each modality is missing with this probability
+    #[arg(long, value_name = "RATE", required_unless_present = "missing", conflicts_with = "missing")]
+    pub rate: Option<f64>,
+    /// Exactly so many modalities are missing
+    #[arg(long, value_name = "N")]
+    pub missing: Option<usize>,
+}
+
+pub(crate) fn run(context: &Context, verb: DataVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match verb {
+        DataVerb::Sheet(args) => sheet(context, &args, out),
+        DataVerb::Masks(args) => masks(context, &args, out),
+    }
+}
+
+fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let experiment = settings::experiment(context, &args.experiment, |_| ())?;
+    if settings::shown(context, &experiment, out)? {
+        return Ok(Outcome::Done);
+    }
+    let samples = part(&experiment.open(&context.datasets)?, args.split.into());
+    let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
+    let protocol = match (args.rate, args.missing) {
+        (Some(rate), _) => Protocol::Bernoulli { rate },
+        (None, Some(missing)) => Protocol::ExactCount { missing },
+        (None, None) => bail!("say what goes missing: --rate RATE or --missing N"),
+    };
+    let drawn = draw(protocol, samples.len(), names.len(), experiment.seed())?;
+    write_masks(&args.out, &names, &drawn)?;
+    let missing: usize = drawn.iter().map(|present| names.len() - present.len()).sum();
+    let share = missing as f64 / (drawn.len() * names.len()).max(1) as f64;
+    let text = format!("{} rows, {:.1} % missing, are in {}", drawn.len(), 100.0 * share, args.out.display());
+    context.result(out, &text, &serde_json::json!({ "masks": args.out, "samples": drawn.len(), "missing": share }))
+}
+
+fn sheet(context: &Context, args: &SheetArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let experiment = settings::experiment(context, &args.experiment, |_| ())?;
+    if settings::shown(context, &experiment, out)? {
+        return Ok(Outcome::Done);
+    }
+    let samples = part(&experiment.open(&context.datasets)?, args.split.into());
+    let count = usize::from(args.samples).min(samples.len());
+    settings::write(&args.out, &contact_sheet(samples.as_ref(), count, &args.experiment)?)?;
+    let classes = samples.schema().classes();
+    let labels: Vec<&str> = (0..count).map(|i| classes.get(samples.label(i)).map_or("?", String::as_str)).collect();
+    let text = format!("{}, classes from left to right: {}", args.out.display(), labels.join(" "));
+    context.result(out, &text, &serde_json::json!({ "picture": args.out, "labels": labels }))
+}
+
+/// Pixels of white between pictures.
+const GAP: usize = 2;
+
+/// A row for each modality, a column for each sample, as PNG. What is missing, or no picture, is grey.
+fn contact_sheet(samples: &dyn Samples, count: usize, path: &Path) -> anyhow::Result<Vec<u8>> {
+    let kinds: Vec<Kind> = samples.schema().modalities().iter().map(|m| m.kind()).collect();
+    let pictures = || kinds.iter().filter(|kind| !matches!(kind, Kind::Text { .. })).map(Kind::shape);
+    let Some(cell) = pictures().map(|[h, w, _]| [h, w]).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]) else {
+        bail!("{}: none of the modalities is a picture or a volume", path.display());
+    };
+    let zoom = (48 / cell[0].max(1)).clamp(1, 4);
+    let step = [(cell[0] + GAP) * zoom, (cell[1] + GAP) * zoom];
+    let shape = [kinds.len() * step[0], count * step[1], 3];
+    let mut sheet = vec![1.0f32; shape.iter().product()];
+    for (m, kind) in kinds.iter().enumerate() {
+        let mut values = vec![0.0; kind.values()];
+        for sample in 0..count {
+            let seen = samples.observed(sample).contains(m) && !matches!(kind, Kind::Text { .. });
+            if seen {
+                samples.read(sample, m, &mut values)?;
+            }
+            for y in 0..cell[0] * zoom {
+                for x in 0..cell[1] * zoom {
+                    let to = ((m * step[0] + y) * shape[1] + sample * step[1] + x) * 3;
+                    let colour = if seen { pixel(*kind, &values, y / zoom, x / zoom) } else { [0.85; 3] };
+                    sheet[to..to + 3].copy_from_slice(&colour);
+                }
+            }
+        }
+    }
+    Ok(Picture::from_values(shape, &sheet)?.png().to_vec())
+}
+
+/// Red, green and blue of a place; white outside. Of a volume the middle slice, of other channel numbers the first.
+fn pixel(kind: Kind, values: &[f32], y: usize, x: usize) -> [f32; 3] {
+    let [height, width, channels] = kind.shape();
+    if y >= height || x >= width {
+        return [1.0; 3];
+    }
+    let place = &values[(y * width + x) * channels..][..channels];
+    match (kind, place) {
+        (Kind::Image { .. }, [r, g, b]) => [*r, *g, *b],
+        (Kind::Volume { slices, .. }, _) => [place[slices / 2]; 3],
+        _ => [place[0]; 3],
+    }
+}

@@ -1,0 +1,146 @@
+//! `dymo train fusion` and `dymo train recovery`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use dymo_data::Splits;
+use dymo_train::experiment::{Experiment, ExperimentTable, GuidedTable, MopoeTable, RecoveryKind, Stage};
+use dymo_train::model_folder::ModelFolder;
+
+use crate::context::Context;
+use crate::outcome::Outcome;
+use crate::settings::{self, MetricArg, SETTINGS, ScheduleArgs};
+use crate::training::{self, Effort, TrainingArgs};
+use crate::watch::duration;
+
+/// What is trained.
+#[derive(Debug, clap::Subcommand)]
+pub enum TrainVerb {
+    /// Train the fusion network, for one metric or for all of the experiment
+    #[command(after_help = "\
+Examples:
+  dymo train fusion experiment.toml --out model
+  dymo train fusion experiment.toml --out model --metric cosine --epochs 5
+  dymo train fusion experiment.toml --out model --resume        after Ctrl-C, or a crash")]
+    Fusion(FusionArgs),
+    /// Train a recovery model: guided or mopoe (retrieval needs no training)
+    #[command(after_help = "\
+Examples:
+  dymo train recovery guided experiment.toml --out model
+  dymo train recovery mopoe experiment.toml --out model --epochs 20 --resume
+
+More epochs than before with --resume go on from the last checkpoint.")]
+    Recovery(RecoveryArgs),
+}
+
+/// Arguments of `dymo train fusion`.
+#[derive(Debug, clap::Args)]
+pub struct FusionArgs {
+    /// The experiment
+    pub experiment: PathBuf,
+    /// The model folder; made if it is not there, added to if it is
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Train for this metric only
+    #[arg(long, value_enum)]
+    pub metric: Option<MetricArg>,
+    /// Changes of the schedule.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
+    /// How it is resumed.
+    #[command(flatten)]
+    pub training: TrainingArgs,
+}
+
+/// Arguments of `dymo train recovery`.
+#[derive(Debug, clap::Args)]
+pub struct RecoveryArgs {
+    /// Which model: guided or mopoe
+    #[arg(value_name = "NAME")]
+    pub model: RecoveryKind,
+    /// The experiment
+    pub experiment: PathBuf,
+    /// The model folder; made if it is not there, added to if it is
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Changes of the schedule.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
+    /// How it is resumed.
+    #[command(flatten)]
+    pub training: TrainingArgs,
+}
+
+pub(crate) fn run(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match verb {
+        TrainVerb::Fusion(args) => {
+            let change = |table: &mut ExperimentTable| {
+                args.schedule.over(&mut table.fusion.schedule);
+                if let Some(metric) = args.metric {
+                    table.metrics = vec![metric.into()];
+                }
+            };
+            let experiment = settings::experiment(context, &args.experiment, change)?;
+            let stages: Vec<Stage> = experiment.metrics().iter().map(|m| Stage::Fusion(*m)).collect();
+            train_all(context, &experiment, &stages, args.out, &args.training, out)
+        }
+        TrainVerb::Recovery(args) => {
+            let Some(stage) = args.model.stage() else {
+                let line = format!("{} recovery needs no training: `dymo evaluate` uses it as it is", args.model);
+                return context.result(out, &line, &serde_json::json!({ "trained": [] }));
+            };
+            let change = |table: &mut ExperimentTable| recovery_flags(table, args.model, &args.schedule);
+            let experiment = settings::experiment(context, &args.experiment, change)?;
+            train_all(context, &experiment, &[stage], args.out, &args.training, out)
+        }
+    }
+}
+
+/// Puts flags over a recovery model's schedule; a model that is asked for by name needs no table in the file.
+fn recovery_flags(table: &mut ExperimentTable, model: RecoveryKind, flags: &ScheduleArgs) {
+    match model {
+        RecoveryKind::Guided => {
+            flags.over(&mut table.recovery.guided.get_or_insert_with(GuidedTable::default).schedule);
+        }
+        RecoveryKind::Mopoe => flags.over(&mut table.recovery.mopoe.get_or_insert_with(MopoeTable::default).schedule),
+        RecoveryKind::Retrieval => {}
+    }
+}
+
+fn train_all(
+    context: &Context,
+    experiment: &Experiment,
+    stages: &[Stage],
+    folder: PathBuf,
+    training: &TrainingArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    if settings::shown(context, experiment, out)? {
+        return Ok(Outcome::Done);
+    }
+    let splits = experiment.open(&context.datasets)?;
+    let (folder, efforts) = into_folder(context, experiment, &splits, stages, folder, training)?;
+    let lines = efforts.iter().map(|e| {
+        format!("{}: weights of epoch {}, {} steps, {}", e.stage, e.epoch, e.steps, duration(e.seconds))
+    });
+    let text = lines.chain([format!("The model: {}", folder.path().display())]).collect::<Vec<_>>().join("\n");
+    context.result(out, &text, &serde_json::json!({ "model": folder.path(), "trained": efforts }))
+}
+
+/// Trains stages into a folder, with the effective settings beside them.
+pub(crate) fn into_folder(
+    context: &Context,
+    experiment: &Experiment,
+    splits: &Splits,
+    stages: &[Stage],
+    folder: PathBuf,
+    training: &TrainingArgs,
+) -> anyhow::Result<(ModelFolder, Vec<Effort>)> {
+    let mut folder = ModelFolder::create(&folder, experiment.name(), splits.train.schema())?;
+    settings::write(&folder.path().join(SETTINGS), experiment.settings().as_bytes())?;
+    let mut efforts = Vec::new();
+    for stage in stages {
+        efforts.push(training::train(context, experiment, splits, *stage, &mut folder, training)?);
+    }
+    Ok((folder, efforts))
+}

@@ -1,0 +1,150 @@
+//! Training that is interrupted ends with the same bits as training that is not; damaged checkpoints are refused.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use burn::tensor::Device;
+use dymo_core::{Kind, Schema};
+use dymo_data::{Samples, Source, Splits};
+use dymo_models::encoder::EncoderSettings;
+use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionTable, Input};
+use dymo_models::recovery::{GuidedSettings, MopoeSettings};
+use dymo_models::weights::{self, Precision};
+use dymo_train::TrainError;
+use safetensors::SafeTensors;
+use dymo_train::fusion::{FusionLoss, FusionObjective};
+use dymo_train::recovery::{GuidedObjective, MopoeObjective};
+use dymo_train::trainer::{Objective, Progress, Run, Schedule, train};
+
+fn splits() -> Splits {
+    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    let splits = Source::Polymnist { seed: 1, train_limit: Some(96) }.open(&datasets).expect("the digits");
+    let few: Arc<dyn Samples> = Arc::new(dymo_data::Subset::first(splits.validation.clone(), 40));
+    Splits { validation: few, ..splits }
+}
+
+fn schedule() -> Schedule {
+    Schedule { epochs: 3, batch: 40, learning_rate: 1e-3, patience: None, ..Schedule::default() }
+}
+
+fn kinds(schema: &Schema) -> Vec<Kind> {
+    schema.modalities().iter().map(|m| m.kind()).collect()
+}
+
+fn fusion(splits: &Splits) -> FusionObjective {
+    let encoder = EncoderSettings::Convolutional { widths: vec![4, 8, 8], token_width: 8 };
+    let input = |kind| Input { kind, encoder: encoder.clone() };
+    let table = FusionTable {
+        inputs: kinds(splits.train.schema()).into_iter().map(input).collect(),
+        width: 16,
+        heads: 2,
+        blocks: 2,
+        feature_width: 8,
+        classes: 10,
+        scale: FeatureScale::Free,
+        embedding_rows: EmbeddingRows::OnePerModality,
+    };
+    let loss = FusionLoss { prototypes_from: 1, ..FusionLoss::default() };
+    let layout = FusionLayout::try_from(table).expect("a layout");
+    FusionObjective::new(layout, loss, splits.validation.clone(), Device::flex())
+}
+
+fn guided(splits: &Splits) -> GuidedObjective {
+    let settings = GuidedSettings { widths: vec![4, 8, 8], hidden: 16, shared: 8, private: 4, ..Default::default() };
+    GuidedObjective::new(settings, splits.validation.clone(), Device::flex())
+}
+
+fn mopoe(splits: &Splits) -> MopoeObjective {
+    let settings = MopoeSettings { widths: vec![4, 8, 8], latent: 8, ..Default::default() };
+    MopoeObjective::new(settings, schedule().batch, splits.validation.clone(), Device::flex())
+}
+
+/// Trains, stopping after `stop_after` steps if given, and returns the weights' bytes.
+fn run<O: Objective>(
+    mut objective: O,
+    splits: &Splits,
+    checkpoint: &Path,
+    stop_after: Option<usize>,
+) -> Result<Vec<u8>, TrainError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let mut progress = |p: &Progress<'_>| {
+        if stop_after.is_some_and(|most| p.step >= most) {
+            flag.store(true, Ordering::Relaxed);
+        }
+    };
+    let run = Run {
+        seed: 7,
+        checkpoint: Some(checkpoint.into()),
+        resume: true,
+        every: Duration::from_secs(3600),
+        stop,
+        progress: &mut progress,
+    };
+    let trained = train(&mut objective, &schedule(), splits.train.as_ref(), &Device::flex(), run)?;
+    Ok(weights::to_bytes(&trained.model, Precision::Full).expect("finite weights"))
+}
+
+/// Compares two SafeTensors files tensor by tensor, bit for bit.
+fn assert_same(a: &[u8], b: &[u8]) {
+    let (a, b) = (SafeTensors::deserialize(a).expect("weights"), SafeTensors::deserialize(b).expect("weights"));
+    assert_eq!(a.len(), b.len());
+    for (name, view) in a.iter() {
+        assert!(view.data() == b.tensor(name).expect("the same names").data(), "{name} differs");
+    }
+}
+
+fn interrupted_equals_straight<O: Objective>(make: impl Fn(&Splits) -> O) {
+    let splits = splits();
+    let folder = tempfile::tempdir().expect("a folder");
+    let straight = run(make(&splits), &splits, &folder.path().join("straight"), None).expect("trained");
+    let checkpoint = folder.path().join("interrupted");
+    // In the middle of the first epoch, at the end of the second, and in the middle of the third.
+    for stop in [2, 6, 8] {
+        let stopped = run(make(&splits), &splits, &checkpoint, Some(stop));
+        assert!(matches!(stopped, Err(TrainError::Stopped { step, .. }) if step == stop), "{stopped:?}");
+    }
+    let resumed = run(make(&splits), &splits, &checkpoint, None).expect("trained");
+    assert_same(&straight, &resumed);
+    let again = run(make(&splits), &splits, &checkpoint, None).expect("a finished run is taken up as it is");
+    assert_same(&straight, &again);
+}
+
+#[test]
+fn fusion_resumes_bit_for_bit() {
+    interrupted_equals_straight(fusion);
+}
+
+#[test]
+fn guided_recovery_resumes_bit_for_bit() {
+    interrupted_equals_straight(guided);
+}
+
+#[test]
+fn mopoe_resumes_bit_for_bit() {
+    interrupted_equals_straight(mopoe);
+}
+
+#[test]
+fn a_damaged_or_foreign_checkpoint_is_refused_with_its_path() {
+    let splits = splits();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.checkpoint");
+    let _ = run(guided(&splits), &splits, &path, Some(1));
+    let whole = std::fs::read(&path).expect("a checkpoint");
+    for (what, bytes) in [
+        ("cut", whole[..whole.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("text", b"not a checkpoint at all".to_vec()),
+        ("a length that lies", [&whole[..8], &u64::MAX.to_le_bytes()[..], &whole[16..]].concat()),
+    ] {
+        std::fs::write(&path, bytes).expect("written");
+        let error = run(guided(&splits), &splits, &path, None).expect_err(what).to_string();
+        assert!(error.contains("a.checkpoint") && error.contains("delete it"), "{what}: {error}");
+    }
+    std::fs::write(&path, &whole).expect("written");
+    let error = run(mopoe(&splits), &splits, &path, None).expect_err("another stage").to_string();
+    assert!(error.contains("another run"), "{error}");
+}

@@ -1,0 +1,80 @@
+//! Rules of the house that no compiler checks.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Crates that must compile without a tensor framework.
+const WITHOUT_BURN: [&str; 7] =
+    ["dymo-core", "dymo-reward", "dymo-select", "dymo-metrics", "dymo-kernels", "dymo-data", "dymo-report"];
+
+#[test]
+fn the_light_crates_do_not_depend_on_burn() {
+    for name in WITHOUT_BURN {
+        let tree = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none", "--package", name])
+            .current_dir(root())
+            .output()
+            .expect("cargo tree runs");
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let text = String::from_utf8_lossy(&tree.stdout);
+        let heavy: Vec<&str> = text.lines().filter(|line| line.starts_with("burn")).collect();
+        assert!(heavy.is_empty(), "{name} brings {heavy:?}");
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path()) {
+        if entry.is_dir() {
+            sources(&entry, found);
+        } else if entry.extension().is_some_and(|e| e == "rs") {
+            found.push(entry);
+        }
+    }
+}
+
+/// Code that may know a data set by name: its reader, and the table of readers. Comments and tests may speak of it anywhere.
+const MAY_NAME: [&str; 2] = ["dymo-data/src/polymnist", "dymo-data/src/source.rs"];
+
+#[test]
+fn a_data_set_is_data_not_code() {
+    let mut files = Vec::new();
+    for name in ["core", "reward", "select", "metrics", "kernels", "report", "models", "train", "cli", "data"] {
+        sources(&root().join(format!("crates/dymo-{name}/src")), &mut files);
+    }
+    assert!(files.len() > 50, "the sources were found");
+    let allowed = |path: &str| {
+        MAY_NAME.iter().any(|part| path.contains(part)) || path.ends_with("dymo-data/src/lib.rs") || path.ends_with("tests.rs")
+    };
+    for file in files {
+        let path = file.to_string_lossy().replace('\\', "/");
+        if allowed(&path) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        let code = text.split("#[cfg(test)]").next().unwrap_or("");
+        for line in code.lines() {
+            let statement = line.split("//").next().unwrap_or("");
+            // Strings with a name in them are messages or paths; identifiers are knowledge.
+            let knows = statement.contains("PolyMnist") || statement.contains("polymnist::");
+            assert!(!knows, "{path} knows a data set by name: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_crate_has_a_readme_and_says_what_it_knows() {
+    for entry in std::fs::read_dir(root().join("crates")).expect("crates").map(|e| e.expect("a crate").path()) {
+        let name = entry.display();
+        assert!(entry.join("README.md").exists(), "{name} has no README.md");
+        let lib = entry.join("src/lib.rs");
+        if lib.exists() {
+            let text = std::fs::read_to_string(&lib).expect("lib.rs");
+            assert!(text.starts_with("//!"), "{name}: lib.rs begins with what the crate is for");
+            assert!(text.contains("ust never know"), "{name}: lib.rs says what it must never know");
+        }
+    }
+}

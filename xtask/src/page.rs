@@ -1,0 +1,197 @@
+//! The page of results of an experiment, from what `dymo evaluate` left.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// What a results folder says.
+#[derive(Deserialize)]
+struct Report {
+    provenance: Provenance,
+    records: Vec<Record>,
+    differences: Vec<Difference>,
+    recovery_quality: Vec<Quality>,
+    min_gain: Vec<MinGain>,
+}
+
+#[derive(Deserialize)]
+struct Provenance {
+    command: String,
+    seed: u64,
+    device: String,
+    threads: usize,
+    duration_seconds: f64,
+    data_note: String,
+    weights_note: String,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    recovery: String,
+    metric: String,
+    protocol: String,
+    rate: f64,
+    arm: String,
+    n: usize,
+    accuracy: f64,
+    low: f64,
+    high: f64,
+}
+
+#[derive(Deserialize)]
+struct Difference {
+    recovery: String,
+    metric: String,
+    protocol: String,
+    rate: f64,
+    baseline: String,
+    difference: f64,
+    low: f64,
+    high: f64,
+}
+
+#[derive(Deserialize)]
+struct Quality {
+    recovery: String,
+    given: usize,
+    read_as_right_class: f64,
+    n: usize,
+}
+
+#[derive(Deserialize)]
+struct MinGain {
+    tau: f64,
+    accuracy: f64,
+    samples_recovered_share: f64,
+    seconds: f64,
+}
+
+const ARMS: [&str; 6] = ["discard", "fuse-all", "one-shot", "iterative", "dymo", "second-opinion"];
+
+/// The page as Markdown.
+pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
+    let path = results.join("report.json");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{}: run `cargo xtask reproduce {name}` first", path.display()))?;
+    let report: Report = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let mut page = String::new();
+    head(&mut page, name, &report.provenance)?;
+    accuracies(&mut page, &report)?;
+    differences(&mut page, &report)?;
+    qualities(&mut page, &report)?;
+    gains(&mut page, &report)?;
+    // What a person has to say about the figures stands beside the data set and is quoted.
+    let remarks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").join(name).join("remarks.md");
+    if let Ok(remarks) = std::fs::read_to_string(remarks) {
+        writeln!(page, "\n{}", remarks.trim_end())?;
+    }
+    Ok(page)
+}
+
+fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
+    writeln!(page, "<!-- made by `cargo xtask reproduce {name}`; edit the experiment or its remarks, not this page -->")?;
+    writeln!(page, "# {name}\n\n{}\n", p.data_note)?;
+    writeln!(page, "* Command of the evaluation: `{}`", shortened(&p.command))?;
+    let minutes = p.duration_seconds / 60.0;
+    writeln!(page, "* Seed {}, {}, {} threads, {minutes:.1} minutes", p.seed, p.device, p.threads)?;
+    writeln!(page, "* Weights: {}", shortened(&p.weights_note))?;
+    writeln!(page, "* Intervals are 95 % percentile bootstrap intervals; differences are paired on the same samples.")?;
+    Ok(())
+}
+
+/// Absolute paths of the machine that ran it say nothing elsewhere.
+fn shortened(text: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_default();
+    text.replace(&format!("{}/", root.to_string_lossy()), "")
+}
+
+/// Keys in the order in which they first occur.
+fn ordered<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = Vec::new();
+    for item in items {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+    }
+    seen
+}
+
+fn accuracies(page: &mut String, report: &Report) -> Result<()> {
+    let key = |r: &Record| (r.recovery.clone(), r.metric.clone(), r.protocol.clone());
+    for (recovery, metric, protocol) in ordered(report.records.iter().map(key)) {
+        let here: Vec<&Record> = report
+            .records
+            .iter()
+            .filter(|r| r.recovery == recovery && r.metric == metric && r.protocol == protocol)
+            .collect();
+        writeln!(page, "\n## {recovery} recovery, {metric}, {protocol}\n")?;
+        writeln!(page, "Accuracy in % on {} samples.\n", here.first().map_or(0, |r| r.n))?;
+        writeln!(page, "| | {} |\n|---|{}", ARMS.join(" | "), "---|".repeat(ARMS.len()))?;
+        for rate in ordered(here.iter().map(|r| r.rate)) {
+            let cells = ARMS.map(|arm| {
+                here.iter().find(|r| r.rate == rate && r.arm == arm).map_or("–".to_owned(), |r| {
+                    format!("{:.2} ({:.2}–{:.2})", 100.0 * r.accuracy, 100.0 * r.low, 100.0 * r.high)
+                })
+            });
+            writeln!(page, "| {rate} | {} |", cells.join(" | "))?;
+        }
+    }
+    Ok(())
+}
+
+fn differences(page: &mut String, report: &Report) -> Result<()> {
+    writeln!(page, "\n## DyMo against the others\n\nDifference of accuracy in percentage points.\n")?;
+    let baselines = ordered(report.differences.iter().map(|d| d.baseline.clone()));
+    let titles: Vec<String> = baselines.iter().map(|b| format!("− {b}")).collect();
+    writeln!(page, "| recovery | metric | protocol | rate | {} |", titles.join(" | "))?;
+    writeln!(page, "|---|---|---|---|{}", "---|".repeat(baselines.len()))?;
+    let key = |d: &Difference| (d.recovery.clone(), d.metric.clone(), d.protocol.clone(), d.rate);
+    for (recovery, metric, protocol, rate) in ordered(report.differences.iter().map(key)) {
+        let cell = |baseline: &String| {
+            let same = |d: &&Difference| {
+                d.recovery == recovery
+                    && d.metric == metric
+                    && d.protocol == protocol
+                    && d.rate == rate
+                    && d.baseline == *baseline
+            };
+            report.differences.iter().find(same).map_or("–".to_owned(), |d| {
+                format!("{:+.2} ({:+.2} to {:+.2})", 100.0 * d.difference, 100.0 * d.low, 100.0 * d.high)
+            })
+        };
+        let cells: Vec<String> = baselines.iter().map(cell).collect();
+        writeln!(page, "| {recovery} | {metric} | {protocol} | {rate} | {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+fn qualities(page: &mut String, report: &Report) -> Result<()> {
+    if report.recovery_quality.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "\n## Conditional coherence\n")?;
+    writeln!(
+        page,
+        "Share of recovered modalities that the fusion network, shown nothing else, reads as the true class.\n"
+    )?;
+    writeln!(page, "| recovery | given | read as the right class | n |\n|---|---|---|---|")?;
+    for q in &report.recovery_quality {
+        writeln!(page, "| {} | {} | {:.1} % | {} |", q.recovery, q.given, 100.0 * q.read_as_right_class, q.n)?;
+    }
+    Ok(())
+}
+
+fn gains(page: &mut String, report: &Report) -> Result<()> {
+    if report.min_gain.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "\n## Leaving samples alone that have little to gain (`--min-gain τ`)\n")?;
+    writeln!(page, "| τ | accuracy | samples with a recovery | seconds |\n|---|---|---|---|")?;
+    for g in &report.min_gain {
+        let (accuracy, share) = (100.0 * g.accuracy, 100.0 * g.samples_recovered_share);
+        writeln!(page, "| {} | {accuracy:.2} % | {share:.1} % | {:.2} |", g.tau, g.seconds)?;
+    }
+    Ok(())
+}
