@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::device::DeviceName;
-use crate::verbs::{completions, data, demo, evaluate, fit_statistics, inspect, predict, report, train};
+use crate::verbs::{completions, data, demo, evaluate, export, fit_statistics, inspect, predict, report, train};
 
 /// Classify with missing modalities: recover what is missing, then choose for each sample what to let in.
 #[derive(Debug, Parser)]
@@ -72,6 +72,8 @@ pub enum Verb {
     Predict(predict::PredictArgs),
     /// Say what a file holds: a volume, a picture, an IDX array, a model
     Inspect(inspect::InspectArgs),
+    /// Write a model to hand on, in half precision, without checkpoints
+    Export(export::ExportArgs),
     /// Make report.html again from the report.json beside it
     Report(report::ReportArgs),
     /// Look at the data of an experiment, or write down what will be missing
@@ -79,4 +81,35 @@ pub enum Verb {
     Data(data::DataVerb),
     /// Print a script that completes dymo's words in a shell
     Completions(completions::CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Command, CommandFactory};
+
+    /// Every command that does something, by its full name.
+    fn leaves(command: &Command, name: &str, found: &mut Vec<(String, Command)>) {
+        if command.get_subcommands().next().is_none() {
+            found.push((name.to_owned(), command.clone()));
+        }
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            leaves(verb, &format!("{name} {}", verb.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn the_table_of_flags_is_sound_and_every_verb_has_an_example() {
+        Cli::command().debug_assert();
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "dymo", &mut found);
+        assert!(found.len() >= 11, "all verbs were found");
+        for (name, command) in found {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example") && help.contains(&name), "{name}: help explains by example");
+            for flag in command.get_arguments().filter(|flag| !flag.is_hide_set()) {
+                assert!(flag.get_help().is_some(), "{name}: {} has no help", flag.get_id());
+            }
+        }
+    }
 }

@@ -70,7 +70,6 @@ impl Context {
     /// # Errors
     /// If standard output cannot be written.
     pub fn result(&self, out: &mut dyn Write, text: &str, json: &serde_json::Value) -> anyhow::Result<Outcome> {
-        self.watch.clear();
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(json)?)?;
         } else {
@@ -81,7 +80,6 @@ impl Context {
 
     /// What to say after a stop.
     pub(crate) fn how_to_go_on(&self, stopped: &anyhow::Error) -> String {
-        self.watch.clear();
         let resume = if self.command.split(' ').any(|word| word == "--resume") { "" } else { " --resume" };
         format!("{stopped}; everything is saved. Go on with:\n  {}{resume}", self.command)
     }
@@ -90,7 +88,11 @@ impl Context {
 /// The folder `datasets` here, or else where this program was built.
 fn datasets() -> PathBuf {
     let here = Path::new("datasets");
-    if here.is_dir() { here.into() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets") }
+    if here.is_dir() {
+        return here.into();
+    }
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    built.canonicalize().unwrap_or(built)
 }
 
 /// A word as a shell reads it back; the program itself by its name.

@@ -29,7 +29,9 @@ pub enum DeviceError {
         found: String,
     },
     /// The program was built without it.
-    #[error("this dymo was built without {feature}: build it with `cargo build --release -p dymo-cli --features {feature}`, or use --device cpu")]
+    #[error(
+        "this dymo was built without {feature}: build it with `cargo build --release -p dymo-cli --features {feature}`, or use --device cpu"
+    )]
     NotBuilt {
         /// The cargo feature.
         feature: &'static str,

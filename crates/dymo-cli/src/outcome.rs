@@ -69,9 +69,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
 }
 
-/// The error and its causes; a cause that the message before it already tells is not told twice.
+/// The error and its causes; a cause that the message before it already tells is not told twice. Whoever opens a file says which;
+/// an error of the system that nobody has named is one of standard output.
 fn in_one_line(error: &anyhow::Error) -> String {
-    let mut text = String::new();
+    let nameless = error.chain().count() == 1 && error.is::<io::Error>();
+    let mut text = if nameless { "cannot write to standard output".to_owned() } else { String::new() };
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
             text = cause;
@@ -90,6 +92,7 @@ mod tests {
     #[test]
     fn causes_are_told_once() {
         let inner = || io::Error::new(io::ErrorKind::NotFound, "no such file");
+        assert_eq!(in_one_line(&inner().into()), "cannot write to standard output: no such file");
         let plain = Err::<(), _>(inner()).context("cannot read a.toml").unwrap_err();
         assert_eq!(in_one_line(&plain), "cannot read a.toml: no such file");
         let telling = Err::<(), _>(inner()).context("a.toml: no such file; name another").unwrap_err();

@@ -113,7 +113,10 @@ pub fn shown(context: &Context, experiment: &Experiment, out: &mut dyn Write) ->
 pub fn model(experiment: &Experiment, flag: Option<PathBuf>) -> anyhow::Result<ModelFolder> {
     match flag.as_ref().or(experiment.table().model.as_ref()) {
         Some(path) => Ok(ModelFolder::open(path)?),
-        None => bail!("{}: no model is named; add --model DIR, or `model = \"DIR\"` to the file", experiment.path().display()),
+        None => bail!(
+            "{}: no model is named; add --model DIR, or `model = \"DIR\"` to the file",
+            experiment.path().display()
+        ),
     }
 }
 

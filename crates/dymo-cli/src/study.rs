@@ -84,7 +84,11 @@ impl Study<'_> {
         let table = self.experiment.evaluation();
         let split = part(self.splits, table.split);
         if split.is_empty() {
-            bail!("{}: the {} split is empty, nothing can be evaluated", self.experiment.path().display(), split_name(table.split));
+            bail!(
+                "{}: the {} split is empty, nothing can be evaluated",
+                self.experiment.path().display(),
+                split_name(table.split)
+            );
         }
         Ok(match table.samples {
             Some(limit) if limit < split.len() => Arc::new(Subset::first(split, limit)),
@@ -103,7 +107,13 @@ impl Study<'_> {
             None => self.splits.train.clone(),
         };
         let gallery = Arc::new(SampleGallery(train));
-        Ok(Box::new(Retrieval::new(reader.network.clone(), gallery, table.neighbours, seed, self.context.device.clone())))
+        Ok(Box::new(Retrieval::new(
+            reader.network.clone(),
+            gallery,
+            table.neighbours,
+            seed,
+            self.context.device.clone(),
+        )))
     }
 
     fn setting<'a>(&'a self, reader: &'a Reader, recovery: &'a dyn Recovery) -> Setting<'a> {
@@ -207,7 +217,8 @@ impl Study<'_> {
         let task = self.context.watch.task("least gain", table.thresholds.len());
         for (place, tau) in table.thresholds.iter().enumerate() {
             let setting = Setting { min_gain: *tau as f32, ..*setting };
-            let outcome = evaluate(&setting, samples, &indices, &present[..indices.len()], &[Arm::Dymo], &mut |_, _| ())?;
+            let outcome =
+                evaluate(&setting, samples, &indices, &present[..indices.len()], &[Arm::Dymo], &mut |_, _| ())?;
             report.min_gain.push(min_gain(*tau, &outcome));
             task.at(place + 1);
         }
@@ -256,10 +267,16 @@ impl Study<'_> {
             "The gallery shows the first samples of each story, in the order of the split.".to_owned(),
         ];
         if copies {
-            notes.push("Retrieval fills in what is missing with training samples: its pictures are copies of training data.".into());
+            notes.push(
+                "Retrieval fills in what is missing with training samples: its pictures are copies of training data."
+                    .into(),
+            );
         }
         if table.confidence != 0.95 {
-            notes.push(format!("Intervals of this run are at {} %, wherever the page says 95 %.", table.confidence * 100.0));
+            notes.push(format!(
+                "Intervals of this run are at {} %, wherever the page says 95 %.",
+                table.confidence * 100.0
+            ));
         }
         Provenance {
             title: self.experiment.name().into(),
@@ -290,7 +307,10 @@ impl Study<'_> {
             }
         }
         let words = parts.iter().map(|(what, p)| {
-            format!("{what}: epoch {}, {} steps of {} on {} samples ({})", p.epoch, p.steps, p.schedule.batch, p.samples, p.device)
+            format!(
+                "{what}: epoch {}, {} steps of {} on {} samples ({})",
+                p.epoch, p.steps, p.schedule.batch, p.samples, p.device
+            )
         });
         format!("{}: {}.", self.folder.path().display(), words.collect::<Vec<_>>().join("; "))
     }

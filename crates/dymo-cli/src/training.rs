@@ -7,8 +7,8 @@ use dymo_models::weights::Precision;
 use dymo_reward::Metric;
 use dymo_train::experiment::{Experiment, Stage};
 use dymo_train::model_folder::{ModelFolder, Provenance, RecoveryModel};
-use dymo_train::trainer::{Progress, Run};
 use dymo_train::statistics;
+use dymo_train::trainer::{Progress, Run};
 
 use crate::context::Context;
 
@@ -96,7 +96,8 @@ pub(crate) fn fit(
     let samples = limit.unwrap_or(usize::MAX).min(splits.train.len());
     let network = folder.fusion(metric, &context.device)?;
     let task = context.watch.task(&format!("statistics, {}", metric_name(metric)), samples);
-    let fitted = statistics::fit(&network, splits.train.as_ref(), limit, &context.device, &mut |done, _| task.at(done))?;
+    let fitted =
+        statistics::fit(&network, splits.train.as_ref(), limit, &context.device, &mut |done, _| task.at(done))?;
     folder.add_statistics(&fitted, samples)?;
     task.done();
     Ok(samples)

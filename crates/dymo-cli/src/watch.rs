@@ -38,16 +38,6 @@ impl Watch {
         Self { form }
     }
 
-    /// A line that stays.
-    pub(crate) fn say(&self, line: &str) {
-        if self.form != Form::Silent {
-            eprintln!("{line}");
-        }
-    }
-
-    /// Nothing of a bar is left behind: tasks clear their own.
-    pub(crate) fn clear(&self) {}
-
     /// A task of `length` items.
     pub(crate) fn task(&self, name: &str, length: usize) -> Task {
         let bar = match self.form {

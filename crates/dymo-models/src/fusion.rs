@@ -134,7 +134,7 @@ impl TryFrom<FusionTable> for FusionLayout {
         if t.classes < 2 {
             return Err(LayoutError::TooSmall { field: "classes", least: 2 });
         }
-        if t.width % t.heads != 0 {
+        if !t.width.is_multiple_of(t.heads) {
             return Err(LayoutError::Heads { width: t.width, heads: t.heads });
         }
         if let Some(modality) = t.inputs.iter().position(|i| !i.encoder.fits(i.kind)) {

@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn weight(module: &Linear) -> Vec<f32> {
-        module.weight.val().into_data().to_vec::<f32>().unwrap()
+        module.weight.val().into_data().try_to_vec::<f32>().unwrap()
     }
 
     #[test]

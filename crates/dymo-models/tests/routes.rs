@@ -202,7 +202,7 @@ fn the_engine_equals_one_sample_at_a_time() {
     let mut session = Session::new(&network, &recovery, &inputs, &present, &ids, device.clone());
     let queries: Vec<_> = (0..present.len())
         .rev()
-        .flat_map(|s| subsets(4).into_iter().filter(move |q| (q.bits() as usize + s) % 3 == 0).map(move |q| (s, q)))
+        .flat_map(|s| subsets(4).into_iter().filter(move |q| (q.bits() as usize + s).is_multiple_of(3)).map(move |q| (s, q)))
         .collect();
     let answers = session.answer(&queries).expect("answers");
     assert_eq!(answers.len(), queries.len());

@@ -183,7 +183,11 @@ impl Experiment {
     /// The schedule of a stage; `None` for a recovery model that the experiment does not have.
     pub fn schedule(&self, stage: Stage) -> Option<Schedule> {
         match stage {
-            Stage::Fusion(_) => Some(self.table.fusion.schedule.over(&schedule::fusion())),
+            Stage::Fusion(metric) => {
+                let fusion = &self.table.fusion;
+                let shared = fusion.schedule.over(&schedule::fusion());
+                Some(fusion.of_metric(metric).map_or(shared.clone(), |own| own.over(&shared)))
+            }
             Stage::Guided => self.table.recovery.guided.as_ref().map(|t| t.schedule.over(&schedule::guided())),
             Stage::Mopoe => self.table.recovery.mopoe.as_ref().map(|t| t.schedule.over(&schedule::mopoe())),
         }

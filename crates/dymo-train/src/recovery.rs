@@ -84,8 +84,12 @@ impl Objective for GuidedObjective {
         Ok(StepLoss { total: loss.total, parts })
     }
 
-    /// Share of held-out pictures whose shared latent names the right class, from one modality and from all. The last epoch is
-    /// kept whatever they say: they are read off the latent, not off recovered pictures.
+    /// The class is named long before the pictures are good: no quantity at hand says which epoch recovers best.
+    fn chooses_best(&self) -> bool {
+        false
+    }
+
+    /// Share of held-out pictures whose shared latent names the right class, from one modality and from all.
     fn validate(&mut self, model: &Guided, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
         let modalities = self.schema.modalities().len();
         let indices: Vec<usize> = (0..self.validation.len().min(VALIDATION_SAMPLES)).collect();
@@ -150,6 +154,11 @@ impl Objective for MopoeObjective {
         let loss = self.loss(model, batch, noise_seed(moment));
         let parts = vec![("reconstruction", loss.reconstruction.detach()), ("divergence", loss.divergence.detach())];
         Ok(StepLoss { total: loss.total, parts })
+    }
+
+    /// As published: the last epoch.
+    fn chooses_best(&self) -> bool {
+        false
     }
 
     /// The negative loss of held-out samples, its parts for the record.

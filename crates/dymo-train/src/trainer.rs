@@ -83,8 +83,13 @@ pub trait Objective {
     /// Called after the last step of an epoch, before validation.
     fn end_epoch(&mut self) {}
 
-    /// Quantities on held-out samples; the first is the score that chooses the best epoch, where larger is better. An empty list
-    /// keeps the last epoch.
+    /// Whether the first quantity of [`Objective::validate`] chooses the epoch whose weights are kept, larger being better.
+    /// Otherwise the last epoch is kept, and nothing stops early.
+    fn chooses_best(&self) -> bool {
+        true
+    }
+
+    /// Quantities on held-out samples.
     ///
     /// # Errors
     /// If something cannot be read.
@@ -348,7 +353,7 @@ impl<'a, M: Module> Training<'a, M> {
             training.chain(held_out.iter().map(|(n, v)| (format!("validation: {n}"), *v))).collect();
         let epoch = self.place.step as f64 / self.steps_per_epoch() as f64;
         self.place.history.extend(ended.iter().map(|(q, v)| Point { quantity: q.clone(), epoch, value: *v }));
-        self.judge(held_out.first().map(|(_, score)| *score))?;
+        self.judge(held_out.first().filter(|_| objective.chooses_best()).map(|(_, score)| *score))?;
         let loss = ended.first().map_or(f64::NAN, |(_, v)| *v);
         self.tell(objective.stage(), loss, Some(&ended));
         self.place.epoch += 1;
@@ -402,12 +407,11 @@ impl<'a, M: Module> Training<'a, M> {
         let path = self.run.checkpoint.clone().unwrap_or_default();
         let steps = self.place.step;
         let seconds = self.place.seconds + self.began.elapsed().as_secs_f64();
-        let model = if self.best.is_empty() {
+        let model = if self.best.is_empty() || !objective.chooses_best() {
             self.model
         } else {
             load_weights(self.model, self.best).map_err(|reason| TrainError::Checkpoint { path, reason })?
         };
-        let _ = objective;
         Ok(Trained { model: model.valid(), history: self.place.history, best_epoch: self.place.best_epoch, steps, seconds })
     }
 }

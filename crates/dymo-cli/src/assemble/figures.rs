@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use dymo_metrics::{
-    DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, paired_difference,
-    reliability,
+    DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, paired_difference, reliability,
 };
 use dymo_report::{AcceptedBySubset, Bound, PairedDifference, Record, Reliability, ReliabilityBin, Report};
 use dymo_reward::{entropy_nats, information_bound};
@@ -117,9 +116,8 @@ fn add_accepted(report: &mut Report, key: &Key, dymo: &ArmOutcome) {
         *entry = (entry.0 + 1, entry.1 + offered, entry.2 + accepted);
     }
     for (observed, (samples, offered, accepted)) in tally {
-        let same = |a: &&mut AcceptedBySubset| {
-            a.recovery == key.recovery && a.metric == key.metric && a.observed == observed
-        };
+        let same =
+            |a: &&mut AcceptedBySubset| a.recovery == key.recovery && a.metric == key.metric && a.observed == observed;
         match report.accepted.iter_mut().find(same) {
             Some(entry) => {
                 entry.samples += samples;
@@ -167,7 +165,8 @@ pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta
             -((1.0 - BOUND_FLOOR) * f64::from(row[*label]) + BOUND_FLOOR / classes).ln()
         };
         let total: f64 = probabilities.rows().zip(&outcome.labels).map(loss).sum();
-        let bound = information_bound(total / outcome.labels.len() as f64, entropy, outcome.labels.len(), delta, largest)?;
+        let bound =
+            information_bound(total / outcome.labels.len() as f64, entropy, outcome.labels.len(), delta, largest)?;
         report.bounds.push(Bound {
             recovery,
             metric: key.metric.clone(),

@@ -68,8 +68,12 @@ impl Shown<'_> {
         let headline = match story {
             Story::Helped => format!("{let_in}, and the answer moved from {from} to the true class {to}"),
             Story::DidNotMatter => format!("{let_in}; the answer {to} was right before and stayed"),
-            Story::Failed if from == truth => format!("{let_in}, and the answer moved from the true class {from} to {to}"),
-            Story::Failed if from == to => format!("{let_in}; the answer stayed {to}, though another way finds the true class {truth}"),
+            Story::Failed if from == truth => {
+                format!("{let_in}, and the answer moved from the true class {from} to {to}")
+            }
+            Story::Failed if from == to => {
+                format!("{let_in}; the answer stayed {to}, though another way finds the true class {truth}")
+            }
             Story::Failed => format!("{let_in}; the answer was {from} and became {to}, the true class is {truth}"),
         };
         Ok(GallerySample {

@@ -69,8 +69,9 @@ pub(crate) fn run(context: &Context, args: DemoArgs, out: &mut dyn Write) -> any
 
 /// The first data set, in alphabetical order, that has such a file.
 fn find(datasets: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let folders = std::fs::read_dir(datasets)
-        .with_context(|| format!("{}: the data sets are not there; name their folder with --datasets", datasets.display()))?;
+    let folders = std::fs::read_dir(datasets).with_context(|| {
+        format!("{}: the data sets are not there; name their folder with --datasets", datasets.display())
+    })?;
     let mut found: Vec<PathBuf> =
         folders.filter_map(Result::ok).map(|entry| entry.path().join(name)).filter(|path| path.is_file()).collect();
     found.sort();

@@ -66,8 +66,7 @@ impl WhatArgs {
 }
 
 pub(crate) fn run(context: &Context, args: EvaluateArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let experiment =
-        settings::experiment(context, &args.experiment, |table| args.what.over(&mut table.evaluation))?;
+    let experiment = settings::experiment(context, &args.experiment, |table| args.what.over(&mut table.evaluation))?;
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }

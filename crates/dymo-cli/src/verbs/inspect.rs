@@ -72,7 +72,10 @@ fn sort(path: &Path) -> anyhow::Result<Sort> {
         _ => None,
     };
     found.with_context(|| {
-        format!("{}: neither NIfTI (.nii, .nii.gz), PNG, JPEG, IDX nor a model folder; rename it if it is one", path.display())
+        format!(
+            "{}: neither NIfTI (.nii, .nii.gz), PNG, JPEG, IDX nor a model folder; rename it if it is one",
+            path.display()
+        )
     })
 }
 
@@ -124,7 +127,8 @@ fn array(context: &Context, path: &Path, out: &mut dyn Write) -> anyhow::Result<
         let words: Vec<String> = counts.iter().enumerate().map(|(value, n)| format!("{value}: {n}")).collect();
         text = format!("{text}\ncounts       {}", words.join(", "));
     }
-    let facts = json!({ "file": path, "shape": idx.shape(), "minimum": low, "maximum": high, "mean": mean, "counts": counts });
+    let facts =
+        json!({ "file": path, "shape": idx.shape(), "minimum": low, "maximum": high, "mean": mean, "counts": counts });
     context.result(out, &text, &facts)
 }
 

@@ -10,6 +10,7 @@ pub mod completions;
 pub mod data;
 pub mod demo;
 pub mod evaluate;
+pub mod export;
 pub mod fit_statistics;
 pub mod inspect;
 pub mod predict;
@@ -23,6 +24,7 @@ pub(crate) fn run(context: &Context, verb: Verb, out: &mut dyn Write) -> anyhow:
         Verb::Train(verb) => train::run(context, verb, out),
         Verb::FitStatistics(args) => fit_statistics::run(context, args, out),
         Verb::Evaluate(args) => evaluate::run(context, args, out),
+        Verb::Export(args) => export::run(context, &args, out),
         Verb::Predict(args) => predict::run(context, args, out),
         Verb::Inspect(args) => inspect::run(context, &args, out),
         Verb::Report(args) => report::run(context, &args, out),

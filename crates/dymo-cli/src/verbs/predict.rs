@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use dymo_core::{Kind, ModalitySet, Schema};
-use dymo_data::manifest::{Grid, Manifest};
+use dymo_data::manifest::Grid;
 use dymo_data::missingness::read_masks;
 use dymo_data::picture::Colour;
-use dymo_data::{Samples, Subset};
+use dymo_data::{Samples, Source, Subset};
 use dymo_models::recovery::Recovery;
 use dymo_reward::{Calibration, Edges};
 use dymo_select::{Decision, Verdict};
@@ -29,7 +29,7 @@ use crate::training::metric_name;
 Examples:
   dymo predict model patients.csv --out predictions.csv
       patients.csv has the columns id, label and split and one column of picture files for each modality; an empty cell
-      is a missing modality
+      is a missing modality. The rows of one split are classified: test, if nothing is said
   dymo predict model experiment.toml --masks masks.csv --out predictions.csv
       masks.csv has a row for each sample and a column for each modality, 1 = missing
   dymo predict model experiment.toml --split validation --samples 10
@@ -46,7 +46,7 @@ pub struct PredictArgs {
     /// A CSV file that says what is missing (1 = missing), a row for each sample
     #[arg(long, value_name = "FILE")]
     pub masks: Option<PathBuf>,
-    /// Which part of an experiment's data
+    /// Which part of the data
     #[arg(long, value_enum, default_value = "test")]
     pub split: SplitArg,
     /// The first so many samples
@@ -91,7 +91,8 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         metric_name(reader.metric),
         path.display()
     );
-    let json = serde_json::json!({ "predictions": path, "samples": samples.len(), "recovery": kind, "metric": reader.metric });
+    let json =
+        serde_json::json!({ "predictions": path, "samples": samples.len(), "recovery": kind, "metric": reader.metric });
     context.result(out, &text, &json)
 }
 
@@ -102,7 +103,8 @@ fn samples(context: &Context, args: &PredictArgs, folder: &ModelFolder) -> anyho
         let experiment = settings::experiment(context, &args.data, |_| ())?;
         part(&experiment.open(&context.datasets)?, args.split.into())
     } else {
-        Arc::new(Manifest::open(&args.data, grid(folder.schema(), &args.data)?)?)
+        let source = Source::Manifest { path: args.data.clone(), grid: grid(folder.schema(), &args.data)? };
+        part(&source.open(&context.datasets)?, args.split.into())
     };
     folder.check_modalities(all.schema()).with_context(|| format!("{}", args.data.display()))?;
     if all.is_empty() {
@@ -180,7 +182,14 @@ fn table(samples: &dyn Samples, schema: &Schema, evaluated: &Evaluated) -> anyho
     let class = |k: usize| schema.classes().get(k).map_or("?", String::as_str);
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([
-        "id", "observed", "prediction", "probability", "let_in", "not_let_in", "prediction_from_observed", "why",
+        "id",
+        "observed",
+        "prediction",
+        "probability",
+        "let_in",
+        "not_let_in",
+        "prediction_from_observed",
+        "why",
     ])?;
     for (i, decision) in after.decisions.iter().enumerate() {
         let predicted = after.predictions[i];

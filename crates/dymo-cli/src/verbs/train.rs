@@ -76,6 +76,9 @@ pub(crate) fn run(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> an
         TrainVerb::Fusion(args) => {
             let change = |table: &mut ExperimentTable| {
                 args.schedule.over(&mut table.fusion.schedule);
+                for own in [&mut table.fusion.cosine, &mut table.fusion.euclid].into_iter().flatten() {
+                    args.schedule.over(own);
+                }
                 if let Some(metric) = args.metric {
                     table.metrics = vec![metric.into()];
                 }
@@ -120,9 +123,9 @@ fn train_all(
     }
     let splits = experiment.open(&context.datasets)?;
     let (folder, efforts) = into_folder(context, experiment, &splits, stages, folder, training)?;
-    let lines = efforts.iter().map(|e| {
-        format!("{}: weights of epoch {}, {} steps, {}", e.stage, e.epoch, e.steps, duration(e.seconds))
-    });
+    let lines = efforts
+        .iter()
+        .map(|e| format!("{}: weights of epoch {}, {} steps, {}", e.stage, e.epoch, e.steps, duration(e.seconds)));
     let text = lines.chain([format!("The model: {}", folder.path().display())]).collect::<Vec<_>>().join("\n");
     context.result(out, &text, &serde_json::json!({ "model": folder.path(), "trained": efforts }))
 }

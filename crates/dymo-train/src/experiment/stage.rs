@@ -37,6 +37,7 @@ impl Stage {
 
 /// A stage that has been trained.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one value a training: it is never copied or kept in a list")]
 pub enum TrainedStage {
     /// A fusion network and the metric that it is for.
     Fusion(Metric, Trained<FusionNetwork>),

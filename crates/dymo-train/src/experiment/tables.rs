@@ -87,6 +87,22 @@ pub struct FusionSettings {
     pub loss: FusionLoss,
     /// `[fusion.schedule]`
     pub schedule: ScheduleTable,
+    /// `[fusion.cosine]`: what differs for that metric's network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosine: Option<ScheduleTable>,
+    /// `[fusion.euclid]`: what differs for that metric's network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub euclid: Option<ScheduleTable>,
+}
+
+impl FusionSettings {
+    /// What differs for the network of a metric.
+    pub fn of_metric(&self, metric: Metric) -> Option<&ScheduleTable> {
+        match metric {
+            Metric::Cosine => self.cosine.as_ref(),
+            Metric::Euclid => self.euclid.as_ref(),
+        }
+    }
 }
 
 impl Default for FusionSettings {
@@ -98,6 +114,8 @@ impl Default for FusionSettings {
             feature_width: 64,
             loss: FusionLoss::default(),
             schedule: ScheduleTable::default(),
+            cosine: None,
+            euclid: None,
         }
     }
 }
@@ -221,6 +239,9 @@ impl ExperimentTable {
         }
         self.check_loss()?;
         self.fusion.schedule.check("fusion.schedule")?;
+        for (field, schedule) in [("fusion.cosine", &self.fusion.cosine), ("fusion.euclid", &self.fusion.euclid)] {
+            schedule.as_ref().map_or(Ok(()), |schedule| schedule.check(field))?;
+        }
         if let Some(guided) = &self.recovery.guided {
             guided.schedule.check("recovery.guided.schedule")?;
             let weight = guided.model.label_weight;

@@ -1,0 +1,36 @@
+//! `dymo export MODEL --out DIR`: a model to hand on.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use dymo_models::weights::Precision;
+use dymo_train::model_folder::ModelFolder;
+
+use crate::context::Context;
+use crate::outcome::Outcome;
+
+/// Arguments of `dymo export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dymo export model --out shipped               weights in half precision: half the size, three digits
+  dymo export model --out copy --full           every bit kept
+
+Checkpoints stay behind: what is exported can be used, but its training cannot be resumed.")]
+pub struct ExportArgs {
+    /// The model folder
+    pub model: PathBuf,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Keep single precision
+    #[arg(long)]
+    pub full: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &ExportArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let precision = if args.full { Precision::Full } else { Precision::Half };
+    let copy = ModelFolder::open(&args.model)?.export(&args.out, precision, &context.device)?;
+    let text = format!("The model: {}", copy.path().display());
+    context.result(out, &text, &serde_json::json!({ "model": copy.path() }))
+}

@@ -1,0 +1,221 @@
+//! What is broken is refused with exit code 2 and one message that names the file and what to do; nothing is left half written.
+
+use dymo_data::checksum::sha256_hex;
+
+use crate::place::{EXPERIMENT, Place, Ran, cut, datasets};
+
+const EVALUATE: &str = "evaluate experiment.toml --model model --out results";
+
+fn nothing_written(place: &Place) {
+    assert_eq!(place.names("results"), Vec::<String>::new());
+}
+
+#[test]
+fn settings_with_an_unknown_key() {
+    let place = Place::new();
+    place.write("experiment.toml", format!("{EXPERIMENT}\n[selektion]\n"));
+    let ran = place.run("train fusion experiment.toml --out model");
+    ran.refused(&["experiment.toml", "line ", "selektion", "^"]);
+    assert_eq!(place.names("model"), Vec::<String>::new());
+}
+
+#[test]
+fn settings_with_a_value_that_cannot_be() {
+    let place = Place::new();
+    place
+        .run("train fusion experiment.toml --out model --epochs 0")
+        .refused(&["experiment.toml", "fusion.schedule.epochs is 0"]);
+    place
+        .run("evaluate experiment.toml --out r --rates 1.5")
+        .refused(&["evaluation.rates is 1.5", "from 0 to below 1"]);
+    place.run("data masks experiment.toml --missing 5 --out masks.csv").refused(&["would leave nothing"]);
+    place.run("evaluate experiment.toml --out r").refused(&["no model is named", "--model DIR"]);
+}
+
+#[test]
+fn files_that_are_not_there() {
+    let place = Place::new();
+    place.run("train fusion absent.toml --out model").refused(&["absent.toml", "name the TOML file"]);
+    place.run(EVALUATE).refused(&["model: there is no model", "dymo train"]);
+    place.run("inspect absent.nii.gz").refused(&["absent.nii.gz", "name a file"]);
+    place.run("report absent").refused(&["absent/report.json", "an evaluation has written"]);
+    place.run("predict absent experiment.toml").refused(&["there is no model"]);
+    nothing_written(&place);
+}
+
+#[test]
+fn a_model_without_what_is_asked_for() {
+    let place = Place::with_model();
+    let with = |name: &str, text: &str| place.write(name, EXPERIMENT.replace("[\"cosine\"]", text));
+    with("euclid.toml", "[\"euclid\"]");
+    place
+        .run("evaluate euclid.toml --model model --out results")
+        .refused(&["euclid metric", "dymo train fusion --metric euclid"]);
+    let mopoe =
+        EXPERIMENT.replace("shared = 8\nprivate = 4", "latent = 4").replace("recovery.guided", "recovery.mopoe");
+    place.write("mopoe.toml", mopoe);
+    place
+        .run("evaluate mopoe.toml --model model --out results")
+        .refused(&["no mopoe recovery", "dymo train recovery mopoe"]);
+    nothing_written(&place);
+}
+
+#[test]
+fn weights_that_were_cut() {
+    let place = Place::with_model();
+    cut(&place.path("model/guided.safetensors"), 9);
+    place.run(EVALUATE).refused(&["model/guided.safetensors has sha256", "damaged"]);
+    nothing_written(&place);
+}
+
+/// Puts the right checksum of a file into the list.
+fn sign(place: &Place, name: &str) {
+    let digits = sha256_hex(&std::fs::read(place.path("model").join(name)).unwrap());
+    let list = std::fs::read_to_string(place.path("model/SHA256SUMS")).unwrap();
+    let line = |line: &str| if line.ends_with(name) { format!("{digits}  {name}\n") } else { format!("{line}\n") };
+    place.write("model/SHA256SUMS", list.lines().map(line).collect::<String>());
+}
+
+#[test]
+fn weights_that_are_not_numbers() {
+    let place = Place::with_model();
+    let path = place.path("model/fusion-cosine.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    sign(&place, "fusion-cosine.safetensors");
+    place.run(EVALUATE).refused(&["fusion-cosine.safetensors", "not finite", "train again"]);
+    nothing_written(&place);
+}
+
+#[test]
+fn a_model_of_another_format() {
+    let place = Place::with_model();
+    let text = std::fs::read_to_string(place.path("model/model.json")).unwrap();
+    place.write("model/model.json", text.replacen("\"format\": 1", "\"format\": 99", 1));
+    sign(&place, "model.json");
+    place.run(EVALUATE).refused(&["model.json: format 99", "reads 1"]);
+    place.write("model/model.json", "{");
+    sign(&place, "model.json");
+    place.run("inspect model").refused(&["model.json: not a model", "fetch the file again"]);
+}
+
+#[test]
+fn masks_that_cannot_be() {
+    let place = Place::with_model();
+    let predict = "predict model experiment.toml --samples 2 --masks masks.csv --out predictions.csv";
+    let cases = [
+        ("m0,m1,m2,m3,m4\n0,0,0,0,1\n1,1,1,1,1\n", "line 3: every modality is missing"),
+        ("0,0,0,1\n", "line 1: 4 columns, wanted 5"),
+        ("0,0,0,0,x\n", "line 1, column 5: \"x\""),
+        ("0,0,0,0,1\n", "1 rows for 2 samples"),
+    ];
+    for (text, message) in cases {
+        place.write("masks.csv", text);
+        place.run(predict).refused(&["masks.csv", message]);
+    }
+    assert!(!place.path("predictions.csv").exists());
+}
+
+#[test]
+fn tables_that_cannot_be() {
+    let place = Place::with_model();
+    place.write("table.csv", "id,label,split,m0,m1,m2,m3,m4\np1,a,test,absent.png,,,,\n");
+    place.run("predict model table.csv --out p.csv").refused(&["table.csv", "absent.png"]);
+    place.write("table.csv", "id,label,split,left\n");
+    assert_eq!(place.run("predict model table.csv --out p.csv").code, Some(2));
+    place.write("cut.png", b"\x89PNG\r\n\x1a\n\0\0");
+    let row = |id: &str, split: &str| format!("{id},{id},{split},cut.png,,,,\n");
+    let rows = row("a", "test") + &row("b", "train") + &row("c", "validation");
+    place.write("table.csv", format!("id,label,split,m0,m1,m2,m3,m4\n{rows}"));
+    place.run("predict model table.csv --out p.csv").refused(&["cut.png"]);
+    assert!(!place.path("p.csv").exists());
+}
+
+/// A copy of the data sets in which one file of digits is cut.
+#[test]
+#[cfg(unix)]
+fn digits_that_were_cut() {
+    let place = Place::new();
+    let images = "train-images-idx3-ubyte.gz";
+    std::fs::create_dir_all(place.path("broken/mnist")).unwrap();
+    std::os::unix::fs::symlink(format!("{}/photographs", datasets()), place.path("broken/photographs")).unwrap();
+    for entry in std::fs::read_dir(format!("{}/mnist", datasets())).unwrap().flatten() {
+        std::fs::copy(entry.path(), place.path("broken/mnist").join(entry.file_name())).unwrap();
+    }
+    cut(&place.path("broken/mnist").join(images), 100);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dymo"));
+    command
+        .args(["train", "fusion", "experiment.toml", "--out", "model", "--datasets", "broken"])
+        .current_dir(place.path(""));
+    let ran = Ran::of(&command.output().unwrap());
+    ran.refused(&["broken/mnist", images, "damaged"]);
+    assert_eq!(place.names("model"), Vec::<String>::new());
+    place.run(&format!("inspect broken/mnist/{images}")).refused(&[images]);
+    std::fs::write(place.path("short-idx1-ubyte"), b"\0\0\x08\x01\0\0\0\x09abc").unwrap();
+    place.run("inspect short-idx1-ubyte").refused(&["short-idx1-ubyte"]);
+}
+
+/// A volume of 2 × 3 × 4 voxels of 16 bits.
+fn volume() -> Vec<u8> {
+    let mut bytes = vec![0; 352];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, &348i32.to_le_bytes());
+    for (place, extent) in [3i16, 2, 3, 4, 1, 1, 1, 1].iter().enumerate() {
+        put(40 + 2 * place, &extent.to_le_bytes());
+    }
+    put(70, &4i16.to_le_bytes());
+    put(72, &16i16.to_le_bytes());
+    for place in 0..8 {
+        put(76 + 4 * place, &1f32.to_le_bytes());
+    }
+    put(108, &352f32.to_le_bytes());
+    put(344, b"n+1\0");
+    bytes.extend((0..24i16).flat_map(i16::to_le_bytes));
+    bytes
+}
+
+#[test]
+fn volumes_whole_and_cut() {
+    let place = Place::new();
+    place.write("scan.nii", volume());
+    let out = place.run("inspect scan.nii").well().out;
+    assert!(out.contains("shape        2 x 3 x 4") && out.contains("values       0 to 23"), "{out}");
+    assert!(place.path("scan.png").exists());
+    std::fs::remove_file(place.path("scan.png")).unwrap();
+    cut(&place.path("scan.nii"), 7);
+    place.run("inspect scan.nii").refused(&["scan.nii"]);
+    assert!(!place.path("scan.png").exists());
+    place.write("notes.txt", "not a volume");
+    place.run("inspect notes.txt").refused(&["notes.txt", "NIfTI"]);
+}
+
+#[test]
+fn a_checkpoint_that_was_cut_or_belongs_elsewhere() {
+    let place = Place::new();
+    let train = "train recovery guided experiment.toml --out model --epochs 1";
+    place.run(train).well();
+    let (checkpoint, weights) =
+        (place.path("model/checkpoints/guided.checkpoint"), place.path("model/guided.safetensors"));
+    let before = std::fs::read(&weights).unwrap();
+    place.run(&format!("{train} --resume --seed 7")).refused(&["guided.checkpoint", "another run"]);
+    cut(&checkpoint, 1000);
+    place.run(&format!("{train} --resume")).refused(&["guided.checkpoint", "delete it to start again"]);
+    assert_eq!(std::fs::read(&weights).unwrap(), before, "the model is as it was");
+    place.run("inspect model").well();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk() {
+    let place = Place::with_model();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = place.command("predict model experiment.toml --samples 3 --quiet").stdout(full).output().unwrap();
+    Ran::of(&output).refused(&["cannot write to standard output", "No space left"]);
+    place.write("occupied", "a file where a folder is wanted");
+    place
+        .run("evaluate experiment.toml --model model --samples 20 --out occupied/results")
+        .refused(&["occupied/results"]);
+    place.run("train fusion experiment.toml --out occupied/model --epochs 1").refused(&["occupied/model"]);
+}

@@ -1,0 +1,7 @@
+//! The command as a user meets it: the binary, files, exit codes.
+
+mod bad_input;
+mod end_to_end;
+mod help;
+mod place;
+mod resume;

@@ -1,0 +1,83 @@
+//! A training that was killed, or stopped by Ctrl-C, goes on and ends with the same weights, bit for bit.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::place::{Place, Ran};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn start(place: &Place, line: &str) -> Child {
+    place.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
+}
+
+/// Waits for a file to appear, or to be another than it was.
+fn wait_for(path: &Path, child: &mut Child) {
+    let state = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    let (before, began) = (state(path), Instant::now());
+    while state(path) == before {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended before it could be stopped");
+        assert!(began.elapsed() < PATIENCE, "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Trains once in peace and once with kills at several moments; both must leave the same weights.
+fn survives_kills(stage: &str, weights: &str, flags: &str) {
+    let (peace, war) = (Place::new(), Place::new());
+    let line = format!("train {stage} experiment.toml --out model --checkpoint-every 0 {flags}");
+    peace.run(&line).well();
+    let checkpoint = war.path(&format!("model/checkpoints/{weights}.checkpoint"));
+    for (round, pause) in [0, 30, 150].into_iter().enumerate() {
+        let resume = if round == 0 { "" } else { " --resume" };
+        let mut child = start(&war, &format!("{line}{resume}"));
+        wait_for(&checkpoint, &mut child);
+        std::thread::sleep(Duration::from_millis(pause));
+        child.kill().expect("kill -9");
+        let status = child.wait().expect("its end");
+        assert!(!status.success(), "it was killed in the middle");
+        assert!(!war.path("model/model.json").exists(), "nothing is called a model before it is one");
+    }
+    war.run(&format!("{line} --resume")).well();
+    let file = format!("model/{weights}.safetensors");
+    let read = |place: &Place| std::fs::read(place.path(&file)).expect("weights");
+    assert!(read(&peace) == read(&war), "{file} differs after kill -9 and --resume");
+    let curves = |place: &Place| std::fs::read(place.path("model/history.json")).expect("curves");
+    assert!(curves(&peace) == curves(&war), "learning curves differ");
+}
+
+#[test]
+fn recovery_survives_kill_minus_nine() {
+    survives_kills("recovery guided", "guided", "--epochs 4 --batch 16");
+}
+
+#[test]
+fn fusion_survives_kill_minus_nine() {
+    survives_kills("fusion", "fusion-cosine", "--epochs 2 --batch 8");
+}
+
+/// Ctrl-C saves, says the command that goes on, and that command ends with the same weights.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_saves_and_says_how_to_go_on() {
+    let (peace, stopped) = (Place::new(), Place::new());
+    let line = "train recovery guided experiment.toml --out model --epochs 4 --batch 16 --checkpoint-every 0";
+    peace.run(line).well();
+    let mut child = start(&stopped, line);
+    wait_for(&stopped.path("model/checkpoints/guided.checkpoint"), &mut child);
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let ran = Ran::of(&child.wait_with_output().expect("its end"));
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let command = ran.err.lines().last().unwrap_or_default().trim();
+    assert!(
+        command.starts_with("dymo train recovery guided experiment.toml") && command.ends_with("--resume"),
+        "{}",
+        ran.err
+    );
+    let words = command.trim_start_matches("dymo ").split(" --datasets").next().unwrap_or_default();
+    stopped.run(&format!("{words} --resume")).well();
+    let read = |place: &Place| std::fs::read(place.path("model/guided.safetensors")).expect("weights");
+    assert!(read(&peace) == read(&stopped), "weights differ after Ctrl-C and --resume");
+}
