@@ -95,7 +95,8 @@ struct Recorded {
 impl Recorded {
     fn rows(&self, modality: usize, samples: impl Iterator<Item = usize>) -> Tensor<2> {
         let width = SIDE * SIDE * CHANNELS;
-        let values: Vec<f32> = samples.flat_map(|s| self.inputs[modality][s * width..(s + 1) * width].to_vec()).collect();
+        let values: Vec<f32> =
+            samples.flat_map(|s| self.inputs[modality][s * width..(s + 1) * width].to_vec()).collect();
         let count = values.len() / width;
         Tensor::from_data(TensorData::new(values, [count, width]), &Device::flex())
     }
@@ -183,8 +184,7 @@ fn makes_the_published_choices(folder: &Path) {
     let ids: Vec<u64> = (0..present.len() as u64).collect();
     let mut session = Session::new(&network, &recorded, &recorded, &present, &ids, device);
     let first: Vec<_> = present.iter().copied().enumerate().collect();
-    let features: Vec<f32> =
-        session.answer(&first).expect("answers").into_iter().flat_map(|a| a.feature).collect();
+    let features: Vec<f32> = session.answer(&first).expect("answers").into_iter().flat_map(|a| a.feature).collect();
     close(folder, "features_initial", &features, case.get("features_initial"));
 
     let questions: Vec<Sample> =

@@ -47,7 +47,9 @@ fn a_data_set_is_data_not_code() {
     }
     assert!(files.len() > 50, "the sources were found");
     let allowed = |path: &str| {
-        MAY_NAME.iter().any(|part| path.contains(part)) || path.ends_with("dymo-data/src/lib.rs") || path.ends_with("tests.rs")
+        MAY_NAME.iter().any(|part| path.contains(part))
+            || path.ends_with("dymo-data/src/lib.rs")
+            || path.ends_with("tests.rs")
     };
     for file in files {
         let path = file.to_string_lossy().replace('\\', "/");

@@ -91,7 +91,10 @@ pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
 }
 
 fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
-    writeln!(page, "<!-- made by `cargo xtask reproduce {name}`; edit the experiment or its remarks, not this page -->")?;
+    writeln!(
+        page,
+        "<!-- made by `cargo xtask reproduce {name}`; edit the experiment or its remarks, not this page -->"
+    )?;
     writeln!(page, "# {name}\n\n{}\n", p.data_note)?;
     writeln!(page, "* Command of the evaluation: `{}`", shortened(&p.command))?;
     let minutes = p.duration_seconds / 60.0;

@@ -60,7 +60,9 @@ impl EncoderSettings {
     /// A network with fresh weights.
     pub fn init(&self, kind: Kind, device: &Device) -> Encoder {
         match self {
-            Self::Convolutional { widths, token_width } => Encoder::Convolutional(ConvEncoder::new(kind, widths, *token_width, device)),
+            Self::Convolutional { widths, token_width } => {
+                Encoder::Convolutional(ConvEncoder::new(kind, widths, *token_width, device))
+            }
             Self::Perceptron { hidden, token_width } => Encoder::Perceptron(Perceptron {
                 hidden: LinearConfig::new(kind.values(), *hidden).init(device),
                 output: LinearConfig::new(*hidden, *token_width).init(device),

@@ -38,7 +38,9 @@ pub enum EngineError {
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
     /// A query that has no answer: no such sample, or an empty subset.
-    #[error("sample {sample} was asked about under {subset}: there are {samples} samples, and a subset holds at least one of {modalities} modalities")]
+    #[error(
+        "sample {sample} was asked about under {subset}: there are {samples} samples, and a subset holds at least one of {modalities} modalities"
+    )]
     Query {
         /// Sample asked about.
         sample: usize,
@@ -278,5 +280,9 @@ impl<'a> Session<'a> {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
-    tensor.into_data().convert::<f32>().try_to_vec::<f32>().map_err(|e| EngineError::Device { reason: format!("{e:?}") })
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec::<f32>()
+        .map_err(|e| EngineError::Device { reason: format!("{e:?}") })
 }

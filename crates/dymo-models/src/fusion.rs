@@ -108,7 +108,9 @@ pub enum LayoutError {
         least: usize,
     },
     /// The encoder leaves no token of this kind of input.
-    #[error("the encoder of modality {modality} leaves no token of an input of shape {shape:?}: use fewer layers or a larger input")]
+    #[error(
+        "the encoder of modality {modality} leaves no token of an input of shape {shape:?}: use fewer layers or a larger input"
+    )]
     Encoder {
         /// Number of the modality.
         modality: usize,
@@ -124,9 +126,12 @@ impl TryFrom<FusionTable> for FusionLayout {
         if t.inputs.is_empty() || t.inputs.len() > ModalitySet::MAX {
             return Err(LayoutError::Modalities { found: t.inputs.len() });
         }
-        for (field, value, least) in
-            [("width", t.width, 1), ("heads", t.heads, 1), ("blocks", t.blocks, 1), ("feature_width", t.feature_width, 1)]
-        {
+        for (field, value, least) in [
+            ("width", t.width, 1),
+            ("heads", t.heads, 1),
+            ("blocks", t.blocks, 1),
+            ("feature_width", t.feature_width, 1),
+        ] {
             if value < least {
                 return Err(LayoutError::TooSmall { field, least });
             }

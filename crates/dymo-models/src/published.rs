@@ -97,8 +97,7 @@ pub fn fusion_network(
     let modalities = extent("modality_embeddings.weight", 0)?;
     let widths = [0, 2, 4].map(|i| extent(&format!("m_encoders.0.network.{i}.weight"), 0));
     let token_width = extent("m_encoders.0.proj_conv.0.weight", 0)?;
-    let encoder =
-        EncoderSettings::Convolutional { widths: widths.into_iter().collect::<Result<_, _>>()?, token_width };
+    let encoder = EncoderSettings::Convolutional { widths: widths.into_iter().collect::<Result<_, _>>()?, token_width };
     let blocks = (0..).take_while(|i| tensors.contains_key(&format!("transformer.{i}.attn.qkv.weight"))).count();
     let layout = FusionLayout::try_from(FusionTable {
         inputs: vec![Input { kind, encoder }; modalities],
@@ -235,12 +234,13 @@ fn take_up<M: burn::module::Module>(
     tensors: impl Iterator<Item = (String, NamedTensor)>,
 ) -> Result<M, PublishedError> {
     let unreadable = |e: safetensors::SafeTensorError| PublishedError::Unreadable { reason: e.to_string() };
-    let raw: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
-        .map(|(name, t)| (name, t.shape, t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
-        .collect();
+    let raw: Vec<(String, Vec<usize>, Vec<u8>)> =
+        tensors.map(|(name, t)| (name, t.shape, t.values.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
     let views = raw
         .iter()
-        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(unreadable)?)))
+        .map(|(name, shape, bytes)| {
+            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(unreadable)?))
+        })
         .collect::<Result<Vec<_>, PublishedError>>()?;
     let bytes = safetensors::serialize(views, None).map_err(unreadable)?;
     Ok(weights::from_bytes(module, bytes)?)
@@ -252,7 +252,10 @@ mod tests {
 
     #[test]
     fn names_are_translated_piece_by_piece() {
-        assert_eq!(renamed("m_encoders.3.network.2.bias", FUSION_NAMES), "encoders.3.Convolutional.stack.layers.1.bias");
+        assert_eq!(
+            renamed("m_encoders.3.network.2.bias", FUSION_NAMES),
+            "encoders.3.Convolutional.stack.layers.1.bias"
+        );
         assert_eq!(renamed("transformer.1.norm2.weight", FUSION_NAMES), "blocks.1.norm2.gamma");
         assert_eq!(renamed("decoders.m4.decoder.7.weight", MOPOE_NAMES), "decoders.4.stack.layers.2.weight");
         assert_eq!(renamed("something.else", FUSION_NAMES), "something.else");

@@ -92,7 +92,8 @@ impl Block {
         let head = width / self.heads;
         let weight = self.qkv.weight.val();
         let split = |x: Tensor<3>, first: usize, parts: usize, tokens: usize| {
-            let product = x.reshape([batch * tokens, width]).matmul(weight.clone().narrow(1, first * width, parts * width));
+            let product =
+                x.reshape([batch * tokens, width]).matmul(weight.clone().narrow(1, first * width, parts * width));
             product.reshape([batch, tokens, parts, self.heads, head]).permute([2, 0, 3, 1, 4])
         };
         let part = |x: &Tensor<5>, index: usize, tokens: usize| {

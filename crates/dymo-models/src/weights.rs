@@ -37,7 +37,9 @@ pub enum WeightsError {
         errors: Vec<String>,
     },
     /// A weight is NaN or infinite.
-    #[error("{name} holds a number that is not finite: these weights cannot be used, train again or fetch the file again")]
+    #[error(
+        "{name} holds a number that is not finite: these weights cannot be used, train again or fetch the file again"
+    )]
     NotFinite {
         /// Name of the tensor.
         name: String,
@@ -93,8 +95,7 @@ pub fn from_bytes<M: Module>(mut module: M, bytes: Vec<u8>) -> Result<M, Weights
         // The adapter turns whatever it sees into the other precision, so it must see half precision only.
         store = store.with_from_adapter(HalfPrecisionAdapter::new());
     }
-    let result =
-        module.load_from(&mut store).map_err(|e| WeightsError::Unreadable { reason: e.to_string() })?;
+    let result = module.load_from(&mut store).map_err(|e| WeightsError::Unreadable { reason: e.to_string() })?;
     let missing: Vec<String> = result.missing.into_iter().map(|(name, _)| name).collect();
     let errors: Vec<String> = result.errors.iter().map(ToString::to_string).collect();
     if !(missing.is_empty() && result.unused.is_empty() && errors.is_empty()) {
@@ -182,6 +183,8 @@ mod tests {
         assert!(matches!(from_bytes(linear(3, 2), bytes), Err(WeightsError::Unreadable { .. })));
         let mut broken = linear(3, 2);
         broken.weight = broken.weight.map(|w: Tensor<2>| w * f32::NAN);
-        assert!(matches!(to_bytes(&broken, Precision::Full), Err(WeightsError::NotFinite { name }) if name == "weight"));
+        assert!(
+            matches!(to_bytes(&broken, Precision::Full), Err(WeightsError::NotFinite { name }) if name == "weight")
+        );
     }
 }

@@ -202,7 +202,9 @@ fn the_engine_equals_one_sample_at_a_time() {
     let mut session = Session::new(&network, &recovery, &inputs, &present, &ids, device.clone());
     let queries: Vec<_> = (0..present.len())
         .rev()
-        .flat_map(|s| subsets(4).into_iter().filter(move |q| (q.bits() as usize + s).is_multiple_of(3)).map(move |q| (s, q)))
+        .flat_map(|s| {
+            subsets(4).into_iter().filter(move |q| (q.bits() as usize + s).is_multiple_of(3)).map(move |q| (s, q))
+        })
         .collect();
     let answers = session.answer(&queries).expect("answers");
     assert_eq!(answers.len(), queries.len());
@@ -220,7 +222,9 @@ fn the_engine_equals_one_sample_at_a_time() {
             None => pictures(&[*sample], m, &device),
         };
         let fused = network.fuse(subset.iter().map(|m| network.tokens(m, input(m))).collect());
-        for (a, b) in answer.logits.iter().chain(&answer.feature).zip(values(fused.logits).iter().chain(&values(fused.feature))) {
+        for (a, b) in
+            answer.logits.iter().chain(&answer.feature).zip(values(fused.logits).iter().chain(&values(fused.feature)))
+        {
             assert!((a - b).abs() <= BOUND, "sample {sample} under {subset}: {a} against {b}");
         }
     }

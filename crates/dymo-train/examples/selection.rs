@@ -18,7 +18,10 @@ use dymo_train::recovery::GuidedObjective;
 use dymo_train::statistics;
 use dymo_train::trainer::{Objective, Progress, Run, Schedule, Trained, train};
 
-fn learn<O: Objective>(objective: &mut O, samples: &dyn dymo_data::Samples) -> Result<Trained<O::Model>, Box<dyn std::error::Error>> {
+fn learn<O: Objective>(
+    objective: &mut O,
+    samples: &dyn dymo_data::Samples,
+) -> Result<Trained<O::Model>, Box<dyn std::error::Error>> {
     let mut progress = |p: &Progress<'_>| {
         if p.ended.is_some() {
             println!("{}: epoch {} of {}, loss {:.3}", p.stage, p.epoch + 1, p.epochs, p.loss);

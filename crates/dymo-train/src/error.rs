@@ -13,7 +13,9 @@ pub enum TrainError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A loss or weight is no longer a number.
-    #[error("the {quantity} of {stage} became {value} in step {step}: lower the learning rate, or look for broken inputs")]
+    #[error(
+        "the {quantity} of {stage} became {value} in step {step}: lower the learning rate, or look for broken inputs"
+    )]
     NotFinite {
         /// Stage in training.
         stage: String,

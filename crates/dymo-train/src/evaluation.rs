@@ -147,8 +147,7 @@ pub fn evaluate(
     for (chunk, present) in indices.chunks(CHUNK).zip(present.chunks(CHUNK)) {
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
         let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
-        let session =
-            Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+        let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
         let mut scorer = StatisticsScorer { session, statistics: setting.statistics, edges: setting.edges };
         for arm in &mut outcome.arms {
             arm.extend(setting, &mut scorer, present, chunk)?;
@@ -178,7 +177,8 @@ impl ArmOutcome {
         let modalities = setting.network.layout().modalities();
         let selector = self.arm.selector(setting.calibration).with_edges(setting.edges).with_min_gain(setting.min_gain);
         let questions = present.iter().zip(indices).map(|(observed, index)| {
-            Sample::with_rest_recovered(*observed, modalities).map_err(|_| TrainError::NothingObserved { sample: *index })
+            Sample::with_rest_recovered(*observed, modalities)
+                .map_err(|_| TrainError::NothingObserved { sample: *index })
         });
         let questions = questions.collect::<Result<Vec<_>, _>>()?;
         let decisions = selector.select(scorer, &questions)?;

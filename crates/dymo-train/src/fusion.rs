@@ -127,7 +127,11 @@ impl Objective for FusionObjective {
         let device = batch.inputs[0].device();
         let tokens: Vec<Tensor<3>> = (0..self.layout.modalities())
             .map(|m| {
-                if needed.contains(m) { model.tokens(m, batch.inputs[m].clone()) } else { Tensor::zeros([1, 1, 1], &device) }
+                if needed.contains(m) {
+                    model.tokens(m, batch.inputs[m].clone())
+                } else {
+                    Tensor::zeros([1, 1, 1], &device)
+                }
             })
             .collect();
         let share = 1.0 / drawn.len() as f64;
@@ -166,7 +170,8 @@ impl Objective for FusionObjective {
             for subset in &self.all {
                 let logits = fuse(model, &tokens, *subset).logits;
                 let classes = self.layout.classes();
-                for (row, label) in values(activation::log_softmax(logits, 1)).chunks_exact(classes).zip(&batch.labels) {
+                for (row, label) in values(activation::log_softmax(logits, 1)).chunks_exact(classes).zip(&batch.labels)
+                {
                     let best = (0..classes).fold(0, |best, k| if row[k] > row[best] { k } else { best });
                     right += if best == *label { 1.0 } else { 0.0 };
                     loss -= f64::from(row[*label]);

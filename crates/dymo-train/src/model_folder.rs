@@ -60,7 +60,10 @@ impl ModelFolder {
             return if found.contents.schema == *schema {
                 Ok(found)
             } else {
-                Err(ModelFolderError::OtherSchema { path: path.into(), difference: difference(&found.contents.schema, schema) })
+                Err(ModelFolderError::OtherSchema {
+                    path: path.into(),
+                    difference: difference(&found.contents.schema, schema),
+                })
             };
         }
         Ok(Self { path: path.into(), contents: Contents::new(name, schema), history: BTreeMap::new() })

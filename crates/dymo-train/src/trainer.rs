@@ -36,7 +36,14 @@ pub struct Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { epochs: 100, batch: 256, learning_rate: 1e-3, patience: Some(20), least_improvement: 1e-4, max_steps: None }
+        Self {
+            epochs: 100,
+            batch: 256,
+            learning_rate: 1e-3,
+            patience: Some(20),
+            least_improvement: 1e-4,
+            max_steps: None,
+        }
     }
 }
 
@@ -181,7 +188,11 @@ pub fn train<'a, O: Objective>(
 ) -> Result<Trained<O::Model>, TrainError> {
     if samples.is_empty() || schedule.batch == 0 || schedule.epochs == 0 {
         let found = samples.len().min(schedule.batch).min(schedule.epochs);
-        return Err(TrainError::TooFewSamples { split: "training (or its batch, or its epochs)".into(), found, wanted: 1 });
+        return Err(TrainError::TooFewSamples {
+            split: "training (or its batch, or its epochs)".into(),
+            found,
+            wanted: 1,
+        });
     }
     let mut training = Training::start(objective, schedule, samples, device, run)?;
     while !training.over() {
@@ -251,7 +262,10 @@ impl<'a, M: Module> Training<'a, M> {
         let Some(found) = Checkpoint::load(&path)? else { return Ok(()) };
         let refuse = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
         if found.place.run != self.place.run {
-            return Err(refuse(format!("it belongs to another run ({}), this one is {}", found.place.run, self.place.run)));
+            return Err(refuse(format!(
+                "it belongs to another run ({}), this one is {}",
+                found.place.run, self.place.run
+            )));
         }
         self.model = load_weights(self.model.clone(), found.model).map_err(&refuse)?;
         let optimiser = Bytes::from_bytes_vec(found.optimiser);
@@ -412,7 +426,13 @@ impl<'a, M: Module> Training<'a, M> {
         } else {
             load_weights(self.model, self.best).map_err(|reason| TrainError::Checkpoint { path, reason })?
         };
-        Ok(Trained { model: model.valid(), history: self.place.history, best_epoch: self.place.best_epoch, steps, seconds })
+        Ok(Trained {
+            model: model.valid(),
+            history: self.place.history,
+            best_epoch: self.place.best_epoch,
+            steps,
+            seconds,
+        })
     }
 }
 

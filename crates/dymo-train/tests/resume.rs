@@ -13,10 +13,10 @@ use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionTable
 use dymo_models::recovery::{GuidedSettings, MopoeSettings};
 use dymo_models::weights::{self, Precision};
 use dymo_train::TrainError;
-use safetensors::SafeTensors;
 use dymo_train::fusion::{FusionLoss, FusionObjective};
 use dymo_train::recovery::{GuidedObjective, MopoeObjective};
 use dymo_train::trainer::{Objective, Progress, Run, Schedule, train};
+use safetensors::SafeTensors;
 
 fn splits() -> Splits {
     let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");

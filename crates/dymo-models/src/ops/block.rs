@@ -81,8 +81,18 @@ impl BlockOps for Flex {
         queries: usize,
     ) -> FlexTensor {
         let operands = [
-            x, norm1_gamma, norm1_beta, qkv, proj_weight, proj_bias, norm2_gamma, norm2_beta, fc1_weight, fc1_bias,
-            fc2_weight, fc2_bias,
+            x,
+            norm1_gamma,
+            norm1_beta,
+            qkv,
+            proj_weight,
+            proj_bias,
+            norm2_gamma,
+            norm2_beta,
+            fc1_weight,
+            fc1_bias,
+            fc2_weight,
+            fc2_bias,
         ]
         .map(settled);
         forward(&block_shape(&operands, heads, queries), &operands, None)
@@ -109,7 +119,8 @@ impl Backward<Flex, 12> for BlockBackward {
         let mut dx = vec![0.0; shape.input_len()];
         let g = block_backward(&shape, &weights(&operands), slice(&operands[0]), &saved, slice(&dy), &mut dx);
         let gradients = [
-            dx, g.norm1.0, g.norm1.1, g.qkv, g.proj.0, g.proj.1, g.norm2.0, g.norm2.1, g.fc1.0, g.fc1.1, g.fc2.0, g.fc2.1,
+            dx, g.norm1.0, g.norm1.1, g.qkv, g.proj.0, g.proj.1, g.norm2.0, g.norm2.1, g.fc1.0, g.fc1.1, g.fc2.0,
+            g.fc2.1,
         ];
         for ((parent, gradient), operand) in ops.parents.into_iter().zip(gradients).zip(&operands) {
             if let Some(node) = parent {
@@ -137,8 +148,18 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         queries: usize,
     ) -> FloatTensor<Self> {
         let tracked = [
-            x, norm1_gamma, norm1_beta, qkv, proj_weight, proj_bias, norm2_gamma, norm2_beta, fc1_weight, fc1_bias,
-            fc2_weight, fc2_bias,
+            x,
+            norm1_gamma,
+            norm1_beta,
+            qkv,
+            proj_weight,
+            proj_bias,
+            norm2_gamma,
+            norm2_beta,
+            fc1_weight,
+            fc1_bias,
+            fc2_weight,
+            fc2_bias,
         ];
         let nodes = tracked.each_ref().map(|t| t.node());
         let operands = tracked.each_ref().map(|t| settled(t.primitive().clone()));

@@ -64,16 +64,7 @@ pub(super) fn shape(x: &FlexTensor) -> &[usize] {
 /// Geometry of a convolution whose image is `x` and whose weights are `weight`.
 fn image_geometry(x: &FlexTensor, weight: &FlexTensor, kernel: usize, stride: usize, padding: usize) -> Geometry {
     let (x, w) = (shape(x), shape(weight));
-    Geometry {
-        batch: x[0],
-        height: x[1],
-        width: x[2],
-        channels: x[3],
-        filters: w[0],
-        kernel,
-        stride,
-        padding,
-    }
+    Geometry { batch: x[0], height: x[1], width: x[2], channels: x[3], filters: w[0], kernel, stride, padding }
 }
 
 fn conv_forward(g: &Geometry, x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, relu: bool) -> FlexTensor {

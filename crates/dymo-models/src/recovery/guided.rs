@@ -134,8 +134,7 @@ impl Guided {
             }
             let source = |x: &Tensor<2>| x.clone().narrow(0, start, count);
             let own = self.private_encoders[m].forward(source(&batch.inputs[m]));
-            let posterior =
-                Gaussian { mean: source(&shared[m].mean), log_variance: source(&shared[m].log_variance) };
+            let posterior = Gaussian { mean: source(&shared[m].mean), log_variance: source(&shared[m].log_variance) };
             divergence = divergence
                 + posterior.divergence_from_standard().sum()
                 + self::divergence(&own, &self.prior(m, count)).sum();
@@ -233,7 +232,8 @@ impl Recovery for GuidedRecovery {
         check_inputs(observed)?;
         let posterior = self.model.posterior(observed.present, &observed.inputs);
         let (n, device) = (observed.len(), posterior.mean.device());
-        let noise = |stream: u64, width: usize| standard_normal(self.seed.wrapping_add(stream), &observed.ids, width, &device);
+        let noise =
+            |stream: u64, width: usize| standard_normal(self.seed.wrapping_add(stream), &observed.ids, width, &device);
         let shared = match self.draw {
             Draw::Mean => posterior.mean,
             Draw::Sample => {

@@ -102,7 +102,9 @@ pub trait Recovery: Send + Sync {
 #[non_exhaustive]
 pub enum RecoveryLayoutError {
     /// Decoders exist for pictures and volumes.
-    #[error("modality {modality} has shape {shape:?}, the {model} model decodes pictures of at least {least}×{least}: choose retrieval for it")]
+    #[error(
+        "modality {modality} has shape {shape:?}, the {model} model decodes pictures of at least {least}×{least}: choose retrieval for it"
+    )]
     NoDecoder {
         /// Name of the model.
         model: &'static str,

@@ -45,7 +45,13 @@ pub struct Retrieval {
 
 impl Retrieval {
     /// Takes one of the `neighbours` nearest samples, drawn by `seed` and the sample's id; 1 is the nearest itself.
-    pub fn new(network: FusionNetwork, gallery: Arc<dyn Gallery>, neighbours: usize, seed: u64, device: Device) -> Self {
+    pub fn new(
+        network: FusionNetwork,
+        gallery: Arc<dyn Gallery>,
+        neighbours: usize,
+        seed: u64,
+        device: Device,
+    ) -> Self {
         Self { network, gallery, neighbours: neighbours.max(1), seed, device, tables: Mutex::default() }
     }
 

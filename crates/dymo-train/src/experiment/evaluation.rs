@@ -136,7 +136,11 @@ impl EvaluationTable {
         let distinct = self.arms.iter().enumerate().all(|(i, a)| !self.arms[..i].contains(a));
         if self.arms.is_empty() || !distinct {
             let names: Vec<&str> = Arm::ALL.iter().map(|a| a.name()).collect();
-            return Err(Problem::value("evaluation.arms", "empty or repeats itself", format!("some of {}", names.join(", "))));
+            return Err(Problem::value(
+                "evaluation.arms",
+                "empty or repeats itself",
+                format!("some of {}", names.join(", ")),
+            ));
         }
         if !(1..=1_000_000).contains(&self.resamples) {
             return Err(Problem::value("evaluation.resamples", self.resamples, "a number from 1 to 1000000"));
@@ -153,7 +157,11 @@ impl EvaluationTable {
     pub(super) fn scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, Problem> {
         let m = schema.modalities().len();
         let rates = self.rates.iter().map(|rate| {
-            Ok(Scenario { protocol_name: "bernoulli".into(), rate: *rate, protocol: Protocol::Bernoulli { rate: *rate } })
+            Ok(Scenario {
+                protocol_name: "bernoulli".into(),
+                rate: *rate,
+                protocol: Protocol::Bernoulli { rate: *rate },
+            })
         });
         let counts = self.counts.iter().map(|missing| {
             let protocol = Protocol::ExactCount { missing: *missing };

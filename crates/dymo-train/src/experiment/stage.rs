@@ -84,7 +84,13 @@ impl Experiment {
     ///
     /// # Errors
     /// [`StageError`]; a stop on request is [`TrainError::Stopped`], with the checkpoint written.
-    pub fn train(&self, splits: &Splits, stage: Stage, device: &Device, run: Run<'_>) -> Result<TrainedStage, StageError> {
+    pub fn train(
+        &self,
+        splits: &Splits,
+        stage: Stage,
+        device: &Device,
+        run: Run<'_>,
+    ) -> Result<TrainedStage, StageError> {
         let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
         let schedule = self.schedule(stage).ok_or_else(absent)?;
         let samples = splits.train.as_ref();

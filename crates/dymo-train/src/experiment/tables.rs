@@ -267,7 +267,11 @@ impl ExperimentTable {
         let loss = &self.fusion.loss;
         at_least_one("fusion.loss.subsets_per_batch", Some(loss.subsets_per_batch))?;
         if !(loss.temperature.is_finite() && loss.temperature > 0.0) {
-            return Err(Problem::value("fusion.loss.temperature", loss.temperature, "a number above 0; 0.1 is published"));
+            return Err(Problem::value(
+                "fusion.loss.temperature",
+                loss.temperature,
+                "a number above 0; 0.1 is published",
+            ));
         }
         if !(loss.prototype_weight.is_finite() && loss.prototype_weight >= 0.0) {
             return Err(Problem::value("fusion.loss.prototype_weight", loss.prototype_weight, "a number from 0"));

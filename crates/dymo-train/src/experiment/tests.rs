@@ -1,7 +1,8 @@
 use super::*;
 use dymo_core::{Kind, Modality};
 
-const DATA: &str = "[data]\nmaker = \"manifest\"\npath = \"rows.csv\"\ngrid = { height = 28, width = 28, colour = \"rgb\" }\n";
+const DATA: &str =
+    "[data]\nmaker = \"manifest\"\npath = \"rows.csv\"\ngrid = { height = 28, width = 28, colour = \"rgb\" }\n";
 
 fn read(text: &str) -> Result<Experiment, ExperimentError> {
     let folder = tempfile::tempdir().unwrap();

@@ -26,10 +26,20 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     writeln!(out, "* **Modalities**")?;
     for modality in schema.modalities() {
         let shape = modality.kind().shape();
-        writeln!(out, "    * `{}`, {} × {} × {} (height, width, channels)", modality.name(), shape[0], shape[1], shape[2])?;
+        writeln!(
+            out,
+            "    * `{}`, {} × {} × {} (height, width, channels)",
+            modality.name(),
+            shape[0],
+            shape[1],
+            shape[2]
+        )?;
     }
     writeln!(out, "* **Classes**: {}\n", schema.classes().join(", "))?;
-    writeln!(out, "| part | file | weights of epoch | of at most | steps | batch | learning rate | samples | seed | hours | device |")?;
+    writeln!(
+        out,
+        "| part | file | weights of epoch | of at most | steps | batch | learning rate | samples | seed | hours | device |"
+    )?;
     writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|")?;
     for part in fusion {
         row(out, &format!("fusion network, {}", metric_name(part.metric)), &part.file, &part.provenance)?;
@@ -40,7 +50,11 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     writeln!(out)?;
     for part in fusion {
         match &part.statistics {
-            Some(s) => writeln!(out, "`{}`: class statistics of `{}`, fitted on {} training samples.", s.file, part.file, s.samples)?,
+            Some(s) => writeln!(
+                out,
+                "`{}`: class statistics of `{}`, fitted on {} training samples.",
+                s.file, part.file, s.samples
+            )?,
             None => writeln!(out, "`{}` has no class statistics yet: run `dymo fit-statistics`.", part.file)?,
         }
     }

@@ -145,6 +145,9 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, ModelFolderEr
 }
 
 pub(super) fn parse_history(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, History>, ModelFolderError> {
-    let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: path.into(), reason: format!("no learning curves ({e})") };
+    let refuse = |e: serde_json::Error| ModelFolderError::Parse {
+        path: path.into(),
+        reason: format!("no learning curves ({e})"),
+    };
     serde_json::from_slice(bytes).map_err(refuse)
 }

@@ -30,7 +30,8 @@ impl ModelFolder {
         let absent = || ModelFolderError::NoStatistics { path: self.path.clone(), metric };
         let part = self.fusion_part(metric)?.statistics.as_ref().ok_or_else(absent)?;
         let bytes = Checksums::of(&self.path)?.read(&part.file)?;
-        let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&part.file), reason: e.to_string() };
+        let refuse =
+            |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&part.file), reason: e.to_string() };
         serde_json::from_slice(&bytes).map_err(refuse)
     }
 
@@ -38,7 +39,12 @@ impl ModelFolder {
     ///
     /// # Errors
     /// [`ModelFolderError`]: there is none, or its weights cannot be used. Retrieval is not trained and never in a folder.
-    pub fn recovery(&self, kind: RecoveryKind, seed: u64, device: &Device) -> Result<Box<dyn Recovery>, ModelFolderError> {
+    pub fn recovery(
+        &self,
+        kind: RecoveryKind,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Box<dyn Recovery>, ModelFolderError> {
         let part = self.recovery_part(kind)?;
         let kinds: Vec<Kind> = self.schema().modalities().iter().map(|m| m.kind()).collect();
         let refuse = |source| ModelFolderError::Recovery { path: self.path.join(super::MODEL), source };

@@ -72,7 +72,8 @@ impl ModelFolder {
         let metric = statistics.metric();
         self.fusion_part(metric)?;
         let file = format!("statistics-{}.json", metric_name(metric));
-        let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&file), reason: e.to_string() };
+        let refuse =
+            |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&file), reason: e.to_string() };
         let bytes = serde_json::to_vec(statistics).map_err(refuse)?;
         for part in self.contents.fusion.iter_mut().filter(|part| part.metric == metric) {
             part.statistics = Some(StatisticsPart { file: file.clone(), samples });
@@ -137,7 +138,8 @@ impl ModelFolder {
     /// Writes `files` and everything that speaks of them. Files that stay are compared with their checksums.
     fn save(&self, mut files: BTreeMap<String, Vec<u8>>) -> Result<(), ModelFolderError> {
         let json = |name: &str, value: Result<String, serde_json::Error>| {
-            let refuse = |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(name), reason: e.to_string() };
+            let refuse =
+                |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(name), reason: e.to_string() };
             value.map(|text| (text + "\n").into_bytes()).map_err(refuse)
         };
         let mut sums = BTreeMap::new();

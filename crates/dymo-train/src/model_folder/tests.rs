@@ -73,7 +73,14 @@ fn what_is_added_is_found_again() {
     assert_eq!(folder.history()["fusion-cosine"].len(), 1);
     assert!(matches!(folder.statistics(Metric::Cosine), Err(ModelFolderError::NoStatistics { .. })));
     assert!(matches!(folder.fusion(Metric::Euclid, &Device::flex()), Err(ModelFolderError::NoFusion { .. })));
-    assert!(folder.recovery(RecoveryKind::Guided, 0, &Device::flex()).err().unwrap().to_string().contains("train recovery guided"));
+    assert!(
+        folder
+            .recovery(RecoveryKind::Guided, 0, &Device::flex())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("train recovery guided")
+    );
     let card = std::fs::read_to_string(path.join("README.md")).unwrap();
     assert!(card.contains("Model card: small") && card.contains("| 3 | 100 | 12 |"), "{card}");
     assert!(card.contains("maker = \"made up\""));
