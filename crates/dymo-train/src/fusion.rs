@@ -151,6 +151,12 @@ impl Objective for FusionObjective {
         Ok(StepLoss { total, parts: vec![("cross-entropy", label), ("prototype loss", prototype)] })
     }
 
+    /// Only epochs with the prototype loss: before it sets in, features are not yet what selection compares, and with the
+    /// Euclidean metric accuracy takes many epochs to come back to where it was. (Published: any epoch.)
+    fn chooses_best(&self, epoch: usize) -> bool {
+        epoch >= self.loss.prototypes_from
+    }
+
     fn end_epoch(&mut self) {
         let width = self.layout.feature_width();
         let means = self.sums.iter().enumerate().map(|(i, sum)| sum / self.counts[i / width].max(1.0));

@@ -85,7 +85,7 @@ impl Objective for GuidedObjective {
     }
 
     /// The class is named long before the pictures are good: no quantity at hand says which epoch recovers best.
-    fn chooses_best(&self) -> bool {
+    fn chooses_best(&self, _epoch: usize) -> bool {
         false
     }
 
@@ -157,7 +157,7 @@ impl Objective for MopoeObjective {
     }
 
     /// As published: the last epoch.
-    fn chooses_best(&self) -> bool {
+    fn chooses_best(&self, _epoch: usize) -> bool {
         false
     }
 

@@ -90,9 +90,9 @@ pub trait Objective {
     /// Called after the last step of an epoch, before validation.
     fn end_epoch(&mut self) {}
 
-    /// Whether the first quantity of [`Objective::validate`] chooses the epoch whose weights are kept, larger being better.
-    /// Otherwise the last epoch is kept, and nothing stops early.
-    fn chooses_best(&self) -> bool {
+    /// Whether the first quantity of [`Objective::validate`] may make this epoch the one whose weights are kept, larger being
+    /// better. Where no epoch may, the last one is kept, and nothing stops early.
+    fn chooses_best(&self, _epoch: usize) -> bool {
         true
     }
 
@@ -198,7 +198,7 @@ pub fn train<'a, O: Objective>(
     while !training.over() {
         training.epoch(objective)?;
     }
-    training.finish(objective)
+    training.finish()
 }
 
 struct Training<'a, M> {
@@ -367,7 +367,7 @@ impl<'a, M: Module> Training<'a, M> {
             training.chain(held_out.iter().map(|(n, v)| (format!("validation: {n}"), *v))).collect();
         let epoch = self.place.step as f64 / self.steps_per_epoch() as f64;
         self.place.history.extend(ended.iter().map(|(q, v)| Point { quantity: q.clone(), epoch, value: *v }));
-        self.judge(held_out.first().filter(|_| objective.chooses_best()).map(|(_, score)| *score))?;
+        self.judge(held_out.first().filter(|_| objective.chooses_best(self.place.epoch)).map(|(_, score)| *score))?;
         let loss = ended.first().map_or(f64::NAN, |(_, v)| *v);
         self.tell(objective.stage(), loss, Some(&ended));
         self.place.epoch += 1;
@@ -417,11 +417,11 @@ impl<'a, M: Module> Training<'a, M> {
         .save(&path)
     }
 
-    fn finish<O: Objective<Model = M>>(self, objective: &O) -> Result<Trained<M>, TrainError> {
+    fn finish(self) -> Result<Trained<M>, TrainError> {
         let path = self.run.checkpoint.clone().unwrap_or_default();
         let steps = self.place.step;
         let seconds = self.place.seconds + self.began.elapsed().as_secs_f64();
-        let model = if self.best.is_empty() || !objective.chooses_best() {
+        let model = if self.best.is_empty() {
             self.model
         } else {
             load_weights(self.model, self.best).map_err(|reason| TrainError::Checkpoint { path, reason })?

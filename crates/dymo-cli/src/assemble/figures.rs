@@ -100,9 +100,15 @@ fn difference(
         baseline: baseline.arm.name().into(),
         n: interval.n,
         difference: interval.estimate,
-        low: interval.low,
-        high: interval.high,
+        low: without_rounding(interval.low),
+        high: without_rounding(interval.high),
     })
+}
+
+/// An end of an interval whose distance from zero is nothing but rounding is zero: 1e-17 must not count as clear of it. No
+/// difference of accuracies is as small unless there are billions of samples.
+fn without_rounding(end: f64) -> f64 {
+    if end.abs() < 1e-12 { 0.0 } else { end }
 }
 
 /// Adds to what earlier outcomes of the same recovery and metric have filed for a subset.
@@ -180,4 +186,53 @@ pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(arm: Arm, predictions: Vec<usize>) -> ArmOutcome {
+        let row = |k: &usize| if *k == 0 { [0.9, 0.1] } else { [0.2, 0.8] };
+        let probabilities = predictions.iter().flat_map(row).collect();
+        ArmOutcome { arm, predictions, probabilities, decisions: Vec::new() }
+    }
+
+    /// 3,000 samples of which DyMo has one more right than discarding: a difference that resampling often loses.
+    fn outcome() -> Outcome {
+        let labels: Vec<usize> = (0..3000).map(|i| i % 2).collect();
+        let mut one_wrong = labels.clone();
+        one_wrong[7] = 0;
+        let arms = vec![arm(Arm::Discard, one_wrong), arm(Arm::Dymo, labels.clone())];
+        Outcome { labels, classes: 2, arms, recovered: 0, fused: 0, seconds: 0.0 }
+    }
+
+    fn key() -> Key {
+        Key { recovery: "guided".into(), metric: "cosine".into(), protocol: "bernoulli".into(), rate: 0.2 }
+    }
+
+    #[test]
+    fn an_end_at_zero_is_zero_and_not_what_rounding_made_of_it() {
+        let mut report = Report::default();
+        add_outcome(&mut report, &key(), &outcome(), Confidence { level: 0.95, resamples: 2000, seed: 2025 }).unwrap();
+        let found = &report.differences[0];
+        assert_eq!((found.low, found.baseline.as_str()), (0.0, "discard"));
+        assert!(found.difference > 0.0 && found.high > found.difference);
+        assert_eq!(report.records.len(), 2);
+    }
+
+    #[test]
+    fn the_bound_is_taken_of_a_loss_that_cannot_exceed_g() {
+        let mut report = Report::default();
+        let twice = || outcome();
+        add_bound(&mut report, &key(), &twice(), 0.05).unwrap();
+        add_bound(&mut report, &Key { recovery: "mopoe".into(), ..key() }, &twice(), 0.05).unwrap();
+        // What was observed is the same for both recoveries and filed once.
+        assert_eq!(report.bounds.iter().map(|b| b.recovery.is_some()).collect::<Vec<_>>(), [false, true, true]);
+        let bound = &report.bounds[1];
+        assert!((bound.g - (2.0f64 / 1e-3).ln()).abs() < 1e-12);
+        let loss = -0.5 * ((0.999 * 0.9f32 as f64 + 5e-4).ln() + (0.999 * 0.8f32 as f64 + 5e-4).ln());
+        assert!((bound.cross_entropy - loss).abs() < 1e-9);
+        assert!((bound.bound_nats - (2f64.ln() - loss - bound.g * (20f64.ln() / 6000.0).sqrt())).abs() < 1e-9);
+    }
 }
