@@ -177,6 +177,9 @@ pub struct Trained<M> {
 
 /// Trains on complete samples.
 ///
+/// The same seed, samples and schedule give the same bits on a device, however often the run was interrupted, as long as no other
+/// training runs in the same process: two at once were seen to differ in last bits.
+///
 /// # Errors
 /// See [`TrainError`]; [`TrainError::Stopped`] after a stop was asked for and the checkpoint written.
 pub fn train<'a, O: Objective>(
