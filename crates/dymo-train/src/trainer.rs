@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor};
@@ -177,8 +177,7 @@ pub struct Trained<M> {
 
 /// Trains on complete samples.
 ///
-/// The same seed, samples and schedule give the same bits on a device, however often the run was interrupted, as long as no other
-/// training runs in the same process: two at once were seen to differ in last bits.
+/// The same seed, samples and schedule give the same bits on a device, however often the run was interrupted.
 ///
 /// # Errors
 /// See [`TrainError`]; [`TrainError::Stopped`] after a stop was asked for and the checkpoint written.
@@ -439,12 +438,24 @@ impl<'a, M: Module> Training<'a, M> {
     }
 }
 
-/// Fresh weights from a seed. A device has one generator for the whole process, so that no two networks may draw at once.
+/// Fresh weights from a seed. A device has one generator for the whole process, so that no two networks may draw at once, and
+/// Burn draws a weight when it is first looked at: all are looked at here, in the order of the module.
 fn fresh<O: Objective>(objective: &O, device: &Device, seed: u64) -> Result<O::Model, TrainError> {
     static GENERATOR: Mutex<()> = Mutex::new(());
     let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     device.seed(seed);
-    Ok(objective.init(device)?.materialize())
+    let model = objective.init(device)?;
+    model.visit(&mut Draw);
+    Ok(model)
+}
+
+/// Looks at every weight.
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let _ = param.val();
+    }
 }
 
 /// Weights from a record's bytes.

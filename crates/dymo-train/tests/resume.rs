@@ -1,8 +1,8 @@
 //! Training that is interrupted ends with the same bits as training that is not; damaged checkpoints are refused.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -96,11 +96,7 @@ fn assert_same(a: &[u8], b: &[u8]) {
     }
 }
 
-/// Equal bits are promised for one training at a time in a process (see `dymo_train::trainer::train`).
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 fn interrupted_equals_straight<O: Objective>(make: impl Fn(&Splits) -> O) {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let splits = splits();
     let folder = tempfile::tempdir().expect("a folder");
     let straight = run(make(&splits), &splits, &folder.path().join("straight"), None).expect("trained");
@@ -133,7 +129,6 @@ fn mopoe_resumes_bit_for_bit() {
 
 #[test]
 fn a_damaged_or_foreign_checkpoint_is_refused_with_its_path() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let splits = splits();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.checkpoint");
