@@ -21,7 +21,6 @@ struct Provenance {
     command: String,
     seed: u64,
     device: String,
-    threads: usize,
     duration_seconds: f64,
     data_note: String,
     weights_note: String,
@@ -98,7 +97,7 @@ fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
     writeln!(page, "# {name}\n\n{}\n", p.data_note)?;
     writeln!(page, "* Command of the evaluation: `{}`", shortened(&p.command))?;
     let minutes = p.duration_seconds / 60.0;
-    writeln!(page, "* Seed {}, {}, {} threads, {minutes:.1} minutes", p.seed, p.device, p.threads)?;
+    writeln!(page, "* Seed {}, {}, {minutes:.1} minutes", p.seed, p.device)?;
     writeln!(page, "* Weights: {}", shortened(&p.weights_note))?;
     writeln!(page, "* Intervals are 95 % percentile bootstrap intervals; differences are paired on the same samples.")?;
     Ok(())
