@@ -13,6 +13,7 @@ struct Report {
     records: Vec<Record>,
     differences: Vec<Difference>,
     recovery_quality: Vec<Quality>,
+    learning_curves: Vec<Curve>,
     min_gain: Vec<MinGain>,
 }
 
@@ -60,6 +61,13 @@ struct Quality {
 }
 
 #[derive(Deserialize)]
+struct Curve {
+    stage: String,
+    quantity: String,
+    points: Vec<(f64, f64)>,
+}
+
+#[derive(Deserialize)]
 struct MinGain {
     tau: f64,
     accuracy: f64,
@@ -80,6 +88,7 @@ pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
     accuracies(&mut page, &report)?;
     differences(&mut page, &report)?;
     qualities(&mut page, &report)?;
+    quality_over_epochs(&mut page, &report)?;
     gains(&mut page, &report)?;
     // What a person has to say about the figures stands beside the data set and is quoted.
     let remarks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").join(name).join("remarks.md");
@@ -181,6 +190,20 @@ fn qualities(page: &mut String, report: &Report) -> Result<()> {
     writeln!(page, "| recovery | given | read as the right class | n |\n|---|---|---|---|")?;
     for q in &report.recovery_quality {
         writeln!(page, "| {} | {} | {:.1} % | {} |", q.recovery, q.given, 100.0 * q.read_as_right_class, q.n)?;
+    }
+    Ok(())
+}
+
+/// What a recovery model's learning curve says of what it recovers.
+fn quality_over_epochs(page: &mut String, report: &Report) -> Result<()> {
+    let read = |c: &&Curve| c.quantity == "validation: recovered from one, read as the right class";
+    for curve in report.learning_curves.iter().filter(read) {
+        writeln!(page, "\n### {} over its training\n", curve.stage)?;
+        writeln!(page, "From one given modality, on validation samples, after each epoch.\n")?;
+        writeln!(page, "| epoch | read as the right class |\n|---|---|")?;
+        for (epoch, share) in &curve.points {
+            writeln!(page, "| {epoch} | {:.1} % |", 100.0 * share)?;
+        }
     }
     Ok(())
 }

@@ -32,23 +32,14 @@ impl Reproduction {
     /// Trains (unless the shipped weights are used), fits, evaluates, and writes the page.
     pub(crate) fn all(&self, shipped: bool) -> Result<()> {
         self.cargo_build()?;
-        let model = self.store.join("model");
-        let model = model.to_string_lossy().into_owned();
-        if !shipped {
-            let train = ["--out", &model, "--resume"];
-            for recovery in ["guided", "mopoe"] {
-                self.stage(&format!("train {recovery}"), &["train", "recovery", recovery], &train)?;
-            }
-            self.stage("train fusion", &["train", "fusion"], &train)?;
-            self.stage("fit statistics", &["fit-statistics"], &["--model", &model])?;
+        let model = self.store.join("model").to_string_lossy().into_owned();
+        let results = self.results().to_string_lossy().into_owned();
+        if shipped {
+            self.stage("evaluate", "evaluate", &["--out", &results])?;
+        } else {
+            // Every training in it goes on where it was stopped, and one that has ended is not repeated.
+            self.stage("train and evaluate", "train", &["--out", &model, "--results", &results, "--resume"])?;
         }
-        let results = self.results();
-        let results = results.to_string_lossy().into_owned();
-        let mut evaluate = vec!["--out", &results];
-        if !shipped {
-            evaluate.extend(["--model", &model]);
-        }
-        self.stage("evaluate", &["evaluate"], &evaluate)?;
         self.page()
     }
 
@@ -77,11 +68,11 @@ impl Reproduction {
     }
 
     /// One `dymo` command: verb, experiment, the rest.
-    fn stage(&self, what: &str, verb: &[&str], rest: &[&str]) -> Result<()> {
+    fn stage(&self, what: &str, verb: &str, rest: &[&str]) -> Result<()> {
         let began = Instant::now();
         let binary = self.root.join("target/release").join(format!("dymo{}", std::env::consts::EXE_SUFFIX));
         let mut command = Command::new(binary);
-        command.args(verb).arg(&self.experiment).args(rest).args(&self.dymo).current_dir(&self.root);
+        command.arg(verb).arg(&self.experiment).args(rest).args(&self.dymo).current_dir(&self.root);
         println!("== {what}: {command:?}");
         let status = command.status().with_context(|| format!("stage {what} did not start"))?;
         if !status.success() {

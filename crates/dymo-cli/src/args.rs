@@ -13,9 +13,7 @@ use crate::verbs::{completions, data, demo, evaluate, export, fit_statistics, in
 #[command(after_help = "\
 Examples:
   dymo demo                                              see what it does, in three minutes
-  dymo train fusion experiment.toml --out model          train your own, part by part
-  dymo train recovery guided experiment.toml --out model
-  dymo fit-statistics experiment.toml --model model
+  dymo train experiment.toml --out model                 train your own; ends with the report
   dymo evaluate experiment.toml --model model --out results
   dymo predict model patients.csv --out predictions.csv
 
@@ -61,9 +59,8 @@ pub struct Common {
 pub enum Verb {
     /// Show what it does on the data set that comes along: evaluate the shipped weights, or train first
     Demo(demo::DemoArgs),
-    /// Train a recovery model or a fusion network
-    #[command(subcommand)]
-    Train(train::TrainVerb),
+    /// Train an experiment as a whole, or a recovery model or fusion network of it
+    Train(train::TrainArgs),
     /// Fit the class statistics that selection needs, after the fusion network is trained
     FitStatistics(fit_statistics::FitArgs),
     /// Measure every way of using recovered modalities on held-out samples, and write the report

@@ -1,5 +1,6 @@
 //! What every verb is given: resolved flags, progress, and where the result is printed.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -37,11 +38,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// Resolves the flags and takes over Ctrl-C.
+    /// Resolves the flags and takes over Ctrl-C. `words` are the command line.
     ///
     /// # Errors
     /// A device that was not built in, threads that cannot be started.
-    pub fn new(common: Common) -> anyhow::Result<Self> {
+    pub fn new(common: Common, words: &[OsString]) -> anyhow::Result<Self> {
         let device = common.device.open()?;
         if let Some(threads) = common.threads {
             rayon::ThreadPoolBuilder::new()
@@ -50,7 +51,8 @@ impl Context {
                 .context("--threads: the threads cannot be started")?;
         }
         let threads = rayon::current_num_threads();
-        let command: Vec<String> = std::env::args().enumerate().map(|(i, word)| shell_word(i, &word)).collect();
+        let words = words.iter().map(|word| word.to_string_lossy());
+        let command: Vec<String> = words.enumerate().map(|(i, word)| shell_word(i, &word)).collect();
         Ok(Self {
             device,
             device_words: format!("{}, {threads} thread{}", common.device, if threads == 1 { "" } else { "s" }),

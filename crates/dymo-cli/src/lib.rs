@@ -25,4 +25,4 @@ mod training;
 mod verbs;
 mod watch;
 
-pub use outcome::main;
+pub use outcome::{Outcome, main, run};

@@ -1,5 +1,6 @@
 //! How a run ends: the one place that knows exit codes.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -21,35 +22,45 @@ pub enum Outcome {
 
 /// Reads the command line, does what it says, and turns the end into an exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
-        }
-    };
-    let mut out = io::stdout().lock();
-    let ended = context::Context::new(cli.common).and_then(|context| {
-        let ended = verbs::run(&context, cli.verb, &mut out);
-        match ended {
-            Err(error) if is_stop(&error) => {
-                eprintln!("{}", context.how_to_go_on(&error));
-                Ok(Outcome::Stopped)
-            }
-            other => other,
-        }
-    });
-    let ended = ended.and_then(|outcome| out.flush().map(|()| outcome).map_err(Into::into));
-    match ended {
+    match run(std::env::args_os(), &mut io::stdout().lock()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Stopped) => ExitCode::from(STOPPED),
         // Whoever reads has seen enough: `dymo … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", in_one_line(&error));
-            ExitCode::from(FAILED)
-        }
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(words) => {
+                let _ = words.print();
+                ExitCode::from(if words.use_stderr() { FAILED } else { 0 })
+            }
+            None => {
+                eprintln!("error: {}", in_one_line(&error));
+                ExitCode::from(FAILED)
+            }
+        },
     }
+}
+
+/// Does what a command line says, the first word being the program's name; results go to `out`, progress to standard error.
+///
+/// # Errors
+/// [`clap::Error`] for words that are no command, and for `--help`, which it prints; else whatever went wrong, naming file and
+/// remedy.
+pub fn run<W>(words: impl IntoIterator<Item = W>, out: &mut dyn Write) -> anyhow::Result<Outcome>
+where
+    W: Into<OsString> + Clone,
+{
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let cli = Cli::try_parse_from(&words)?;
+    let context = context::Context::new(cli.common, &words)?;
+    let ended = match verbs::run(&context, cli.verb, out) {
+        Err(error) if is_stop(&error) => {
+            eprintln!("{}", context.how_to_go_on(&error));
+            Ok(Outcome::Stopped)
+        }
+        other => other,
+    };
+    out.flush()?;
+    ended
 }
 
 const STOPPED: u8 = 1;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use dymo_data::Splits;
+use dymo_models::fusion::FusionNetwork;
 use dymo_models::weights::Precision;
 use dymo_reward::Metric;
+use dymo_train::events::EventWriter;
 use dymo_train::experiment::{Experiment, Stage};
 use dymo_train::model_folder::{ModelFolder, Provenance, RecoveryModel};
 use dymo_train::statistics;
@@ -40,6 +42,42 @@ pub(crate) struct Effort {
     pub seconds: f64,
 }
 
+/// The run as TensorBoard shows it. What cannot be written is said once: no training ends for it.
+struct Events {
+    writer: Option<EventWriter>,
+}
+
+impl Events {
+    fn of(folder: &ModelFolder, stage: Stage) -> Self {
+        let place = folder.path().join("tensorboard").join(stage.name());
+        let writer = EventWriter::create(&place);
+        if let Err(e) = &writer {
+            eprintln!("{}: no event files for TensorBoard ({e}); training goes on", place.display());
+        }
+        Self { writer: writer.ok() }
+    }
+
+    fn tell(&mut self, moment: &Progress<'_>) {
+        let Some(writer) = &mut self.writer else { return };
+        let mut written = writer.scalar("step/loss", moment.step, moment.loss);
+        for (quantity, value) in moment.ended.unwrap_or_default() {
+            written = written.and_then(|()| writer.scalar(&quantity.replace(": ", "/"), moment.step, *value));
+        }
+        if let Err(e) = written {
+            eprintln!("no more event files for TensorBoard ({e}); training goes on");
+            self.writer = None;
+        }
+    }
+}
+
+/// What reads recovered modalities while a recovery model learns: the folder's first fusion network, if it has one.
+fn reader(context: &Context, folder: &ModelFolder, stage: Stage) -> anyhow::Result<Option<FusionNetwork>> {
+    match (stage, folder.metrics().first()) {
+        (Stage::Fusion(_), _) | (_, None) => Ok(None),
+        (_, Some(metric)) => Ok(Some(folder.fusion(*metric, &context.device)?)),
+    }
+}
+
 /// Trains a stage and adds it to the folder.
 pub(crate) fn train(
     context: &Context,
@@ -50,7 +88,11 @@ pub(crate) fn train(
     args: &TrainingArgs,
 ) -> anyhow::Result<Effort> {
     let task = context.watch.task(stage.name(), 0);
-    let mut progress = |moment: &Progress<'_>| task.training(moment);
+    let mut events = Events::of(folder, stage);
+    let mut progress = |moment: &Progress<'_>| {
+        events.tell(moment);
+        task.training(moment);
+    };
     let run = Run {
         seed: experiment.seed(),
         checkpoint: Some(folder.checkpoint(stage)),
@@ -60,7 +102,8 @@ pub(crate) fn train(
         progress: &mut progress,
     };
     let saving = context.stop.training();
-    let trained = experiment.train(splits, stage, &context.device, run)?;
+    let reader = reader(context, folder, stage)?;
+    let trained = experiment.train(splits, stage, reader, &context.device, run)?;
     drop(saving);
     let (best, steps, seconds) = trained.effort();
     let provenance = Provenance {

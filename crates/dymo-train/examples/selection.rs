@@ -14,7 +14,7 @@ use dymo_models::recovery::{GuidedRecovery, GuidedSettings};
 use dymo_reward::{Calibration, Edges};
 use dymo_train::evaluation::{Arm, Setting, evaluate};
 use dymo_train::fusion::{FusionLoss, FusionObjective};
-use dymo_train::recovery::GuidedObjective;
+use dymo_train::recovery::{GuidedObjective, HeldOut};
 use dymo_train::statistics;
 use dymo_train::trainer::{Objective, Progress, Run, Schedule, Trained, train};
 
@@ -60,7 +60,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut fusion = FusionObjective::new(layout, FusionLoss::default(), held_out.clone(), device.clone());
     let network = learn(&mut fusion, splits.train.as_ref())?.model;
     let settings = GuidedSettings::default();
-    let mut guided = GuidedObjective::new(settings.clone(), held_out, device.clone());
+    let held_out = HeldOut { samples: held_out, reader: Some(network.clone()), device: device.clone() };
+    let mut guided = GuidedObjective::new(settings.clone(), held_out);
     let recovery = GuidedRecovery::new(learn(&mut guided, splits.train.as_ref())?.model, &settings, 1);
 
     let fitted = statistics::fit(&network, splits.train.as_ref(), None, &device, &mut |_, _| ())?;

@@ -281,20 +281,21 @@ pub struct Coherence {
 /// # Errors
 /// As [`evaluate`].
 pub fn coherence(
-    setting: &Setting<'_>,
+    network: &FusionNetwork,
+    recovery: &dyn Recovery,
+    device: &Device,
     samples: &dyn Samples,
     indices: &[usize],
     given: usize,
 ) -> Result<Coherence, TrainError> {
-    let modalities = setting.network.layout().modalities();
+    let modalities = network.layout().modalities();
     let (mut right, mut n) = (0, 0);
     for subset in subsets(modalities).into_iter().filter(|s| s.len() == given && given < modalities) {
         for chunk in indices.chunks(CHUNK) {
-            let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
+            let inputs = SampleInputs { samples, indices: chunk, device };
             let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
             let present = vec![subset; chunk.len()];
-            let mut session =
-                Session::new(setting.network, setting.recovery, &inputs, &present, &ids, setting.device.clone());
+            let mut session = Session::new(network, recovery, &inputs, &present, &ids, device.clone());
             let missing = subset.complement(modalities);
             let queries: Vec<(usize, ModalitySet)> =
                 (0..chunk.len()).flat_map(|s| missing.iter().map(move |m| (s, ModalitySet::single(m)))).collect();

@@ -18,6 +18,7 @@
 mod batch;
 mod checkpoint;
 mod error;
+pub mod events;
 pub mod evaluation;
 pub mod experiment;
 pub mod fusion;

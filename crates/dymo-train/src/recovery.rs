@@ -5,16 +5,22 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet, Schema};
 use dymo_data::Samples;
-use dymo_models::recovery::{Guided, GuidedBatch, GuidedSettings, Mopoe, MopoeSettings, standard_normal};
+use dymo_models::fusion::FusionNetwork;
+use dymo_models::recovery::{
+    Guided, GuidedBatch, GuidedRecovery, GuidedSettings, Mopoe, MopoeRecovery, MopoeSettings, Recovery, standard_normal,
+};
 use rand::RngExt;
 
 use crate::batch::{Batch, Purpose, generator, label_tensor, scalar, values};
 use crate::error::TrainError;
+use crate::evaluation::coherence;
 use crate::trainer::{Moment, Objective, StepLoss};
 
 const VALIDATION_BATCH: usize = 256;
 /// Held-out samples that a recovery model is judged on after an epoch.
 const VALIDATION_SAMPLES: usize = 1024;
+/// Held-out samples whose recovered modalities are read after an epoch: every one from each of the others alone.
+const COHERENCE_SAMPLES: usize = 200;
 
 fn kinds(schema: &Schema) -> Vec<Kind> {
     schema.modalities().iter().map(|m| m.kind()).collect()
@@ -25,18 +31,45 @@ fn noise_seed(moment: Moment) -> u64 {
     generator(moment.seed, Purpose::Noise, moment.step as u64).random()
 }
 
+/// What a recovery model is judged on after an epoch.
+#[derive(Clone)]
+pub struct HeldOut {
+    /// Samples that are not trained on.
+    pub samples: Arc<dyn Samples>,
+    /// A trained fusion network that reads what is recovered: with it, the learning curve shows how often a modality that is
+    /// recovered from one other shows the right class.
+    pub reader: Option<FusionNetwork>,
+    /// Where both are.
+    pub device: Device,
+}
+
+impl HeldOut {
+    fn batch(&self, indices: &[usize]) -> Result<Batch, TrainError> {
+        Ok(Batch::read(self.samples.as_ref(), indices, &self.device)?)
+    }
+
+    /// Conditional coherence from one modality, on complete samples.
+    fn coherence(&self, recovery: &dyn Recovery) -> Result<Option<(&'static str, f64)>, TrainError> {
+        let Some(reader) = &self.reader else { return Ok(None) };
+        let samples = self.samples.as_ref();
+        let complete = (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full());
+        let indices: Vec<usize> = complete.take(COHERENCE_SAMPLES).collect();
+        let found = coherence(reader, recovery, &self.device, samples, &indices, 1)?;
+        Ok((found.n > 0).then_some(("recovered from one, read as the right class", found.share)))
+    }
+}
+
 /// Training of [`Guided`].
 pub struct GuidedObjective {
     settings: GuidedSettings,
     schema: Schema,
-    validation: Arc<dyn Samples>,
-    device: Device,
+    held_out: HeldOut,
 }
 
 impl GuidedObjective {
-    /// Trains on samples of `validation`'s schema.
-    pub fn new(settings: GuidedSettings, validation: Arc<dyn Samples>, device: Device) -> Self {
-        Self { settings, schema: validation.schema().clone(), validation, device }
+    /// Trains on samples of the held-out samples' schema.
+    pub fn new(settings: GuidedSettings, held_out: HeldOut) -> Self {
+        Self { settings, schema: held_out.samples.schema().clone(), held_out }
     }
 
     /// The batch, sorted by source, with its noise.
@@ -90,12 +123,12 @@ impl Objective for GuidedObjective {
     }
 
     /// Share of held-out pictures whose shared latent names the right class, from one modality and from all.
-    fn validate(&mut self, model: &Guided, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
+    fn validate(&mut self, model: &Guided, moment: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
         let modalities = self.schema.modalities().len();
-        let indices: Vec<usize> = (0..self.validation.len().min(VALIDATION_SAMPLES)).collect();
+        let indices: Vec<usize> = (0..self.held_out.samples.len().min(VALIDATION_SAMPLES)).collect();
         let (mut one, mut all, mut seen) = (0.0, 0.0, 0.0);
         for chunk in indices.chunks(VALIDATION_BATCH) {
-            let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
+            let batch = self.held_out.batch(chunk)?;
             let right = |present: ModalitySet, inputs: &[Tensor<2>]| {
                 count_right(model.classify(model.posterior(present, inputs).mean), &batch.labels)
             };
@@ -105,7 +138,9 @@ impl Objective for GuidedObjective {
             all += right(ModalitySet::full(modalities), &batch.inputs);
             seen += chunk.len() as f64;
         }
-        Ok(vec![("class from all modalities", all / seen), ("class from one modality", one / seen)])
+        let mut found = vec![("class from all modalities", all / seen), ("class from one modality", one / seen)];
+        found.extend(self.held_out.coherence(&GuidedRecovery::new(model.clone(), &self.settings, moment.seed))?);
+        Ok(found)
     }
 }
 
@@ -122,14 +157,13 @@ pub struct MopoeObjective {
     settings: MopoeSettings,
     nominal_batch: usize,
     schema: Schema,
-    validation: Arc<dyn Samples>,
-    device: Device,
+    held_out: HeldOut,
 }
 
 impl MopoeObjective {
     /// `nominal_batch` is the batch of the schedule: the published divergence is divided by it.
-    pub fn new(settings: MopoeSettings, nominal_batch: usize, validation: Arc<dyn Samples>, device: Device) -> Self {
-        Self { settings, nominal_batch, schema: validation.schema().clone(), validation, device }
+    pub fn new(settings: MopoeSettings, nominal_batch: usize, held_out: HeldOut) -> Self {
+        Self { settings, nominal_batch, schema: held_out.samples.schema().clone(), held_out }
     }
 
     fn loss(&self, model: &Mopoe, batch: &Batch, seed: u64) -> dymo_models::recovery::MopoeLoss {
@@ -162,11 +196,11 @@ impl Objective for MopoeObjective {
     }
 
     /// The negative loss of held-out samples, its parts for the record.
-    fn validate(&mut self, model: &Mopoe, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        let indices: Vec<usize> = (0..self.validation.len().min(VALIDATION_SAMPLES)).collect();
+    fn validate(&mut self, model: &Mopoe, moment: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
+        let indices: Vec<usize> = (0..self.held_out.samples.len().min(VALIDATION_SAMPLES)).collect();
         let (mut total, mut reconstruction, mut divergence, mut batches) = (0.0, 0.0, 0.0, 0.0);
         for chunk in indices.chunks(self.nominal_batch) {
-            let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
+            let batch = self.held_out.batch(chunk)?;
             let loss = self.loss(model, &batch, 0);
             let weight = chunk.len() as f64;
             total += scalar(loss.total) * weight;
@@ -174,10 +208,12 @@ impl Objective for MopoeObjective {
             divergence += scalar(loss.divergence) * weight;
             batches += weight;
         }
-        Ok(vec![
+        let mut found = vec![
             ("negative loss", -total / batches),
             ("reconstruction", reconstruction / batches),
             ("divergence", divergence / batches),
-        ])
+        ];
+        found.extend(self.held_out.coherence(&MopoeRecovery::new(model.clone(), &self.settings, moment.seed))?);
+        Ok(found)
     }
 }

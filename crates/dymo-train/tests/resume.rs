@@ -14,7 +14,7 @@ use dymo_models::recovery::{GuidedSettings, MopoeSettings};
 use dymo_models::weights::{self, Precision};
 use dymo_train::TrainError;
 use dymo_train::fusion::{FusionLoss, FusionObjective};
-use dymo_train::recovery::{GuidedObjective, MopoeObjective};
+use dymo_train::recovery::{GuidedObjective, HeldOut, MopoeObjective};
 use dymo_train::trainer::{Objective, Progress, Run, Schedule, train};
 use safetensors::SafeTensors;
 
@@ -51,14 +51,18 @@ fn fusion(splits: &Splits) -> FusionObjective {
     FusionObjective::new(layout, loss, splits.validation.clone(), Device::flex())
 }
 
+fn held_out(splits: &Splits) -> HeldOut {
+    HeldOut { samples: splits.validation.clone(), reader: None, device: Device::flex() }
+}
+
 fn guided(splits: &Splits) -> GuidedObjective {
     let settings = GuidedSettings { widths: vec![4, 8, 8], hidden: 16, shared: 8, private: 4, ..Default::default() };
-    GuidedObjective::new(settings, splits.validation.clone(), Device::flex())
+    GuidedObjective::new(settings, held_out(splits))
 }
 
 fn mopoe(splits: &Splits) -> MopoeObjective {
     let settings = MopoeSettings { widths: vec![4, 8, 8], latent: 8, ..Default::default() };
-    MopoeObjective::new(settings, schedule().batch, splits.validation.clone(), Device::flex())
+    MopoeObjective::new(settings, schedule().batch, held_out(splits))
 }
 
 /// Trains, stopping after `stop_after` steps if given, and returns the weights' bytes.

@@ -9,7 +9,7 @@ use super::{evaluate, train};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings;
-use crate::training::{self, TrainingArgs};
+use crate::training::TrainingArgs;
 
 /// What `demo` evaluates with the weights that come along.
 const DEMO: &str = "demo.toml";
@@ -48,22 +48,14 @@ pub(crate) fn run(context: &Context, args: DemoArgs, out: &mut dyn Write) -> any
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }
-    let splits;
-    let folder = if args.train {
-        splits = experiment.open(&context.datasets)?;
+    if args.train {
+        let splits = experiment.open(&context.datasets)?;
         let model = args.out.join("model");
-        let stages = experiment.stages();
-        let (mut folder, _) = train::into_folder(context, &experiment, &splits, &stages, model, &args.training)?;
-        for metric in experiment.metrics() {
-            training::fit(context, &experiment, &splits, *metric, &mut folder)?;
-        }
-        folder
-    } else {
-        // The model first: without it nothing else is worth the time.
-        let folder = settings::model(&experiment, None)?;
-        splits = experiment.open(&context.datasets)?;
-        folder
-    };
+        return train::whole(context, &experiment, &splits, model, &args.training, &args.out, out);
+    }
+    // The model first: without it nothing else is worth the time.
+    let folder = settings::model(&experiment, None)?;
+    let splits = experiment.open(&context.datasets)?;
     evaluate::into_folder(context, &experiment, &folder, &splits, &args.out, out)
 }
 

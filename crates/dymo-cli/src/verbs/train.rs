@@ -1,17 +1,49 @@
-//! `dymo train fusion` and `dymo train recovery`.
+//! `dymo train`: an experiment as a whole, or one part of it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use dymo_data::Splits;
 use dymo_train::experiment::{Experiment, ExperimentTable, GuidedTable, MopoeTable, RecoveryKind, Stage};
 use dymo_train::model_folder::ModelFolder;
 
+use super::evaluate;
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, MetricArg, SETTINGS, ScheduleArgs};
 use crate::training::{self, Effort, TrainingArgs};
 use crate::watch::duration;
+
+/// Arguments of `dymo train`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "\
+Examples:
+  dymo train experiment.toml --out model                 fusion networks, recovery models, statistics, then the report
+  dymo train experiment.toml --out model --resume        after Ctrl-C, or a crash
+  dymo train fusion experiment.toml --out model          one part; see `dymo train fusion --help`
+  dymo train recovery guided experiment.toml --out model
+  tensorboard --logdir model/tensorboard                 watch it
+
+Left in the folder: the model, and in evaluation/ the report.html of what it does on held-out samples.")]
+pub struct TrainArgs {
+    /// One part only.
+    #[command(subcommand)]
+    pub part: Option<TrainVerb>,
+    /// The experiment, all parts of which are trained
+    #[arg(required = true)]
+    pub experiment: Option<PathBuf>,
+    /// The model folder; made if it is not there, added to if it is
+    #[arg(long, value_name = "DIR", required = true)]
+    pub out: Option<PathBuf>,
+    /// Folder of the report; evaluation/ in the model folder if nothing is said
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
+    /// How it is resumed.
+    #[command(flatten)]
+    pub training: TrainingArgs,
+}
 
 /// What is trained.
 #[derive(Debug, clap::Subcommand)]
@@ -71,7 +103,41 @@ pub struct RecoveryArgs {
     pub training: TrainingArgs,
 }
 
-pub(crate) fn run(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+pub(crate) fn run(context: &Context, args: TrainArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match (args.part, args.experiment, args.out) {
+        (Some(part), ..) => run_part(context, part, out),
+        (None, Some(experiment), Some(folder)) => {
+            let experiment = settings::experiment(context, &experiment, |_| ())?;
+            if settings::shown(context, &experiment, out)? {
+                return Ok(Outcome::Done);
+            }
+            let splits = experiment.open(&context.datasets)?;
+            let results = args.results.unwrap_or_else(|| folder.join("evaluation"));
+            whole(context, &experiment, &splits, folder, &args.training, &results, out)
+        }
+        // The parser asks for both.
+        _ => bail!("name an experiment, and with --out the folder of its model"),
+    }
+}
+
+/// Trains every part, fits the statistics, and evaluates.
+pub(crate) fn whole(
+    context: &Context,
+    experiment: &Experiment,
+    splits: &Splits,
+    folder: PathBuf,
+    training: &TrainingArgs,
+    results: &Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
+    for metric in experiment.metrics() {
+        training::fit(context, experiment, splits, *metric, &mut folder)?;
+    }
+    evaluate::into_folder(context, experiment, &folder, splits, results, out)
+}
+
+fn run_part(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     match verb {
         TrainVerb::Fusion(args) => {
             let change = |table: &mut ExperimentTable| {

@@ -42,6 +42,32 @@ fn a_trained_model_is_evaluated_into_a_report() {
     assert_eq!(std::fs::read_to_string(place.path("results/report.html")).unwrap(), page);
 }
 
+/// One command for all parts gives the weights that the parts give one by one, and ends with the report; `--resume` changes
+/// nothing of what has ended.
+#[test]
+fn an_experiment_is_trained_as_a_whole() {
+    let (parts, whole) = (Place::with_model(), Place::new());
+    let ran = whole.run("train experiment.toml --out model").well();
+    assert!(ran.out.contains("model/evaluation/report.html"), "{}", ran.out);
+    let files = ["fusion-cosine.safetensors", "statistics-cosine.json", "guided.safetensors"];
+    let read = |place: &Place| files.map(|file| std::fs::read(place.path("model").join(file)).unwrap());
+    assert!(read(&whole) == read(&parts), "weights and statistics");
+
+    let metrics = std::fs::read(whole.path("model/evaluation/metrics.json")).unwrap();
+    let metrics: Value = serde_json::from_slice(&metrics).unwrap();
+    let curves = metrics["learning_curves"].as_array().unwrap();
+    let read_as = "validation: recovered from one, read as the right class";
+    assert!(curves.iter().any(|c| c["stage"] == "guided" && c["quantity"] == read_as), "{curves:?}");
+    for stage in ["fusion-cosine", "guided"] {
+        let files = whole.names(&format!("model/tensorboard/{stage}"));
+        assert!(files.len() == 1 && files[0].starts_with("events.out.tfevents."), "{files:?}");
+    }
+
+    let before = read(&whole);
+    whole.run("train experiment.toml --out model --resume --results again").well();
+    assert!(read(&whole) == before && whole.path("again/report.html").exists());
+}
+
 #[test]
 fn machines_read_json() {
     let place = Place::with_model();

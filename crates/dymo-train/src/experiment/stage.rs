@@ -9,7 +9,7 @@ use dymo_reward::Metric;
 use super::{Experiment, ExperimentError, Problem};
 use crate::error::TrainError;
 use crate::fusion::FusionObjective;
-use crate::recovery::{GuidedObjective, MopoeObjective};
+use crate::recovery::{GuidedObjective, HeldOut, MopoeObjective};
 use crate::trainer::{History, Progress, Run, Trained, train};
 
 /// One network of an experiment.
@@ -80,7 +80,8 @@ pub enum StageError {
 }
 
 impl Experiment {
-    /// Trains one stage on the training split.
+    /// Trains one stage on the training split. `reader` is a fusion network that reads what a recovery model recovers after each
+    /// epoch, for the learning curve alone: the weights do not depend on it.
     ///
     /// # Errors
     /// [`StageError`]; a stop on request is [`TrainError::Stopped`], with the checkpoint written.
@@ -88,13 +89,14 @@ impl Experiment {
         &self,
         splits: &Splits,
         stage: Stage,
+        reader: Option<FusionNetwork>,
         device: &Device,
         run: Run<'_>,
     ) -> Result<TrainedStage, StageError> {
         let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
         let schedule = self.schedule(stage).ok_or_else(absent)?;
         let samples = splits.train.as_ref();
-        let held_out = splits.validation.clone();
+        let held_out = HeldOut { samples: splits.validation.clone(), reader, device: device.clone() };
         // A closure of this function's own: the loop wants everything it borrows to live equally long.
         let tell = run.progress;
         let mut progress = |moment: &Progress<'_>| tell(moment);
@@ -103,17 +105,17 @@ impl Experiment {
         match stage {
             Stage::Fusion(metric) => {
                 let layout = self.layout(samples.schema(), metric)?;
-                let mut objective = FusionObjective::new(layout, self.fusion_loss().clone(), held_out, device.clone());
+                let mut objective = FusionObjective::new(layout, self.fusion_loss().clone(), held_out.samples, device.clone());
                 Ok(TrainedStage::Fusion(metric, train(&mut objective, &schedule, samples, device, run)?))
             }
             Stage::Guided => {
                 let settings = self.guided().ok_or_else(absent)?.clone();
-                let mut objective = GuidedObjective::new(settings, held_out, device.clone());
+                let mut objective = GuidedObjective::new(settings, held_out);
                 Ok(TrainedStage::Guided(train(&mut objective, &schedule, samples, device, run)?))
             }
             Stage::Mopoe => {
                 let settings = self.mopoe().ok_or_else(absent)?.clone();
-                let mut objective = MopoeObjective::new(settings, schedule.batch, held_out, device.clone());
+                let mut objective = MopoeObjective::new(settings, schedule.batch, held_out);
                 Ok(TrainedStage::Mopoe(train(&mut objective, &schedule, samples, device, run)?))
             }
         }
