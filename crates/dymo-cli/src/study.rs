@@ -189,8 +189,7 @@ impl Study<'_> {
         }
         let task = self.context.watch.task(&format!("{kind}, read alone"), modalities - 1);
         for given in 1..modalities {
-            let found =
-                coherence(setting.network, setting.recovery, setting.device, samples, &indices, given)?;
+            let found = coherence(setting.network, setting.recovery, setting.device, samples, &indices, given)?;
             report.recovery_quality.push(RecoveryQuality {
                 recovery: kind.name().into(),
                 given,

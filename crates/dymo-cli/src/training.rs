@@ -59,10 +59,12 @@ impl Events {
 
     fn tell(&mut self, moment: &Progress<'_>) {
         let Some(writer) = &mut self.writer else { return };
-        let mut written = writer.scalar("step/loss", moment.step, moment.loss);
-        for (quantity, value) in moment.ended.unwrap_or_default() {
-            written = written.and_then(|()| writer.scalar(&quantity.replace(": ", "/"), moment.step, *value));
-        }
+        let written = match moment.ended {
+            None => writer.scalar("step/loss", moment.step, moment.loss),
+            Some(quantities) => quantities
+                .iter()
+                .try_for_each(|(name, value)| writer.scalar(&name.replace(": ", "/"), moment.step, *value)),
+        };
         if let Err(e) = written {
             eprintln!("no more event files for TensorBoard ({e}); training goes on");
             self.writer = None;

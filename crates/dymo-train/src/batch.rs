@@ -7,26 +7,35 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Complete samples on a device.
+/// Samples on a device.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// Numbers of the samples in their split.
     pub indices: Vec<usize>,
     /// Class numbers.
     pub labels: Vec<usize>,
-    /// One tensor per modality, `[n, values]`.
+    /// What each sample has.
+    pub observed: Vec<ModalitySet>,
+    /// One tensor per modality, `[n, values]`; zeros for a sample that does not have it.
     pub inputs: Vec<Tensor<2>>,
 }
 
 impl Batch {
-    /// Reads the samples, all modalities.
+    /// Reads the samples, all modalities that they have.
     ///
     /// # Errors
     /// The first sample that cannot be read.
     pub fn read(samples: &dyn Samples, indices: &[usize], device: &Device) -> Result<Self, ReadError> {
         let all = ModalitySet::full(samples.schema().modalities().len());
-        let inputs = all.iter().map(|m| read_modality(samples, indices, m, device)).collect::<Result<_, _>>()?;
-        Ok(Self { indices: indices.to_vec(), labels: labels(samples, indices), inputs })
+        let observed: Vec<ModalitySet> = indices.iter().map(|i| samples.observed(*i)).collect();
+        let inputs =
+            all.iter().map(|m| read_filled(samples, indices, &observed, m, device)).collect::<Result<_, _>>()?;
+        Ok(Self { indices: indices.to_vec(), labels: labels(samples, indices), observed, inputs })
+    }
+
+    /// Places of the samples that have all of `subset`.
+    pub fn rows_with(&self, subset: ModalitySet) -> Vec<usize> {
+        (0..self.observed.len()).filter(|i| subset.is_subset_of(self.observed[*i])).collect()
     }
 
     /// Class numbers as a tensor, `[n]`.
@@ -54,6 +63,29 @@ pub fn read_modality(
     let mut values = Vec::new();
     read_batch(samples, indices, modality, &mut values)?;
     let width = values.len() / indices.len().max(1);
+    Ok(Tensor::from_data(TensorData::new(values, [indices.len(), width]), device))
+}
+
+/// As [`read_modality`], with zeros for samples that do not have it.
+fn read_filled(
+    samples: &dyn Samples,
+    indices: &[usize],
+    observed: &[ModalitySet],
+    modality: usize,
+    device: &Device,
+) -> Result<Tensor<2>, ReadError> {
+    let rows: Vec<usize> = (0..indices.len()).filter(|i| observed[*i].contains(modality)).collect();
+    if rows.len() == indices.len() {
+        return read_modality(samples, indices, modality, device);
+    }
+    let width = samples.schema().modalities()[modality].kind().values();
+    let present: Vec<usize> = rows.iter().map(|i| indices[*i]).collect();
+    let mut found = Vec::new();
+    read_batch(samples, &present, modality, &mut found)?;
+    let mut values = vec![0.0; indices.len() * width];
+    for (row, source) in rows.iter().zip(found.chunks_exact(width)) {
+        values[row * width..(row + 1) * width].copy_from_slice(source);
+    }
     Ok(Tensor::from_data(TensorData::new(values, [indices.len(), width]), device))
 }
 

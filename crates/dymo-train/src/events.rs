@@ -42,7 +42,8 @@ impl EventWriter {
         std::fs::create_dir_all(folder)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // Seconds first, ten digits: the reader takes the files of a folder in the order of their names.
-        let name = format!("events.out.tfevents.{:010}.{:09}.{}", now.as_secs(), now.subsec_nanos(), std::process::id());
+        let name =
+            format!("events.out.tfevents.{:010}.{:09}.{}", now.as_secs(), now.subsec_nanos(), std::process::id());
         let mut file = File::create(folder.join(name))?;
         let mut event = stamped(0);
         bytes(&mut event, field::FILE_VERSION, b"brain.Event:2");

@@ -1,6 +1,9 @@
 //! Training of the fusion network (method, section 3): K subsets a batch, cross-entropy, and from the fourth epoch on the
 //! prototype loss. A batch is encoded once for all its subsets, and absent tokens are never computed: both are exact for
 //! encoders without dropout and batch norm, which are all that exist here.
+//!
+//! Published for complete samples. A sample that lacks a modality is seen under those of the drawn subsets that it has whole;
+//! on complete samples that is the published training, bit for bit.
 
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use dymo_data::Samples;
 use dymo_models::fusion::{FeatureScale, Fused, FusionLayout, FusionNetwork};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Batch, Purpose, choose, generator, values};
+use crate::batch::{Batch, Purpose, choose, generator, label_tensor, values};
 use crate::error::TrainError;
 use crate::trainer::{Moment, Objective, StepLoss};
 
@@ -69,7 +72,7 @@ impl FusionObjective {
     }
 
     /// Mean cross-entropy of softmax(similarity / t) against the label; prototypes are constants. `[B, D]` → `[1]`.
-    fn prototype_loss(&self, feature: Tensor<2>, prototypes: &[f64], labels: &Batch) -> Tensor<1> {
+    fn prototype_loss(&self, feature: Tensor<2>, prototypes: &[f64], labels: &[usize]) -> Tensor<1> {
         let device = feature.device();
         let (classes, width) = (self.layout.classes(), self.layout.feature_width());
         let table: Vec<f32> = prototypes.iter().map(|v| *v as f32).collect();
@@ -96,14 +99,50 @@ impl FusionObjective {
 }
 
 /// Mean cross-entropy, `[B, C]` → `[1]`.
-fn cross_entropy(logits: Tensor<2>, batch: &Batch) -> Tensor<1> {
-    let labels = batch.label_tensor(&logits.device());
+fn cross_entropy(logits: Tensor<2>, labels: &[usize]) -> Tensor<1> {
+    let labels = label_tensor(labels, &logits.device());
     -activation::log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean()
 }
 
-/// Fuses the tokens of a subset's modalities.
-fn fuse(network: &FusionNetwork, tokens: &[Tensor<3>], subset: ModalitySet) -> Fused {
-    network.fuse(subset.iter().map(|m| tokens[m].clone()).collect())
+/// A batch whose modalities are encoded once, each for the samples that have it.
+struct Encoded<'a> {
+    batch: &'a Batch,
+    /// `[n_m, T_m, d]` for each modality, and the places of its samples in the batch; `None` where nothing was encoded.
+    tokens: Vec<Option<(Tensor<3>, Vec<usize>)>>,
+}
+
+impl<'a> Encoded<'a> {
+    fn new(network: &FusionNetwork, batch: &'a Batch, needed: ModalitySet) -> Self {
+        let tokens = batch.inputs.iter().enumerate().map(|(m, x)| {
+            let rows = batch.rows_with(ModalitySet::single(m));
+            let wanted = needed.contains(m) && !rows.is_empty();
+            wanted.then(|| (network.tokens(m, select(x.clone(), &rows)), rows))
+        });
+        Self { tokens: tokens.collect(), batch }
+    }
+
+    /// Fuses a subset for the samples that have all of it, and says which those are; `None` where there is none.
+    fn fuse(&self, network: &FusionNetwork, subset: ModalitySet) -> Option<(Fused, Vec<usize>)> {
+        let rows = self.batch.rows_with(subset);
+        if rows.is_empty() {
+            return None;
+        }
+        let tokens = subset.iter().filter_map(|m| self.tokens[m].as_ref()).map(|(tokens, has)| {
+            // Both lists ascend, and every one of `rows` is in `has`.
+            let places: Vec<usize> = rows.iter().filter_map(|row| has.binary_search(row).ok()).collect();
+            select(tokens.clone(), &places)
+        });
+        Some((network.fuse(tokens.collect()), rows))
+    }
+}
+
+/// Rows of a tensor; the tensor itself if they are all of it.
+fn select<const D: usize>(tensor: Tensor<D>, rows: &[usize]) -> Tensor<D> {
+    if rows.len() == tensor.dims()[0] {
+        return tensor;
+    }
+    let rows = label_tensor(rows, &tensor.device());
+    tensor.select(0, rows)
 }
 
 impl Objective for FusionObjective {
@@ -125,26 +164,19 @@ impl Objective for FusionObjective {
         let drawn = choose(&self.all, self.loss.subsets_per_batch, &mut rng);
         let needed = drawn.iter().fold(ModalitySet::EMPTY, |sum, s| sum.union(*s));
         let device = batch.inputs[0].device();
-        let tokens: Vec<Tensor<3>> = (0..self.layout.modalities())
-            .map(|m| {
-                if needed.contains(m) {
-                    model.tokens(m, batch.inputs[m].clone())
-                } else {
-                    Tensor::zeros([1, 1, 1], &device)
-                }
-            })
-            .collect();
-        let share = 1.0 / drawn.len() as f64;
+        let encoded = Encoded::new(model, batch, needed);
         let mut label = Tensor::zeros([1], &device);
         let mut prototype = Tensor::zeros([1], &device);
         let prototypes = self.prototypes.clone();
-        for subset in &drawn {
-            let fused = fuse(model, &tokens, *subset);
-            label = label + cross_entropy(fused.logits, batch) * share;
+        let seen: Vec<(Fused, Vec<usize>)> = drawn.iter().filter_map(|s| encoded.fuse(model, *s)).collect();
+        let share = 1.0 / seen.len().max(1) as f64;
+        for (fused, rows) in seen {
+            let labels: Vec<usize> = rows.iter().map(|row| batch.labels[*row]).collect();
+            label = label + cross_entropy(fused.logits, &labels) * share;
             if let Some(prototypes) = &prototypes {
-                prototype = prototype + self.prototype_loss(fused.feature.clone(), prototypes, batch) * share;
+                prototype = prototype + self.prototype_loss(fused.feature.clone(), prototypes, &labels) * share;
             }
-            self.collect(fused.feature.detach(), &batch.labels);
+            self.collect(fused.feature.detach(), &labels);
         }
         let active = prototypes.is_some() && moment.epoch >= self.loss.prototypes_from;
         let total = if active { label.clone() + prototype.clone() * self.loss.prototype_weight } else { label.clone() };
@@ -171,20 +203,20 @@ impl Objective for FusionObjective {
         let indices: Vec<usize> = (0..self.validation.len()).collect();
         for chunk in indices.chunks(VALIDATION_BATCH) {
             let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
-            let tokens: Vec<Tensor<3>> =
-                batch.inputs.iter().enumerate().map(|(m, x)| model.tokens(m, x.clone())).collect();
-            for subset in &self.all {
-                let logits = fuse(model, &tokens, *subset).logits;
-                let classes = self.layout.classes();
-                for (row, label) in values(activation::log_softmax(logits, 1)).chunks_exact(classes).zip(&batch.labels)
-                {
-                    let best = (0..classes).fold(0, |best, k| if row[k] > row[best] { k } else { best });
-                    right += if best == *label { 1.0 } else { 0.0 };
-                    loss -= f64::from(row[*label]);
+            let classes = self.layout.classes();
+            let encoded = Encoded::new(model, &batch, ModalitySet::full(batch.inputs.len()));
+            for (fused, rows) in self.all.iter().filter_map(|subset| encoded.fuse(model, *subset)) {
+                let scores = values(activation::log_softmax(fused.logits, 1));
+                for (scores, row) in scores.chunks_exact(classes).zip(rows) {
+                    let label = batch.labels[row];
+                    let best = (0..classes).fold(0, |best, k| if scores[k] > scores[best] { k } else { best });
+                    right += if best == label { 1.0 } else { 0.0 };
+                    loss -= f64::from(scores[label]);
                     seen += 1.0;
                 }
             }
         }
+        let seen = f64::max(seen, 1.0);
         Ok(vec![("accuracy over all subsets", right / seen), ("cross-entropy", loss / seen)])
     }
 

@@ -18,8 +18,8 @@
 mod batch;
 mod checkpoint;
 mod error;
-pub mod events;
 pub mod evaluation;
+pub mod events;
 pub mod experiment;
 pub mod fusion;
 pub mod model_folder;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use dymo_core::{Kind, ModalitySet, Schema};
 use dymo_data::Samples;
 use dymo_models::fusion::FusionNetwork;
@@ -86,11 +86,26 @@ impl GuidedObjective {
         GuidedBatch {
             counts: (0..modalities).map(|m| sources.iter().filter(|s| **s == m).count()).collect(),
             inputs: batch.inputs.iter().map(|x| x.clone().select(0, rows.clone())).collect(),
+            has: has(batch, &order),
             labels: label_tensor(&labels, &device),
             shared_noise: noise(0, self.settings.shared),
             private_noise: (0..modalities).map(|m| noise(1 + m as u64, self.settings.private)).collect(),
         }
     }
+}
+
+/// For each modality which of the samples, in the order given, have it: `[n, 1]` each; `None` if all have all.
+fn has(batch: &Batch, order: &[usize]) -> Option<Vec<Tensor<2>>> {
+    let modalities = batch.inputs.len();
+    if batch.observed.iter().all(|observed| observed.len() == modalities) {
+        return None;
+    }
+    let device = batch.inputs[0].device();
+    let column = |m: usize| {
+        let flags: Vec<f32> = order.iter().map(|i| f32::from(u8::from(batch.observed[*i].contains(m)))).collect();
+        Tensor::from_data(TensorData::new(flags, [order.len(), 1]), &device)
+    };
+    Some((0..modalities).map(column).collect())
 }
 
 impl Objective for GuidedObjective {
@@ -105,9 +120,12 @@ impl Objective for GuidedObjective {
     }
 
     fn step(&mut self, model: &Guided, batch: &Batch, moment: Moment) -> Result<StepLoss, TrainError> {
-        let modalities = batch.inputs.len();
         let mut rng = generator(moment.seed, Purpose::Sources, moment.step as u64);
-        let sources: Vec<usize> = batch.labels.iter().map(|_| rng.random_range(0..modalities)).collect();
+        let source = |observed: &ModalitySet| {
+            let place = rng.random_range(0..observed.len().max(1));
+            observed.iter().nth(place).unwrap_or(0)
+        };
+        let sources: Vec<usize> = batch.observed.iter().map(source).collect();
         let loss = model.loss(&self.sorted(batch, &sources, moment), self.settings.label_weight);
         let parts = vec![
             ("reconstruction", loss.reconstruction.detach()),
@@ -126,19 +144,29 @@ impl Objective for GuidedObjective {
     fn validate(&mut self, model: &Guided, moment: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
         let modalities = self.schema.modalities().len();
         let indices: Vec<usize> = (0..self.held_out.samples.len().min(VALIDATION_SAMPLES)).collect();
-        let (mut one, mut all, mut seen) = (0.0, 0.0, 0.0);
+        // Right and judged: from all modalities, and from each alone.
+        let (mut all, mut one) = ((0.0, 0.0), (0.0, 0.0));
         for chunk in indices.chunks(VALIDATION_BATCH) {
             let batch = self.held_out.batch(chunk)?;
-            let right = |present: ModalitySet, inputs: &[Tensor<2>]| {
-                count_right(model.classify(model.posterior(present, inputs).mean), &batch.labels)
+            let judge = |present: ModalitySet, sum: &mut (f64, f64)| {
+                let rows = batch.rows_with(present);
+                if rows.is_empty() {
+                    return;
+                }
+                let places = label_tensor(&rows, &self.held_out.device);
+                let inputs: Vec<Tensor<2>> =
+                    present.iter().map(|m| batch.inputs[m].clone().select(0, places.clone())).collect();
+                let labels: Vec<usize> = rows.iter().map(|row| batch.labels[*row]).collect();
+                sum.0 += count_right(model.classify(model.posterior(present, &inputs).mean), &labels);
+                sum.1 += rows.len() as f64;
             };
             for m in 0..modalities {
-                one += right(ModalitySet::single(m), std::slice::from_ref(&batch.inputs[m])) / modalities as f64;
+                judge(ModalitySet::single(m), &mut one);
             }
-            all += right(ModalitySet::full(modalities), &batch.inputs);
-            seen += chunk.len() as f64;
+            judge(ModalitySet::full(modalities), &mut all);
         }
-        let mut found = vec![("class from all modalities", all / seen), ("class from one modality", one / seen)];
+        let share = |(right, judged): (f64, f64)| right / f64::max(judged, 1.0);
+        let mut found = vec![("class from all modalities", share(all)), ("class from one modality", share(one))];
         found.extend(self.held_out.coherence(&GuidedRecovery::new(model.clone(), &self.settings, moment.seed))?);
         Ok(found)
     }

@@ -19,11 +19,13 @@ pub fn metric_of(network: &FusionNetwork) -> Metric {
     }
 }
 
-/// Fits prototypes and spreads for every non-empty subset on the first `limit` samples (all without one), which must be complete.
+/// Fits prototypes and spreads for every non-empty subset on the first `limit` complete samples (all without one): what a sample
+/// lacks cannot be taken away from it, and every subset must have seen the same samples.
+///
 /// `progress(done, all)` is called after each batch; features are kept in memory, `[31, N, D]` floats for five modalities.
 ///
 /// # Errors
-/// If a sample cannot be read or there is none.
+/// If a sample cannot be read, or none is complete.
 pub fn fit(
     network: &FusionNetwork,
     samples: &dyn Samples,
@@ -34,11 +36,15 @@ pub fn fit(
     let layout = network.layout();
     let (width, classes) = (layout.feature_width(), layout.classes());
     let all = subsets(layout.modalities());
-    let count = limit.unwrap_or(usize::MAX).min(samples.len());
-    let indices: Vec<usize> = (0..count).collect();
+    let complete = (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full());
+    let indices: Vec<usize> = complete.take(limit.unwrap_or(usize::MAX)).collect();
+    let count = indices.len();
+    if count == 0 {
+        return Err(TrainError::TooFewSamples { split: "training (complete samples)".into(), found: 0, wanted: 1 });
+    }
     let mut means = StatisticsBuilder::new(metric_of(network), layout.modalities(), classes, width, all.clone())?;
     let mut features: Vec<Vec<f32>> = vec![Vec::with_capacity(count.saturating_mul(width)); all.len()];
-    for chunk in indices.chunks(BATCH) {
+    for (place, chunk) in indices.chunks(BATCH).enumerate() {
         let batch = Batch::read(samples, chunk, device)?;
         let tokens: Vec<Tensor<3>> =
             batch.inputs.iter().enumerate().map(|(m, x)| network.tokens(m, x.clone())).collect();
@@ -50,7 +56,7 @@ pub fn fit(
             }
             kept.extend_from_slice(&rows);
         }
-        progress(chunk[chunk.len() - 1] + 1, count);
+        progress(place * BATCH + chunk.len(), count);
     }
     let mut spreads = means.prototypes()?;
     for (subset, rows) in all.iter().zip(&features) {

@@ -93,13 +93,15 @@ pub struct GuidedLoss {
     pub total: Tensor<1>,
 }
 
-/// A training batch of complete samples, sorted by the modality that is each sample's source.
+/// A training batch, sorted by the modality that is each sample's source.
 #[derive(Debug, Clone)]
 pub struct GuidedBatch {
     /// Samples of each source, in order: the first `counts[0]` samples have source 0, and so on.
     pub counts: Vec<usize>,
-    /// One tensor per modality, `[B, values]`.
+    /// One tensor per modality, `[B, values]`; zeros where a sample does not have it.
     pub inputs: Vec<Tensor<2>>,
+    /// What each sample has: for each modality 1 or 0, `[B, 1]`. `None` for complete samples.
+    pub has: Option<Vec<Tensor<2>>>,
     /// Class numbers, `[B]`.
     pub labels: Tensor<1, Int>,
     /// Standard normal noise for the shared latent, `[B, shared]`.
@@ -119,8 +121,13 @@ impl Guided {
         let device = drawn[0].device();
         let zero = || Tensor::<1>::zeros([1], &device);
         let (mut label, mut divergence, mut reconstruction) = (zero(), zero(), zero());
-        for latent in &drawn {
-            label = label + cross_entropy(self.classifier.forward(latent.clone()), batch.labels.clone());
+        for (m, latent) in drawn.iter().enumerate() {
+            let losses = cross_entropies(self.classifier.forward(latent.clone()), batch.labels.clone());
+            label = label
+                + match &batch.has {
+                    None => losses.mean(),
+                    Some(has) => (losses * has[m].clone()).sum() / has[m].clone().sum().clamp_min(1.0),
+                };
         }
         let label = label / drawn.len() as f64;
         let mut start = 0;
@@ -145,6 +152,11 @@ impl Guided {
         let latent = Tensor::cat(latents, 0);
         for (m, code) in codes.into_iter().enumerate() {
             let picture = self.decoders[m].forward(Tensor::cat(vec![latent.clone(), code], 1));
+            // What a sample does not have is zero in the input: made zero in the picture too, it neither costs nor teaches.
+            let picture = match &batch.has {
+                None => picture,
+                Some(has) => picture * has[m].clone(),
+            };
             reconstruction = reconstruction + laplace_loss(picture, batch.inputs[m].clone(), LAPLACE_SCALE);
         }
         let divergence = divergence / size as f64;
@@ -195,9 +207,9 @@ impl Guided {
     }
 }
 
-/// Mean cross-entropy: `[n, C]` and class numbers `[n]` → `[1]`.
-fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    -activation::log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean()
+/// Cross-entropy of each row: `[n, C]` and class numbers `[n]` → `[n, 1]`.
+fn cross_entropies(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<2> {
+    -activation::log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1))
 }
 
 /// KL(q ‖ p) of each row, `[n]`.

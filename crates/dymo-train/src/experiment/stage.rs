@@ -1,7 +1,9 @@
 //! What is trained, one stage at a time.
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
-use dymo_data::Splits;
+use dymo_data::{Samples, Splits, Subset};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Guided, Mopoe};
 use dymo_reward::Metric;
@@ -79,6 +81,17 @@ pub enum StageError {
     Train(#[from] TrainError),
 }
 
+/// The samples that have every modality.
+fn complete(samples: &Arc<dyn Samples>) -> Result<Arc<dyn Samples>, TrainError> {
+    let full = samples.schema().full();
+    let indices: Vec<usize> = (0..samples.len()).filter(|i| samples.observed(*i) == full).collect();
+    if indices.len() == samples.len() {
+        Ok(samples.clone())
+    } else {
+        Ok(Arc::new(Subset::new(samples.clone(), indices)?))
+    }
+}
+
 impl Experiment {
     /// Trains one stage on the training split. `reader` is a fusion network that reads what a recovery model recovers after each
     /// epoch, for the learning curve alone: the weights do not depend on it.
@@ -96,7 +109,7 @@ impl Experiment {
         let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
         let schedule = self.schedule(stage).ok_or_else(absent)?;
         let samples = splits.train.as_ref();
-        let held_out = HeldOut { samples: splits.validation.clone(), reader, device: device.clone() };
+        let held_out = HeldOut { samples: splits.validation.clone(), reader: reader.clone(), device: device.clone() };
         // A closure of this function's own: the loop wants everything it borrows to live equally long.
         let tell = run.progress;
         let mut progress = |moment: &Progress<'_>| tell(moment);
@@ -105,7 +118,8 @@ impl Experiment {
         match stage {
             Stage::Fusion(metric) => {
                 let layout = self.layout(samples.schema(), metric)?;
-                let mut objective = FusionObjective::new(layout, self.fusion_loss().clone(), held_out.samples, device.clone());
+                let mut objective =
+                    FusionObjective::new(layout, self.fusion_loss().clone(), held_out.samples, device.clone());
                 Ok(TrainedStage::Fusion(metric, train(&mut objective, &schedule, samples, device, run)?))
             }
             Stage::Guided => {
@@ -115,8 +129,11 @@ impl Experiment {
             }
             Stage::Mopoe => {
                 let settings = self.mopoe().ok_or_else(absent)?.clone();
+                // Published for complete samples, and its mixture over all subsets is defined for no others.
+                let (samples, held_out) = (complete(&splits.train)?, complete(&held_out.samples)?);
+                let held_out = HeldOut { samples: held_out, reader, device: device.clone() };
                 let mut objective = MopoeObjective::new(settings, schedule.batch, held_out);
-                Ok(TrainedStage::Mopoe(train(&mut objective, &schedule, samples, device, run)?))
+                Ok(TrainedStage::Mopoe(train(&mut objective, &schedule, samples.as_ref(), device, run)?))
             }
         }
     }
