@@ -5,16 +5,12 @@
 //! pickle each; then, for each key, the number of its values in eight bytes and the values.
 
 use std::collections::HashMap;
-use std::io::{Cursor, copy, sink};
-
-use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::PickleError;
 use crate::graph::Node;
 use crate::machine::{self, Pickle};
+use crate::zip;
 
-/// The first bytes of a zip.
-pub(crate) const ZIP: &[u8] = b"PK\x03\x04";
 /// The first pickle of the old container: a number of ten bytes.
 const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 /// Where a tar archive says that it is one.
@@ -28,7 +24,7 @@ pub(crate) struct Container<'b> {
 }
 
 pub(crate) fn open(bytes: &[u8]) -> Result<Container<'_>, PickleError> {
-    if bytes.starts_with(ZIP) {
+    if bytes.starts_with(zip::LOCAL) {
         return open_zip(bytes);
     }
     if bytes.starts_with(MAGIC) {
@@ -42,7 +38,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Container<'_>, PickleError> {
 }
 
 fn open_zip(bytes: &[u8]) -> Result<Container<'_>, PickleError> {
-    let entries = zip_entries(bytes)?;
+    let entries = zip::entries(bytes)?;
     let find = |end: &str| entries.iter().find(|(name, _)| name.split_once('/').is_some_and(|(_, rest)| rest == end));
     if find("constants.pkl").is_some() {
         return Err(PickleError::TorchScript);
@@ -54,28 +50,6 @@ fn open_zip(bytes: &[u8]) -> Result<Container<'_>, PickleError> {
         Some((rest.strip_prefix("data/")?.to_string(), *data))
     });
     Ok(Container { pickle: machine::run(values)?, storages: storages.collect(), big_endian })
-}
-
-/// Names and contents of all entries, as slices of the file, after their checksums have been compared.
-fn zip_entries(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, PickleError> {
-    let refuse = |reason: String| PickleError::Zip { reason };
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| refuse(e.to_string()))?;
-    let mut entries = Vec::new();
-    for place in 0..archive.len() {
-        let mut entry = archive.by_index(place).map_err(|e| refuse(e.to_string()))?;
-        let name = entry.name().map_err(|e| refuse(e.to_string()))?.to_string();
-        if entry.compression() != CompressionMethod::Stored {
-            return Err(refuse(format!("{name} is compressed, which torch.save never does")));
-        }
-        copy(&mut entry, &mut sink()).map_err(|e| refuse(format!("{name}: {e}")))?;
-        let slice = entry.data_start().and_then(|start| {
-            let start = usize::try_from(start).ok()?;
-            bytes.get(start..start.checked_add(usize::try_from(entry.size()).ok()?)?)
-        });
-        let slice = slice.ok_or_else(|| refuse(format!("{name} reaches beyond the file")))?;
-        entries.push((name, slice));
-    }
-    Ok(entries)
 }
 
 fn open_sequence(bytes: &[u8]) -> Result<Container<'_>, PickleError> {

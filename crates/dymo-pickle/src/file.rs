@@ -7,6 +7,7 @@ use crate::error::PickleError;
 use crate::graph::{Id, Node};
 use crate::machine::Pickle;
 use crate::value::Value;
+use crate::zip;
 
 /// A file's values; tensors stay slices of its bytes.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl<'b> PickleFile<'b> {
 
     /// Whether the bytes begin like one of PyTorch's containers or like a pickle of protocol 2 and later.
     pub fn looks_like_one(bytes: &[u8]) -> bool {
-        bytes.starts_with(container::ZIP) || matches!(bytes, [0x80, 2..=5, ..])
+        bytes.starts_with(zip::LOCAL) || matches!(bytes, [0x80, 2..=5, ..])
     }
 
     /// The outermost value.

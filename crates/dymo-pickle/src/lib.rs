@@ -31,6 +31,7 @@ mod opcode;
 mod rebuild;
 mod tensor;
 mod value;
+mod zip;
 
 pub use error::{PickleError, TensorError};
 pub use file::PickleFile;
