@@ -110,6 +110,33 @@ fn holds_half_precision(bytes: &[u8]) -> Result<bool, WeightsError> {
     Ok(file.tensors().iter().any(|(_, view)| view.dtype() == Dtype::F16))
 }
 
+/// Names of a module's weights as they stand in a file, and their shapes.
+pub fn shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    let mut search = Shapes { path: Vec::new(), found: BTreeMap::new() };
+    module.visit(&mut search);
+    search.found
+}
+
+/// Collects names and shapes.
+struct Shapes {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.insert(self.path.join("."), param.val().dims().to_vec());
+    }
+}
+
 fn check_finite<M: Module>(module: &M) -> Result<(), WeightsError> {
     let mut search = Search { path: Vec::new(), found: None };
     module.visit(&mut search);

@@ -1,0 +1,149 @@
+//! Networks of the released implementation, from files that it has written or that others have made of them.
+//!
+//! [`Checkpoint`] reads a file (`torch.save` in either container, or SafeTensors) into tensors under their released names and the
+//! settings that stand beside them; [`fusion_network`] and [`mopoe`] turn tensors into networks. The released networks are
+//! `DynamicTransformer` (PolyMNIST and MNIST-SVHN-Text) and `mm_vae` (MoPoE of PolyMNIST). What the shapes and settings say is
+//! read from the file; what they do not say is asked for ([`PublishedError::Unsaid`]).
+//!
+//! Linear weights are `[output, input]` there and become `[input, output]` here; everything else keeps its shape but for leading
+//! dimensions of one.
+
+mod fusion;
+mod mopoe;
+mod names;
+mod read;
+mod take_up;
+
+use std::collections::BTreeMap;
+
+use crate::fusion::LayoutError;
+use crate::recovery::RecoveryLayoutError;
+use crate::weights::WeightsError;
+
+pub use fusion::{FusionHints, fusion_layout, fusion_network};
+pub use mopoe::mopoe;
+pub use read::{Checkpoint, CheckpointSettings, read_safetensors};
+
+/// A tensor as it stands in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// Extents.
+    pub shape: Vec<usize>,
+    /// Values, the last dimension running fastest.
+    pub values: Vec<f32>,
+}
+
+/// Tensors by their released names.
+pub type NamedTensors = BTreeMap<String, NamedTensor>;
+
+/// Why a released network could not be taken up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishedError {
+    /// A tensor that the layout is read from is not there.
+    #[error("{name} is missing: this is no released {network}")]
+    Missing {
+        /// Name of the tensor.
+        name: String,
+        /// Network that was expected.
+        network: &'static str,
+    },
+    /// A tensor has another number of dimensions or type than released ones have.
+    #[error("{name} has shape {found:?}, {wanted} was expected")]
+    Shape {
+        /// Name of the tensor.
+        name: String,
+        /// Its extents.
+        found: Vec<usize>,
+        /// In words.
+        wanted: &'static str,
+    },
+    /// The encoder of a modality is none of those that are known.
+    #[error(
+        "the encoder of modality {modality} is none that is known (its tensors are {found}): the networks of PolyMNIST and \
+         MNIST-SVHN-Text can be read"
+    )]
+    Encoder {
+        /// Its released name.
+        modality: String,
+        /// Its tensors.
+        found: String,
+    },
+    /// Something that neither shapes nor settings say.
+    #[error("the file does not say {what}: give it with {flag}")]
+    Unsaid {
+        /// In words.
+        what: &'static str,
+        /// The flag of the command, which is also the field of [`FusionHints`].
+        flag: &'static str,
+    },
+    /// Names or shapes do not fit; every one is listed, under its released name.
+    #[error("the file does not fit: {}", listed(.missing, .superfluous, .shapes))]
+    Mismatch {
+        /// Names that the network has and the file lacks.
+        missing: Vec<String>,
+        /// Names that the file has and the network lacks.
+        superfluous: Vec<String>,
+        /// Name, extents in the file, extents wanted.
+        shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
+    },
+    /// The layout cannot be built.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The recovery model cannot be built.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryLayoutError),
+    /// Numbers that cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The file cannot be read as SafeTensors.
+    #[error("not readable as SafeTensors ({reason}): fetch or make the file again")]
+    Unreadable {
+        /// What the reader said.
+        reason: String,
+    },
+    /// The file cannot be read as PyTorch's.
+    #[error(transparent)]
+    Pickle(#[from] dymo_pickle::PickleError),
+    /// A tensor of a file of PyTorch has no values.
+    #[error("{name}: {source}")]
+    Tensor {
+        /// Name of the tensor.
+        name: String,
+        /// What is wrong with it.
+        source: dymo_pickle::TensorError,
+    },
+    /// A file of PyTorch without weights in it.
+    #[error(
+        "there are no weights in the file (it holds {found}): a dictionary of named tensors, or one with a state_dict, was expected"
+    )]
+    NoWeights {
+        /// What it holds, in words.
+        found: String,
+    },
+}
+
+fn listed(missing: &[String], superfluous: &[String], shapes: &[(String, Vec<usize>, Vec<usize>)]) -> String {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("missing: {}", missing.join(", ")));
+    }
+    if !superfluous.is_empty() {
+        parts.push(format!("superfluous: {}", superfluous.join(", ")));
+    }
+    if !shapes.is_empty() {
+        let words = shapes.iter().map(|(name, found, wanted)| format!("{name} is {found:?}, not {wanted:?}"));
+        parts.push(format!("of another shape: {}", words.collect::<Vec<_>>().join(", ")));
+    }
+    parts.join("; ")
+}
+
+fn extent(tensors: &NamedTensors, name: &str, place: usize, network: &'static str) -> Result<usize, PublishedError> {
+    let missing = || PublishedError::Missing { name: name.into(), network };
+    let tensor = tensors.get(name).ok_or_else(missing)?;
+    tensor.shape.get(place).copied().ok_or_else(|| PublishedError::Shape {
+        name: name.into(),
+        found: tensor.shape.clone(),
+        wanted: "more dimensions",
+    })
+}
