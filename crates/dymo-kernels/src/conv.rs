@@ -164,7 +164,7 @@ impl Geometry {
     }
 
     /// Adds the patches of one image back to where [`Geometry::gather`] took them from.
-    pub(crate) fn scatter(&self, patches: &[f32], image: &mut [f32]) {
+    fn scatter(&self, patches: &[f32], image: &mut [f32]) {
         let (k, c) = (self.kernel, self.channels);
         let mut rows = patches.chunks_exact(k * c);
         for y in 0..self.map_height() {

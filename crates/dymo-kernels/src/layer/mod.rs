@@ -11,7 +11,6 @@ mod tile;
 #[cfg(test)]
 mod tests;
 
-use crate::activation::gelu_one;
 use crate::conv::{Geometry, with_patches};
 use tile::{Level, run_layer};
 
@@ -46,8 +45,8 @@ struct Pixel {
     runs: std::ops::Range<usize>,
 }
 
-/// Channels below which a transposed convolution multiplies first and adds the windows up afterwards: as sums over runs its
-/// few filters would fill a fraction of a vector.
+/// Channels below which a transposed convolution takes blocks of `stride × stride` image pixels as one pixel of more filters:
+/// alone, its few channels would fill a fraction of a vector.
 const FEW: usize = 8;
 
 /// A layer `[n, inputs]` → `[n, outputs]` with its weights packed for the processor at hand.
@@ -55,8 +54,8 @@ const FEW: usize = 8;
 pub struct Layer {
     inputs: usize,
     outputs: usize,
-    /// Set for a transposed convolution of few channels: the products that are made are windows `[map pixels, k, k, channels]`.
-    scattered: Option<Scattered>,
+    /// Set for a transposed convolution of few channels, whose pixels are blocks of the image.
+    blocks: Option<Blocks>,
     filters: usize,
     depth: usize,
     pixels: Vec<Pixel>,
@@ -69,12 +68,32 @@ pub struct Layer {
     level: Level,
 }
 
-/// Windows that are added up in an image.
-#[derive(Debug, Clone)]
-struct Scattered {
-    geometry: Geometry,
-    /// One a channel.
-    bias: Vec<f32>,
+/// An image in blocks of `step × step` pixels.
+#[derive(Debug, Clone, Copy)]
+struct Blocks {
+    step: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+}
+
+impl Blocks {
+    fn floats(self) -> usize {
+        let [rows, columns] = [self.height, self.width].map(|extent| extent.div_ceil(self.step) * self.step);
+        rows * columns * self.channels
+    }
+
+    /// `[block rows, block columns, step, step, channels]` → `[height, width, channels]`.
+    fn lay_out(self, blocks: &[f32], image: &mut [f32]) {
+        let (width, row) = (self.width * self.channels, self.step * self.channels);
+        let per_row = self.width.div_ceil(self.step) * self.step * row;
+        for (y, image) in image.chunks_exact_mut(width).enumerate() {
+            let band = &blocks[y / self.step * per_row..][..per_row];
+            for (target, block) in image.chunks_mut(row).zip(band.chunks_exact(self.step * row)) {
+                target.copy_from_slice(&block[y % self.step * row..][..target.len()]);
+            }
+        }
+    }
 }
 
 impl Layer {
@@ -121,7 +140,7 @@ impl Layer {
     pub fn conv_transpose2d(g: &Geometry, weight: &[f32], bias: Option<&[f32]>) -> Self {
         assert_eq!(weight.len(), g.weight_len(), "weights of a transposed convolution {g:?}");
         if g.channels < FEW {
-            return Self::scattered(g, weight, bias);
+            return Self::in_blocks(g, weight, bias);
         }
         let (mut pixels, mut runs) = (Vec::new(), Vec::new());
         for (y, x) in places(g.height, g.width) {
@@ -139,18 +158,43 @@ impl Layer {
         Self::new(Level::detect(), sizes, (pixels, runs), &turned(g, weight), bias)
     }
 
-    fn scattered(g: &Geometry, weight: &[f32], bias: Option<&[f32]>) -> Self {
-        assert!(bias.is_none_or(|b| b.len() == g.channels), "one bias a channel");
-        let patch = g.kernel * g.kernel * g.channels;
-        let packed = g.pack(weight);
-        let rows: Vec<f32> = places(g.filters, patch).map(|(f, p)| packed[p * g.filters + f]).collect();
-        let bias = bias.map_or_else(|| vec![0.0; g.channels], <[f32]>::to_vec);
-        Self {
-            inputs: g.map_height() * g.map_width() * g.filters,
-            outputs: g.height * g.width * g.channels,
-            scattered: Some(Scattered { geometry: *g, bias }),
-            ..Self::dense(g.filters, patch, &rows, None)
+    /// A transposed convolution whose pixels are blocks. All blocks see the same window of the map, at other places.
+    fn in_blocks(g: &Geometry, weight: &[f32], bias: Option<&[f32]>) -> Self {
+        let (s, filters) = (g.stride, g.stride * g.stride * g.channels);
+        // Map rows `block − before ..= block + after` reach a block's image rows.
+        let before = (g.kernel - 1).saturating_sub(g.padding) / s;
+        let after = (s - 1 + g.padding) / s;
+        let side = before + after + 1;
+        let mut rows = vec![0.0; side * side * g.filters * filters];
+        for ((oy, ox), (dy, dx)) in places(side, side).flat_map(|o| places(s, s).map(move |d| (o, d))) {
+            let element =
+                |d: usize, o: usize| (d + g.padding + s * before).checked_sub(s * o).filter(|i| *i < g.kernel);
+            let (Some(i), Some(j)) = (element(dy, oy), element(dx, ox)) else { continue };
+            for (f, c) in places(g.filters, g.channels) {
+                let row = ((oy * side + ox) * g.filters + f) * filters;
+                rows[row + (dy * s + dx) * g.channels + c] =
+                    weight[((f * g.channels + c) * g.kernel + i) * g.kernel + j];
+            }
         }
+        let (mut pixels, mut runs) = (Vec::new(), Vec::new());
+        let inside = |block: usize, extent: usize| before.saturating_sub(block)..side.min(extent + before - block);
+        for (y, x) in places(g.height.div_ceil(s), g.width.div_ceil(s)) {
+            let (first, columns) = (runs.len(), inside(x, g.map_width()));
+            for oy in inside(y, g.map_height()) {
+                if !columns.is_empty() {
+                    let input = ((y + oy - before) * g.map_width() + x + columns.start - before) * g.filters;
+                    let weight = (oy * side + columns.start) * g.filters;
+                    runs.push(Run { input, weight, len: columns.len() * g.filters });
+                }
+            }
+            pixels.push(Pixel { output: pixels.len() * filters, runs: first..runs.len() });
+        }
+        let blocks = Blocks { step: s, height: g.height, width: g.width, channels: g.channels };
+        let inputs = g.map_height() * g.map_width() * g.filters;
+        let sizes = [inputs, g.height * g.width * g.channels, filters];
+        let bias = bias.map(|bias| bias.repeat(s * s));
+        let layer = Self::new(Level::detect(), sizes, (pixels, runs), &rows, bias.as_deref());
+        Self { blocks: Some(blocks), ..layer }
     }
 
     /// `rows` are the weights `[depth, filters]`.
@@ -177,7 +221,7 @@ impl Layer {
         Self {
             inputs,
             outputs,
-            scattered: None,
+            blocks: None,
             filters,
             depth,
             pixels,
@@ -208,8 +252,7 @@ impl Layer {
 
     /// Multiplications of one sample, each with its addition.
     pub fn multiplications(&self) -> usize {
-        let products = self.pixels.iter().flat_map(|p| &self.runs[p.runs.clone()]).map(|run| run.len).sum::<usize>();
-        products * self.filters * self.scattered.as_ref().map_or(1, |_| self.inputs / self.depth)
+        self.pixels.iter().flat_map(|p| &self.runs[p.runs.clone()]).map(|run| run.len).sum::<usize>() * self.filters
     }
 
     /// `x [n, inputs]` → `out [n, outputs]`, in the calling thread. A sample's result does not depend on its neighbours.
@@ -234,33 +277,23 @@ impl Layer {
         assert!((n - 1) * x_stride + self.inputs <= x.len(), "{n} samples must lie inside their slice");
         assert!(self.outputs <= out_stride, "outputs of {} may not overlap at {out_stride}", self.outputs);
         assert!((n - 1) * out_stride + self.outputs <= out.len(), "{n} results must lie inside their slice");
-        match &self.scattered {
-            None => run_layer(self, self.finish, n, (x, x_stride), (out, out_stride)),
-            Some(scattered) => {
-                for i in 0..n {
-                    let image = &mut out[i * out_stride..][..self.outputs];
-                    self.scatter(scattered, &x[i * x_stride..][..self.inputs], image);
+        let Some(blocks) = self.blocks else {
+            return run_layer(self, self.finish, n, (x, x_stride), (out, out_stride));
+        };
+        let (size, last) = (blocks.floats(), if self.finish == Finish::Add { Finish::Linear } else { self.finish });
+        with_patches(n * size + self.outputs, |scratch| {
+            let (made, image) = scratch.split_at_mut(n * size);
+            run_layer(self, last, n, (x, x_stride), (&mut *made, size));
+            for (i, made) in made.chunks_exact(size).enumerate() {
+                let out = &mut out[i * out_stride..][..self.outputs];
+                if self.finish == Finish::Add {
+                    blocks.lay_out(made, image);
+                    out.iter_mut().zip(&*image).for_each(|(out, v)| *out += v);
+                } else {
+                    blocks.lay_out(made, out);
                 }
             }
-        }
-    }
-
-    /// One sample: all windows at once, then each is added where it lies.
-    fn scatter(&self, Scattered { geometry, bias }: &Scattered, map: &[f32], image: &mut [f32]) {
-        let pixels = self.inputs / self.depth;
-        with_patches(pixels * self.filters, |windows| {
-            run_layer(self, Finish::Linear, pixels, (map, self.depth), (windows, self.filters));
-            if self.finish != Finish::Add {
-                image.fill(0.0);
-            }
-            geometry.scatter(windows, image);
         });
-        image.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.iter_mut().zip(bias).for_each(|(v, b)| *v += b));
-        match self.finish {
-            Finish::Linear | Finish::Add => {}
-            Finish::Relu => image.iter_mut().for_each(|v| *v = v.max(0.0)),
-            Finish::Gelu => image.iter_mut().for_each(|v| *v = gelu_one::<false>(*v)),
-        }
     }
 }
 
