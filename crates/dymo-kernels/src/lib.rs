@@ -20,8 +20,10 @@ mod conv;
 mod dispatch;
 mod layer;
 mod matrix;
+mod memory;
 mod norm;
 mod pool;
+mod trunk;
 
 pub use activation::{gelu, gelu_backward, relu_backward};
 pub use block::{BlockGradients, BlockSaved, BlockShape, BlockWeights, block_backward, block_forward};
@@ -29,3 +31,4 @@ pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d
 pub use layer::{Finish, Layer};
 pub use norm::{layer_norm, layer_norm_backward};
 pub use pool::{max_pool2, max_pool2_backward};
+pub use trunk::Trunk;
