@@ -29,6 +29,6 @@ pub use activation::{gelu, gelu_backward, relu_backward};
 pub use block::{BlockGradients, BlockSaved, BlockShape, BlockWeights, block_backward, block_forward};
 pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d_weight_gradient, sum_rows};
 pub use layer::{Finish, Layer};
-pub use norm::{layer_norm, layer_norm_backward};
-pub use pool::{max_pool2, max_pool2_backward};
+pub use norm::{layer_norm, layer_norm_backward, norm_rows};
+pub use pool::{max_pool2, max_pool2_backward, max_pool2_image};
 pub use trunk::Trunk;

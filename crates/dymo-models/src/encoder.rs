@@ -97,10 +97,10 @@ impl Encoder {
 /// Convolutions, a 1×1 projection, 2×2 max-pooling.
 #[derive(Module, Debug)]
 pub struct ConvEncoder {
-    stack: ConvStack,
-    projection: Conv2d,
+    pub(crate) stack: ConvStack,
+    pub(crate) projection: Conv2d,
     #[module(skip)]
-    shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
 }
 
 impl ConvEncoder {
@@ -127,8 +127,8 @@ impl ConvEncoder {
 /// Two linear layers to one token.
 #[derive(Module, Debug)]
 pub struct Perceptron {
-    hidden: Linear,
-    output: Linear,
+    pub(crate) hidden: Linear,
+    pub(crate) output: Linear,
 }
 
 impl Perceptron {
