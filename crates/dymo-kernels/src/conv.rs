@@ -91,7 +91,7 @@ impl Geometry {
     }
 
     /// `[filters, channels, k, k]` → `[k, k, channels, filters]`, the order in which patches are gathered.
-    fn pack(&self, weight: &[f32]) -> Vec<f32> {
+    pub(crate) fn pack(&self, weight: &[f32]) -> Vec<f32> {
         let window = self.kernel * self.kernel;
         let mut packed = vec![0.0; weight.len()];
         for f in 0..self.filters {
@@ -116,8 +116,22 @@ impl Geometry {
     }
 
     /// For map row `y` and window row `i`, the image row that lies under it.
-    fn source(&self, y: usize, i: usize, extent: usize) -> Option<usize> {
+    pub(crate) fn source(&self, y: usize, i: usize, extent: usize) -> Option<usize> {
         (y * self.stride + i).checked_sub(self.padding).filter(|row| *row < extent)
+    }
+
+    /// The map row whose window has its row `i` on image row `y`, if there is one: the inverse of [`Geometry::source`].
+    pub(crate) fn target(&self, y: usize, i: usize, extent: usize) -> Option<usize> {
+        let steps = (y + self.padding).checked_sub(i)?;
+        Some(steps / self.stride).filter(|row| steps.is_multiple_of(self.stride) && *row < extent)
+    }
+
+    /// Window columns that lie inside the image for map column `x`.
+    pub(crate) fn columns(&self, x: usize) -> std::ops::Range<usize> {
+        let start = x * self.stride;
+        let first = self.padding.saturating_sub(start).min(self.kernel);
+        let last = (self.width + self.padding).saturating_sub(start).min(self.kernel).max(first);
+        first..last
     }
 
     /// Writes the patch of every map pixel of one image: `[pixels, k, k, channels]`.
@@ -140,8 +154,7 @@ impl Geometry {
     /// One window row: a contiguous copy where the window lies inside the image, zeros outside.
     fn gather_row(&self, image_row: &[f32], x: usize, row: &mut [f32]) {
         let (c, start) = (self.channels, x * self.stride);
-        let first = self.padding.saturating_sub(start).min(self.kernel);
-        let last = (self.width + self.padding).saturating_sub(start).min(self.kernel).max(first);
+        let std::ops::Range { start: first, end: last } = self.columns(x);
         row[..first * c].fill(0.0);
         if last > first {
             let from = (start + first - self.padding) * c;
@@ -157,8 +170,7 @@ impl Geometry {
         for y in 0..self.map_height() {
             for x in 0..self.map_width() {
                 let start = x * self.stride;
-                let first = self.padding.saturating_sub(start).min(k);
-                let last = (self.width + self.padding).saturating_sub(start).min(k).max(first);
+                let std::ops::Range { start: first, end: last } = self.columns(x);
                 for i in 0..k {
                     let Some(row) = rows.next() else { return };
                     if let (Some(source), true) = (self.source(y, i, self.height), last > first) {
@@ -174,7 +186,8 @@ impl Geometry {
     }
 }
 
-fn with_patches<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+/// Lends the thread's scratch for patches; contents are whatever was left there.
+pub(crate) fn with_patches<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     PATCHES.with_borrow_mut(|buffer| {
         if buffer.len() < len {
             buffer.resize(len, 0.0);

@@ -94,8 +94,8 @@ fn backward_rows(
     }
 }
 
-/// [`layer_norm`] of one piece, in the calling thread.
-pub(crate) fn norm_rows(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut [f32]) {
+/// [`layer_norm`] in the calling thread.
+pub fn norm_rows(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut [f32]) {
     dispatch!(wide, forward_rows, (x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, y: &mut [f32]))
 }
 

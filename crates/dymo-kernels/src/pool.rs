@@ -20,16 +20,26 @@ pub fn max_pool2(x: &[f32], height: usize, width: usize, channels: usize) -> Vec
     if y.is_empty() {
         return y;
     }
-    let corners = corners(width, channels);
-    y.par_chunks_mut(h * w * channels).zip(x.par_chunks(size)).for_each(|(y, x)| {
-        for (pixel, out) in y.chunks_exact_mut(channels).enumerate() {
-            let [a, b, c, d] = corners(pixel / w, pixel % w).map(|at| &x[at..at + channels]);
-            for i in 0..channels {
-                out[i] = a[i].max(b[i]).max(c[i].max(d[i]));
-            }
-        }
-    });
+    y.par_chunks_mut(h * w * channels)
+        .zip(x.par_chunks(size))
+        .for_each(|(y, x)| max_pool2_image(x, [height, width, channels], y));
     y
+}
+
+/// [`max_pool2`] of one image of this `[height, width, channels]`, in the calling thread.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn max_pool2_image(x: &[f32], [height, width, channels]: [usize; 3], y: &mut [f32]) {
+    let w = width / 2;
+    assert_eq!((x.len(), y.len()), (height * width * channels, height / 2 * w * channels), "max_pool2_image");
+    let corners = corners(width, channels);
+    for (pixel, out) in y.chunks_exact_mut(channels).enumerate() {
+        let [a, b, c, d] = corners(pixel / w, pixel % w).map(|at| &x[at..at + channels]);
+        for i in 0..channels {
+            out[i] = a[i].max(b[i]).max(c[i].max(d[i]));
+        }
+    }
 }
 
 /// Gradient of [`max_pool2`]: goes to the first of the four places that holds the maximum.

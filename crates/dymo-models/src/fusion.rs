@@ -217,15 +217,15 @@ impl FusionLayout {
 /// The network. Weights have the names of these fields.
 #[derive(Module, Debug)]
 pub struct FusionNetwork {
-    encoders: Vec<Encoder>,
-    projections: Vec<Option<Linear>>,
-    norms: Vec<LayerNorm>,
+    pub(crate) encoders: Vec<Encoder>,
+    pub(crate) projections: Vec<Option<Linear>>,
+    pub(crate) norms: Vec<LayerNorm>,
     modality_embedding: Embedding,
-    class_token: Param<Tensor<2>>,
-    positions: Param<Tensor<2>>,
-    blocks: Vec<Block>,
-    classifier: Linear,
-    projection: Linear,
+    pub(crate) class_token: Param<Tensor<2>>,
+    pub(crate) positions: Param<Tensor<2>>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) classifier: Linear,
+    pub(crate) projection: Linear,
     #[module(skip)]
     layout: FusionLayout,
 }
@@ -287,11 +287,11 @@ impl FusionNetwork {
         Fused { logits: self.classifier.forward(token), feature }
     }
 
-    fn first_token(&self, modality: usize) -> usize {
+    pub(crate) fn first_token(&self, modality: usize) -> usize {
         (0..modality).map(|m| self.layout.tokens(m)).sum()
     }
 
-    fn embedding_row(&self, modality: usize) -> Tensor<2> {
+    pub(crate) fn embedding_row(&self, modality: usize) -> Tensor<2> {
         let row = match self.layout.embedding_rows {
             EmbeddingRows::OnePerModality => modality,
             EmbeddingRows::Published => modality.min(1),

@@ -35,7 +35,7 @@ const POINT: Window = Window { kernel: 1, stride: 1, padding: 0 };
 /// `[B, H, W, C]` → `[B, H', W', widths.last()]`: convolutions that halve the map, ReLU after each (details, section 1, PolyMNIST).
 #[derive(Module, Debug)]
 pub struct ConvStack {
-    layers: Vec<Conv2d>,
+    pub(crate) layers: Vec<Conv2d>,
 }
 
 impl ConvStack {
@@ -81,10 +81,10 @@ pub(crate) fn convolve_pointwise(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
 /// The mirror of [`ConvStack`]: `[B, H', W', widths[0]]` → `[B, H, W, C]`, ReLU between, none at the end.
 #[derive(Module, Debug)]
 pub struct DeconvStack {
-    layers: Vec<ConvTranspose2d>,
+    pub(crate) layers: Vec<ConvTranspose2d>,
     /// Extents of the picture behind each layer, `[height, width]`.
     #[module(skip)]
-    sizes: Vec<[usize; 2]>,
+    pub(crate) sizes: Vec<[usize; 2]>,
 }
 
 impl DeconvStack {

@@ -38,6 +38,7 @@ pub mod fusion;
 pub mod recovery;
 
 pub mod engine;
+mod ready;
 
 pub mod published;
 pub mod weights;

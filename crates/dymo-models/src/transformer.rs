@@ -38,6 +38,11 @@ impl Block {
         }
     }
 
+    /// Attention heads.
+    pub(crate) fn heads(&self) -> usize {
+        self.heads
+    }
+
     /// All tokens: `[B, N, d]` → `[B, N, d]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let tokens = x.dims()[1];
@@ -56,7 +61,8 @@ impl Block {
         self.read_by_operators(x, queries)
     }
 
-    fn parameters(&self) -> BlockParameters {
+    /// Its weights, absent biases as zeros.
+    pub(crate) fn parameters(&self) -> BlockParameters {
         let norm = |n: &LayerNorm| {
             let gamma = n.gamma.val();
             let beta = n.beta.as_ref().map_or_else(|| gamma.zeros_like(), |b| b.val());

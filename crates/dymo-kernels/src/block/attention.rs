@@ -28,7 +28,7 @@ fn softmax_body<const FUSED: bool>(rows: &mut [f32], stride: usize, tokens: usiz
     }
 }
 
-fn softmax(rows: &mut [f32], stride: usize, tokens: usize, scale: f32) {
+pub(crate) fn softmax(rows: &mut [f32], stride: usize, tokens: usize, scale: f32) {
     dispatch!(wide, softmax_body::<true>, softmax_body::<false>, (rows: &mut [f32], stride: usize, tokens: usize, scale: f32))
 }
 
@@ -57,12 +57,33 @@ fn softmax_backward(p: &[f32], dp: &mut [f32], stride: usize, scale: f32) {
     dispatch!(wide, softmax_backward_body, (p: &[f32], dp: &mut [f32], stride: usize, scale: f32))
 }
 
-/// One sample: `q [queries, d]`, `kv [tokens, 2d]` → `probabilities [heads, queries, padded]`, `mixed [queries, d]`.
+/// What one sample's tokens ask, offer and hold: each a row of all heads per token.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub q: Rows<'a>,
+    pub k: Rows<'a>,
+    pub v: Rows<'a>,
+}
+
+impl<'a> Asked<'a> {
+    /// Of `q [queries, d]` and `kv [tokens, 2d]`.
+    pub fn apart(q: &'a [f32], kv: &'a [f32], d: usize) -> Self {
+        let (k, v) = (Rows { data: kv, stride: 2 * d }, Rows { data: &kv[d..], stride: 2 * d });
+        Self { q: Rows { data: q, stride: d }, k, v }
+    }
+
+    /// Of `qkv [tokens, 3d]`.
+    pub fn joint(qkv: &'a [f32], d: usize) -> Self {
+        let rows = |part: usize| Rows { data: &qkv[part * d..], stride: 3 * d };
+        Self { q: rows(0), k: rows(1), v: rows(2) }
+    }
+}
+
+/// One sample → `probabilities [heads, queries, padded]`, `mixed [queries, d]`.
 /// `turned` is scratch `[head, padded]` whose columns from `tokens` on hold zeros.
-pub(super) fn attend(
+pub(crate) fn attend(
     shape: &BlockShape,
-    q: &[f32],
-    kv: &[f32],
+    asked: Asked<'_>,
     probabilities: &mut [f32],
     mixed: &mut [f32],
     turned: &mut [f32],
@@ -70,12 +91,13 @@ pub(super) fn attend(
     let (d, head, padded, BlockShape { tokens, queries, .. }) = (shape.width, shape.head(), shape.padded(), *shape);
     for (h, p) in probabilities.chunks_exact_mut(queries * padded).enumerate() {
         let at = h * head;
-        transpose(&kv[at..], 2 * d, (tokens, head), turned, padded);
-        let q = Left { data: &q[at..], row: d, step: 1 };
+        let Asked { q, k, v } = asked;
+        transpose(&k.data[at..], k.stride, (tokens, head), turned, padded);
+        let q = Left { data: &q.data[at..], row: q.stride, step: 1 };
         let size = Size { rows: queries, columns: padded, depth: head };
         small_product(p, padded, q, Rows { data: turned, stride: padded }, size);
         softmax(p, padded, tokens, shape.scale());
-        let v = Rows { data: &kv[d + at..], stride: 2 * d };
+        let v = Rows { data: &v.data[at..], stride: v.stride };
         let size = Size { rows: queries, columns: head, depth: tokens };
         small_product(&mut mixed[at..], d, Left { data: p, row: padded, step: 1 }, v, size);
     }

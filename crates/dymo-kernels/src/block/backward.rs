@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::attention::{Attended, attend_backward};
-use super::memory::{Recycled, cut, with_scratch};
 use super::rows::{add_columns, gelu_again};
 use super::{BlockGradients, BlockSaved, BlockShape, BlockWeights, Chunk, SavedParts, add_queries, take_queries};
 use crate::matrix::{View, product, product_into};
+use crate::memory::{Recycled, cut, with_scratch};
 use crate::norm::{norm_rows, norm_rows_backward};
 
 /// Weight gradients are summed in at most this many pieces, whatever the number of threads, so that bits do not depend on it.

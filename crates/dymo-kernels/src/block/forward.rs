@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::attention::attend;
-use super::memory::{cut, with_scratch};
+use super::attention::{Asked, attend};
 use super::rows::{bias_gelu, with_bias};
 use super::{BlockSaved, BlockShape, BlockWeights, Chunk, take_queries};
 use crate::matrix::{View, product};
+use crate::memory::{cut, with_scratch};
 use crate::norm::norm_rows;
 
 /// `x [batch, tokens, width]` → `out [batch, queries, width]`; `saved` is filled for [`block_backward`](super::block_backward),
@@ -90,7 +90,7 @@ fn forward(
     let heads = probabilities.chunks_exact_mut(shape.heads * shape.queries * shape.padded());
     let tokens = q.chunks_exact(shape.queries * d).zip(kv.chunks_exact(shape.tokens * 2 * d));
     for (((q, kv), p), mixed) in tokens.zip(heads).zip(mixed.chunks_exact_mut(shape.queries * d)) {
-        attend(shape, q, kv, p, mixed, turned);
+        attend(shape, Asked::apart(q, kv, d), p, mixed, turned);
     }
 
     if shape.all() {

@@ -5,19 +5,18 @@
 //! x ── norm1 ── qkv ── attention ── proj ──(+ x)── x1 ── norm2 ── fc1 ── gelu ── fc2 ──(+ x1)── out
 //! ```
 
-mod attention;
+pub(crate) mod attention;
 mod backward;
 mod forward;
-mod memory;
 mod rows;
-mod small;
+pub(crate) mod small;
 #[cfg(test)]
 mod tests;
 
 pub use backward::block_backward;
 pub use forward::block_forward;
 
-use memory::{Recycled, cut_shared};
+use crate::memory::{Recycled, cut_shared};
 
 /// Rows of all products of one chunk, about: enough to make up for the packing of the weights, few enough for the second-level
 /// cache. Where few tokens are read out most products have few rows, so such a chunk takes [`CHUNK_MORE`] times as many samples.
@@ -59,17 +58,17 @@ impl BlockShape {
         assert!(whole && (1..=self.tokens).contains(&self.queries), "not the shape of a block: {self:?}");
     }
 
-    fn head(&self) -> usize {
+    pub(crate) fn head(&self) -> usize {
         self.width / self.heads
     }
 
     /// 1/√head: what scores are multiplied by.
-    fn scale(&self) -> f32 {
+    pub(crate) fn scale(&self) -> f32 {
         1.0 / (self.head() as f32).sqrt()
     }
 
     /// Tokens, filled up to whole vectors: the stride of a row of probabilities.
-    fn padded(&self) -> usize {
+    pub(crate) fn padded(&self) -> usize {
         self.tokens.next_multiple_of(8)
     }
 
@@ -101,7 +100,7 @@ impl BlockShape {
     }
 
     /// Lengths of the weights in the order of the fields of [`BlockWeights`].
-    fn weight_parts(&self) -> [usize; 11] {
+    pub(crate) fn weight_parts(&self) -> [usize; 11] {
         let (d, hidden) = (self.width, self.hidden);
         [d, d, 3 * d * d, d * d, d, d, d, d * hidden, hidden, hidden * d, d]
     }
@@ -135,7 +134,7 @@ pub struct BlockWeights<'a> {
 }
 
 impl BlockWeights<'_> {
-    fn check(&self, shape: &BlockShape) {
+    pub(crate) fn check(&self, shape: &BlockShape) {
         let Self { norm1, qkv, proj, norm2, fc1, fc2, .. } = self;
         let all = [norm1.0, norm1.1, qkv, proj.0, proj.1, norm2.0, norm2.1, fc1.0, fc1.1, fc2.0, fc2.1];
         assert_eq!(all.map(<[f32]>::len), shape.weight_parts(), "weights of a block {shape:?}");

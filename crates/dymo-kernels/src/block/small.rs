@@ -4,7 +4,7 @@ use crate::dispatch::{dispatch, multiply_add};
 
 /// Where the left operand of a small product stands: element (r, k) at `r * row + k * step`.
 #[derive(Clone, Copy)]
-pub(super) struct Left<'a> {
+pub(crate) struct Left<'a> {
     pub data: &'a [f32],
     pub row: usize,
     pub step: usize,
@@ -12,14 +12,14 @@ pub(super) struct Left<'a> {
 
 /// Rows of a slice, `stride` apart.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     pub data: &'a [f32],
     pub stride: usize,
 }
 
 /// Sizes of a small product: `out [rows, columns] = a [rows, depth] · b [depth, columns]`.
 #[derive(Clone, Copy)]
-pub(super) struct Size {
+pub(crate) struct Size {
     pub rows: usize,
     pub columns: usize,
     pub depth: usize,
@@ -110,7 +110,7 @@ fn small_body<const FUSED: bool>(out: &mut [f32], stride: usize, a: Left<'_>, b:
 }
 
 /// `out = a · b`; rows of `out` stand `out_stride` apart.
-pub(super) fn small_product(out: &mut [f32], out_stride: usize, a: Left<'_>, b: Rows<'_>, size: Size) {
+pub(crate) fn small_product(out: &mut [f32], out_stride: usize, a: Left<'_>, b: Rows<'_>, size: Size) {
     dispatch!(
         wide,
         small_body::<true>,

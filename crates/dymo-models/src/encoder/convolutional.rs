@@ -11,10 +11,10 @@ use crate::ops;
 /// Convolutions, a 1×1 projection, 2×2 max-pooling.
 #[derive(Module, Debug)]
 pub struct ConvEncoder {
-    stack: ConvStack,
-    projection: Conv2d,
+    pub(crate) stack: ConvStack,
+    pub(crate) projection: Conv2d,
     #[module(skip)]
-    shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
 }
 
 impl ConvEncoder {

@@ -8,8 +8,8 @@ use dymo_core::Kind;
 /// Two linear layers to one token.
 #[derive(Module, Debug)]
 pub struct Perceptron {
-    hidden: Linear,
-    output: Linear,
+    pub(crate) hidden: Linear,
+    pub(crate) output: Linear,
 }
 
 impl Perceptron {

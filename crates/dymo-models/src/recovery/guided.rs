@@ -5,15 +5,20 @@
 //! private latent, the others with a draw from a learned private prior. A linear classifier on the shared latent carries the
 //! label into it, so that what is recovered shows the right class after minutes, where MoPoE takes hundreds of epochs.
 
+use std::sync::OnceLock;
+
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, activation};
 use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
-use super::noise::standard_normal;
+use super::mixed::{MixedBatch, MixedRecovery, Products, decode_wanted};
+use super::noise::{normal_values, standard_normal};
 use super::picture::{Gaussian, PictureDecoder, PictureEncoder, laplace_loss};
 use super::{Draw, Observed, Recovery, RecoveryError, RecoveryLayoutError, check_inputs, check_pictures};
+use crate::ops;
+use crate::ready::{ReadyDecoder, ReadyEncoder, numbers};
 
 const LAPLACE_SCALE: f64 = 0.75;
 
@@ -226,12 +231,64 @@ pub struct GuidedRecovery {
     model: Guided,
     draw: Draw,
     seed: u64,
+    ready: OnceLock<Option<ReadyGuided>>,
+}
+
+/// The model in plain memory.
+#[derive(Debug)]
+struct ReadyGuided {
+    encoders: Vec<ReadyEncoder>,
+    decoders: Vec<ReadyDecoder>,
+    /// `[M, private]` each.
+    prior_mean: Vec<f32>,
+    prior_log_variance: Vec<f32>,
+    draw: Option<u64>,
+}
+
+impl ReadyGuided {
+    fn new(model: &Guided, draw: Option<u64>) -> Option<Self> {
+        if !ops::is_cpu(&model.prior_mean.val().device()) {
+            return None;
+        }
+        Some(Self {
+            encoders: model.shared_encoders.iter().map(ReadyEncoder::new).collect::<Option<_>>()?,
+            decoders: model.decoders.iter().map(ReadyDecoder::new).collect::<Option<_>>()?,
+            prior_mean: numbers(model.prior_mean.val())?,
+            prior_log_variance: numbers(model.prior_log_variance.val())?,
+            draw,
+        })
+    }
+}
+
+impl MixedRecovery for ReadyGuided {
+    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Vec<f32>> {
+        let shared = Products::of(&self.encoders, batch, 0.0).latents(self.draw, batch.ids);
+        let (width, private) = (self.encoders[0].latent(), self.prior_mean.len() / self.encoders.len());
+        let noise: Vec<Vec<f32>> = match self.draw {
+            None => Vec::new(),
+            Some(seed) => (0..self.encoders.len())
+                .map(|m| normal_values(seed.wrapping_add(1 + m as u64), batch.ids, private))
+                .collect(),
+        };
+        decode_wanted(&self.decoders, batch.wanted, |m, place, codes| {
+            let prior = m * private..(m + 1) * private;
+            codes.extend_from_slice(&shared[place * width..(place + 1) * width]);
+            match noise.get(m) {
+                None => codes.extend_from_slice(&self.prior_mean[prior]),
+                Some(noise) => {
+                    let spread = self.prior_log_variance[prior.clone()].iter().map(|log| (log * 0.5).exp());
+                    let drawn = self.prior_mean[prior].iter().zip(spread).zip(&noise[place * private..]);
+                    codes.extend(drawn.map(|((mean, spread), noise)| mean + noise * spread));
+                }
+            }
+        })
+    }
 }
 
 impl GuidedRecovery {
     /// `seed` settles the draws.
     pub fn new(model: Guided, settings: &GuidedSettings, seed: u64) -> Self {
-        Self { model, draw: settings.draw, seed }
+        Self { model, draw: settings.draw, seed, ready: OnceLock::new() }
     }
 }
 
@@ -267,6 +324,12 @@ impl Recovery for GuidedRecovery {
                 self.model.decoders[m].forward(Tensor::cat(vec![shared.clone(), private], 1))
             })
             .collect())
+    }
+
+    fn mixed(&self) -> Option<&dyn MixedRecovery> {
+        let draw = (self.draw == Draw::Sample).then_some(self.seed);
+        let ready = self.ready.get_or_init(|| ReadyGuided::new(&self.model, draw));
+        ready.as_ref().map(|ready| ready as &dyn MixedRecovery)
     }
 
     fn class_probabilities(&self, observed: &Observed) -> Option<Tensor<2>> {

@@ -1,6 +1,7 @@
 //! Recovery models: they fill in what is missing from what is observed, and from nothing else.
 
 mod guided;
+mod mixed;
 mod mopoe;
 mod noise;
 mod picture;
@@ -11,6 +12,7 @@ use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
 pub use guided::{Guided, GuidedBatch, GuidedLoss, GuidedRecovery, GuidedSettings};
+pub use mixed::{MixedBatch, MixedRecovery};
 pub use mopoe::{Mopoe, MopoeLoss, MopoeRecovery, MopoeSettings};
 pub use noise::standard_normal;
 pub use picture::{Gaussian, PictureDecoder, PictureEncoder};
@@ -85,6 +87,11 @@ pub trait Recovery: Send + Sync {
     /// # Errors
     /// See [`RecoveryError`].
     fn recover(&self, observed: &Observed, wanted: ModalitySet) -> Result<Vec<Tensor<2>>, RecoveryError>;
+
+    /// The model's form for samples of any patterns at once, where it has one: on the CPU.
+    fn mixed(&self) -> Option<&dyn MixedRecovery> {
+        None
+    }
 
     /// The model's own class probabilities from what is observed, `[n, C]`, where it has any.
     fn class_probabilities(&self, _observed: &Observed) -> Option<Tensor<2>> {

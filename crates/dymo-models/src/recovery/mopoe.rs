@@ -1,13 +1,18 @@
 //! MoPoE: a product of experts inside a subset, a mixture over all subsets (method, section 6; details, section 5).
 
+use std::sync::OnceLock;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet, subsets};
 use serde::{Deserialize, Serialize};
 
+use super::mixed::{MixedBatch, MixedRecovery, Products, decode_wanted};
 use super::noise::standard_normal;
 use super::picture::{Gaussian, PictureDecoder, PictureEncoder, laplace_loss};
 use super::{Draw, Observed, Recovery, RecoveryError, RecoveryLayoutError, check_inputs, check_pictures};
+use crate::ops;
+use crate::ready::{ReadyDecoder, ReadyEncoder};
 
 /// Scale of the Laplace likelihood of pictures.
 const LAPLACE_SCALE: f64 = 0.75;
@@ -157,12 +162,48 @@ pub struct MopoeRecovery {
     draw: Draw,
     seed: u64,
     latent: usize,
+    ready: OnceLock<Option<ReadyMopoe>>,
+}
+
+/// The model in plain memory.
+#[derive(Debug)]
+struct ReadyMopoe {
+    encoders: Vec<ReadyEncoder>,
+    decoders: Vec<ReadyDecoder>,
+    draw: Option<u64>,
+}
+
+impl ReadyMopoe {
+    fn new(model: &Mopoe, draw: Option<u64>) -> Option<Self> {
+        let device = model.encoders.first()?.mean.weight.val().device();
+        if !ops::is_cpu(&device) {
+            return None;
+        }
+        let encoders = model.encoders.iter().map(ReadyEncoder::new).collect::<Option<_>>()?;
+        let decoders = model.decoders.iter().map(ReadyDecoder::new).collect::<Option<_>>()?;
+        Some(Self { encoders, decoders, draw })
+    }
+}
+
+impl MixedRecovery for ReadyMopoe {
+    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Vec<f32>> {
+        let mut products = Products::of(&self.encoders, batch, VARIANCE_FLOOR as f32);
+        for (place, present) in batch.present.iter().enumerate() {
+            if present.len() == self.encoders.len() {
+                products.add_prior(place, (1.0 / (1.0 + VARIANCE_FLOOR)) as f32);
+            }
+        }
+        let (latents, width) = (products.latents(self.draw, batch.ids), self.encoders[0].latent());
+        decode_wanted(&self.decoders, batch.wanted, |_, place, codes| {
+            codes.extend_from_slice(&latents[place * width..(place + 1) * width]);
+        })
+    }
 }
 
 impl MopoeRecovery {
     /// `seed` settles the draws.
     pub fn new(model: Mopoe, settings: &MopoeSettings, seed: u64) -> Self {
-        Self { model, draw: settings.draw, seed, latent: settings.latent }
+        Self { model, draw: settings.draw, seed, latent: settings.latent, ready: OnceLock::new() }
     }
 }
 
@@ -182,5 +223,11 @@ impl Recovery for MopoeRecovery {
             }
         };
         Ok(wanted.iter().map(|m| self.model.decode(m, latent.clone())).collect())
+    }
+
+    fn mixed(&self) -> Option<&dyn MixedRecovery> {
+        let draw = (self.draw == Draw::Sample).then_some(self.seed);
+        let ready = self.ready.get_or_init(|| ReadyMopoe::new(&self.model, draw));
+        ready.as_ref().map(|ready| ready as &dyn MixedRecovery)
     }
 }

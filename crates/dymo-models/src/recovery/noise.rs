@@ -4,16 +4,22 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 
 /// `[ids.len(), width]` standard normal numbers; row i depends on `seed` and `ids[i]` only.
 pub fn standard_normal(seed: u64, ids: &[u64], width: usize, device: &Device) -> Tensor<2> {
-    let mut values = Vec::with_capacity(ids.len() * width);
-    for id in ids {
+    Tensor::from_data(TensorData::new(normal_values(seed, ids, width), [ids.len(), width]), device)
+}
+
+/// [`standard_normal`] as plain numbers, row after row.
+pub(crate) fn normal_values(seed: u64, ids: &[u64], width: usize) -> Vec<f32> {
+    let mut values = vec![0.0; ids.len() * width];
+    values.par_chunks_mut(width.max(1)).zip(ids).for_each(|(row, id)| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(*id);
-        values.extend((0..width).map(|_| normal(&mut rng)));
-    }
-    Tensor::from_data(TensorData::new(values, [ids.len(), width]), device)
+        row.fill_with(|| normal(&mut rng));
+    });
+    values
 }
 
 fn normal(rng: &mut impl Rng) -> f32 {

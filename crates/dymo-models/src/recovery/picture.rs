@@ -10,12 +10,12 @@ use crate::layers::{ConvStack, DeconvStack};
 /// A picture to the mean and log variance of a latent.
 #[derive(Module, Debug)]
 pub struct PictureEncoder {
-    stack: ConvStack,
-    hidden: Linear,
-    mean: Linear,
-    log_variance: Linear,
+    pub(crate) stack: ConvStack,
+    pub(crate) hidden: Linear,
+    pub(crate) mean: Linear,
+    pub(crate) log_variance: Linear,
     #[module(skip)]
-    shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
 }
 
 /// Mean and log variance of a latent, each `[B, Z]`.
@@ -70,11 +70,11 @@ impl PictureEncoder {
 /// A latent to a picture, unbounded values.
 #[derive(Module, Debug)]
 pub struct PictureDecoder {
-    hidden: Linear,
-    stack: DeconvStack,
+    pub(crate) hidden: Linear,
+    pub(crate) stack: DeconvStack,
     /// `[channels, height, width]` of the map in front of the transposed convolutions.
     #[module(skip)]
-    map: [usize; 3],
+    pub(crate) map: [usize; 3],
 }
 
 impl PictureDecoder {

@@ -11,7 +11,7 @@ static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
 /// A buffer whose memory goes to the next taker when dropped. Its contents are whatever the last owner left.
 #[derive(Debug, Default)]
-pub(super) struct Recycled {
+pub(crate) struct Recycled {
     buffer: Vec<f32>,
     len: usize,
 }
@@ -58,7 +58,7 @@ thread_local! {
 
 /// Lends the thread's scratch, cut into parts of the given lengths, to `work`, which must not enter the thread pool. Contents are
 /// whatever was left there.
-pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
+pub(crate) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl FnOnce([&mut [f32]; N]) -> R) -> R {
     SCRATCH.with_borrow_mut(|buffer| {
         let len = lengths.iter().sum();
         if buffer.len() < len {
@@ -69,7 +69,7 @@ pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], work: impl Fn
 }
 
 /// The leading parts of a slice, of the given lengths.
-pub(super) fn cut<const N: usize>(mut rest: &mut [f32], lengths: [usize; N]) -> [&mut [f32]; N] {
+pub(crate) fn cut<const N: usize>(mut rest: &mut [f32], lengths: [usize; N]) -> [&mut [f32]; N] {
     lengths.map(|len| {
         let (part, tail) = std::mem::take(&mut rest).split_at_mut(len);
         rest = tail;
@@ -78,7 +78,7 @@ pub(super) fn cut<const N: usize>(mut rest: &mut [f32], lengths: [usize; N]) -> 
 }
 
 /// [`cut`] of a shared slice.
-pub(super) fn cut_shared<const N: usize>(mut rest: &[f32], lengths: [usize; N]) -> [&[f32]; N] {
+pub(crate) fn cut_shared<const N: usize>(mut rest: &[f32], lengths: [usize; N]) -> [&[f32]; N] {
     lengths.map(|len| {
         let (part, tail) = rest.split_at(len);
         rest = tail;

@@ -1,16 +1,27 @@
 //! The inference engine: answers queries "what does the network say of this sample under this subset?".
 //!
 //! Each modality of a sample is encoded once, whatever the number of subsets it is asked for in. A missing modality is recovered
-//! when a query first asks for it, from the observed subset alone. Queries are grouped by subset, so that absent tokens are never
-//! computed, and an answer once given is kept.
+//! when a query first asks for it, from the observed subset alone. Absent tokens are never computed, and an answer once given is
+//! kept.
+//!
+//! Two routes give the same answers: on the CPU the kernels of `dymo-kernels`, which take queries of all subsets together; on other
+//! devices Burn's operators, which take the queries of one subset at a time.
+
+mod kernels;
+mod operators;
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use dymo_core::ModalitySet;
 
 use crate::fusion::FusionNetwork;
+use crate::ops;
+use crate::ready::ReadyNetwork;
 use crate::recovery::{Observed, Recovery, RecoveryError};
+
+use kernels::Kernels;
+use operators::Operators;
 
 /// Samples that pass through the network at once: bounds memory, and keeps a group's tokens in cache.
 const CHUNK: usize = 256;
@@ -68,11 +79,10 @@ pub struct Answer {
     pub feature: Vec<f32>,
 }
 
-/// Tokens of one modality for the samples that have been asked about: `[rows, T, d]`.
-struct Pool {
-    tokens: Option<Tensor<3>>,
-    row_of: Vec<Option<usize>>,
-    rows: usize,
+/// Who computes: the kernels where tensors live in plain memory, Burn's operators elsewhere. Both keep tokens.
+enum Route {
+    Operators(Operators),
+    Kernels(Kernels),
 }
 
 /// A set of samples under one network and one recovery model.
@@ -82,8 +92,7 @@ pub struct Session<'a> {
     inputs: &'a dyn Inputs,
     present: &'a [ModalitySet],
     ids: &'a [u64],
-    device: Device,
-    pools: Vec<Pool>,
+    route: Route,
     answers: HashMap<(usize, ModalitySet), Answer>,
     recovered: usize,
     fused: usize,
@@ -99,9 +108,19 @@ impl<'a> Session<'a> {
         ids: &'a [u64],
         device: Device,
     ) -> Self {
-        let pool = || Pool { tokens: None, row_of: vec![None; present.len()], rows: 0 };
-        let pools = (0..network.layout().modalities()).map(|_| pool()).collect();
-        Self { network, recovery, inputs, present, ids, device, pools, answers: HashMap::new(), recovered: 0, fused: 0 }
+        let ready = if ops::is_cpu(&device) { ReadyNetwork::new(network) } else { None };
+        let route = match ready {
+            Some(ready) => Route::Kernels(Kernels::new(ready, network.layout().modalities(), present.len())),
+            None => Route::Operators(Operators::new(device, network.layout().modalities(), present.len())),
+        };
+        Self { network, recovery, inputs, present, ids, route, answers: HashMap::new(), recovered: 0, fused: 0 }
+    }
+
+    /// The same through Burn's operators, whatever the device: the yardstick of the kernels. Call it before the first question.
+    #[must_use]
+    pub fn by_operators(mut self, device: Device) -> Self {
+        self.route = Route::Operators(Operators::new(device, self.network.layout().modalities(), self.present.len()));
+        self
     }
 
     /// Answers in the order of the queries.
@@ -120,12 +139,15 @@ impl<'a> Session<'a> {
             samples.sort_unstable();
             samples.dedup();
         }
-        self.make_tokens(&open)?;
-        for (subset, samples) in &open {
-            for chunk in samples.chunks(CHUNK) {
-                self.fuse(*subset, chunk)?;
-            }
-        }
+        let wanted = self.wanted(&open);
+        let task = self.task();
+        let made = match &mut self.route {
+            Route::Operators(route) => route.answer(&task, &wanted, &open)?,
+            Route::Kernels(route) => route.answer(&task, &wanted, &open)?,
+        };
+        self.recovered += made.recovered;
+        self.fused += made.answers.len();
+        self.answers.extend(made.answers);
         Ok(queries.iter().filter_map(|query| self.answers.get(query).cloned()).collect())
     }
 
@@ -145,9 +167,10 @@ impl<'a> Session<'a> {
     /// If an input cannot be read.
     pub fn second_opinion(&self) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
         let mut opinions = vec![Vec::new(); self.present.len()];
-        for (present, samples) in self.by_pattern(0..self.present.len()) {
+        let task = self.task();
+        for (present, samples) in task.by_pattern(0..self.present.len()) {
             for chunk in samples.chunks(CHUNK) {
-                let observed = self.observed(present, chunk)?;
+                let observed = task.observed(present, chunk)?;
                 let Some(probabilities) = self.recovery.class_probabilities(&observed) else { return Ok(None) };
                 let width = probabilities.dims()[1];
                 for (sample, row) in chunk.iter().zip(values(probabilities)?.chunks_exact(width)) {
@@ -164,16 +187,60 @@ impl<'a> Session<'a> {
     /// If an input cannot be read or the recovery fails.
     pub fn show(&self, sample: usize, wanted: ModalitySet) -> Result<Vec<Vec<f32>>, EngineError> {
         self.check(sample, wanted)?;
-        let observed = self.observed(self.present[sample], &[sample])?;
+        let observed = self.task().observed(self.present[sample], &[sample])?;
         self.recovery.recover(&observed, wanted)?.into_iter().map(values).collect()
     }
 
     fn check(&self, sample: usize, subset: ModalitySet) -> Result<(), EngineError> {
-        let (samples, modalities) = (self.present.len(), self.pools.len());
+        let (samples, modalities) = (self.present.len(), self.network.layout().modalities());
         let fits = sample < samples && !subset.is_empty() && subset.is_subset_of(ModalitySet::full(modalities));
         if fits { Ok(()) } else { Err(EngineError::Query { sample, subset, samples, modalities }) }
     }
 
+    /// Modalities of each sample that the open queries need.
+    fn wanted(&self, open: &BTreeMap<ModalitySet, Vec<usize>>) -> Vec<ModalitySet> {
+        let mut wanted = vec![ModalitySet::EMPTY; self.present.len()];
+        for (subset, samples) in open {
+            for sample in samples {
+                wanted[*sample] = wanted[*sample].union(*subset);
+            }
+        }
+        wanted
+    }
+
+    fn task(&self) -> Task<'a> {
+        Task {
+            network: self.network,
+            recovery: self.recovery,
+            inputs: self.inputs,
+            present: self.present,
+            ids: self.ids,
+        }
+    }
+}
+
+/// What a route is asked with.
+struct Task<'a> {
+    network: &'a FusionNetwork,
+    recovery: &'a dyn Recovery,
+    inputs: &'a dyn Inputs,
+    present: &'a [ModalitySet],
+    ids: &'a [u64],
+}
+
+/// What a route has made.
+#[derive(Default)]
+struct Made {
+    answers: Vec<((usize, ModalitySet), Answer)>,
+    recovered: usize,
+}
+
+impl Task<'_> {
+    fn read(&self, modality: usize, samples: &[usize]) -> Result<Tensor<2>, EngineError> {
+        self.inputs.read(modality, samples).map_err(|reason| EngineError::Input { reason })
+    }
+
+    /// Samples by what is observed of them.
     fn by_pattern(&self, samples: impl Iterator<Item = usize>) -> BTreeMap<ModalitySet, Vec<usize>> {
         let mut groups: BTreeMap<ModalitySet, Vec<usize>> = BTreeMap::new();
         for sample in samples {
@@ -182,46 +249,8 @@ impl<'a> Session<'a> {
         groups
     }
 
-    fn observed(&self, present: ModalitySet, samples: &[usize]) -> Result<Observed, EngineError> {
-        let inputs = present
-            .iter()
-            .map(|m| self.inputs.read(m, samples).map_err(|reason| EngineError::Input { reason }))
-            .collect::<Result<_, _>>()?;
-        Ok(Observed { present, inputs, ids: samples.iter().map(|s| self.ids[*s]).collect() })
-    }
-
-    /// Makes every token that the open queries need and that does not exist yet.
-    fn make_tokens(&mut self, open: &BTreeMap<ModalitySet, Vec<usize>>) -> Result<(), EngineError> {
-        let mut wanted = vec![ModalitySet::EMPTY; self.present.len()];
-        for (subset, samples) in open {
-            for sample in samples {
-                wanted[*sample] = wanted[*sample].union(*subset);
-            }
-        }
-        for (m, pool) in self.pools.iter().enumerate() {
-            for (sample, row) in pool.row_of.iter().enumerate() {
-                if row.is_some() {
-                    wanted[sample] = wanted[sample].without(m);
-                }
-            }
-        }
-        self.encode_observed(&wanted)?;
-        self.recover_missing(&wanted)
-    }
-
-    fn encode_observed(&mut self, wanted: &[ModalitySet]) -> Result<(), EngineError> {
-        for m in 0..self.pools.len() {
-            let samples: Vec<usize> =
-                (0..wanted.len()).filter(|s| wanted[*s].contains(m) && self.present[*s].contains(m)).collect();
-            for chunk in samples.chunks(CHUNK) {
-                let input = self.inputs.read(m, chunk).map_err(|reason| EngineError::Input { reason })?;
-                self.keep(m, chunk, self.network.tokens(m, input));
-            }
-        }
-        Ok(())
-    }
-
-    fn recover_missing(&mut self, wanted: &[ModalitySet]) -> Result<(), EngineError> {
+    /// Samples by what is observed and what is still missing of them; a sample that lacks nothing is in no group.
+    fn by_missing(&self, wanted: &[ModalitySet]) -> BTreeMap<(ModalitySet, ModalitySet), Vec<usize>> {
         let mut groups: BTreeMap<(ModalitySet, ModalitySet), Vec<usize>> = BTreeMap::new();
         for (sample, wanted) in wanted.iter().enumerate() {
             let missing = wanted.difference(self.present[sample]);
@@ -229,53 +258,12 @@ impl<'a> Session<'a> {
                 groups.entry((self.present[sample], missing)).or_default().push(sample);
             }
         }
-        for ((present, missing), samples) in groups {
-            for chunk in samples.chunks(CHUNK) {
-                let observed = self.observed(present, chunk)?;
-                let recovered = self.recovery.recover(&observed, missing)?;
-                for (m, x) in missing.iter().zip(recovered) {
-                    self.recovered += chunk.len();
-                    self.keep(m, chunk, self.network.tokens(m, x));
-                }
-            }
-        }
-        Ok(())
+        groups
     }
 
-    fn keep(&mut self, modality: usize, samples: &[usize], tokens: Tensor<3>) {
-        let pool = &mut self.pools[modality];
-        for sample in samples {
-            pool.row_of[*sample] = Some(pool.rows);
-            pool.rows += 1;
-        }
-        pool.tokens = Some(match pool.tokens.take() {
-            Some(before) => Tensor::cat(vec![before, tokens], 0),
-            None => tokens,
-        });
-    }
-
-    /// Fuses one subset for some samples and keeps the answers.
-    fn fuse(&mut self, subset: ModalitySet, samples: &[usize]) -> Result<(), EngineError> {
-        let mut tokens = Vec::with_capacity(subset.len());
-        for m in subset.iter() {
-            let pool = &self.pools[m];
-            let rows: Vec<i32> =
-                samples.iter().filter_map(|s| pool.row_of[*s]).map(|r| i32::try_from(r).unwrap_or(i32::MAX)).collect();
-            let count = rows.len();
-            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &self.device);
-            if let Some(all) = &pool.tokens {
-                tokens.push(all.clone().select(0, rows));
-            }
-        }
-        let fused = self.network.fuse(tokens);
-        let (classes, width) = (fused.logits.dims()[1], fused.feature.dims()[1]);
-        let (logits, features) = (values(fused.logits)?, values(fused.feature)?);
-        let rows = logits.chunks_exact(classes).zip(features.chunks_exact(width));
-        for (sample, (logits, feature)) in samples.iter().zip(rows) {
-            self.fused += 1;
-            self.answers.insert((*sample, subset), Answer { logits: logits.to_vec(), feature: feature.to_vec() });
-        }
-        Ok(())
+    fn observed(&self, present: ModalitySet, samples: &[usize]) -> Result<Observed, EngineError> {
+        let inputs = present.iter().map(|m| self.read(m, samples)).collect::<Result<_, _>>()?;
+        Ok(Observed { present, inputs, ids: samples.iter().map(|s| self.ids[*s]).collect() })
     }
 }
 

@@ -1,0 +1,119 @@
+use proptest::prelude::*;
+
+use super::tile::Level;
+use super::{Finish, Layer};
+use crate::conv::{Geometry, conv_transpose2d, conv2d};
+
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        })
+        .collect()
+}
+
+fn close(ours: &[f32], theirs: &[f32]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(ours.len(), theirs.len());
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        prop_assert!((a - b).abs() <= 1e-4 * (1.0 + b.abs()), "at {}: {} is not {}", i, a, b);
+    }
+    Ok(())
+}
+
+fn geometries() -> impl Strategy<Value = Geometry> {
+    (1usize..15, 1usize..9, 1usize..9, 1usize..5, 1usize..40, 1usize..5, 1usize..4, 0usize..3).prop_filter_map(
+        "the window must fit",
+        |(batch, height, width, channels, filters, kernel, stride, padding)| {
+            let fits = height + 2 * padding >= kernel && width + 2 * padding >= kernel;
+            fits.then_some(Geometry { batch, height, width, channels, filters, kernel, stride, padding })
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    /// Against the gathered convolution, which its own test holds to the definition.
+    #[test]
+    fn convolutions_equal_the_gathered_ones(g in geometries(), seed in any::<u64>()) {
+        let (image, map, weight) = (values(g.image_len(), seed), values(g.map_len(), seed ^ 1), values(g.weight_len(), seed ^ 2));
+        let bias = values(g.filters.max(g.channels), seed ^ 3);
+        let (mut ours, mut theirs) = (vec![f32::NAN; g.map_len()], vec![0.0; g.map_len()]);
+        conv2d(&g, &image, &weight, Some(&bias[..g.filters]), true, &mut theirs);
+        Layer::conv2d(&g, &weight, Some(&bias[..g.filters])).with_finish(Finish::Relu).forward(&image, &mut ours);
+        close(&ours, &theirs)?;
+        let (mut ours, mut theirs) = (vec![f32::NAN; g.image_len()], vec![0.0; g.image_len()]);
+        conv_transpose2d(&g, &map, &weight, Some(&bias[..g.channels]), false, &mut theirs);
+        Layer::conv_transpose2d(&g, &weight, Some(&bias[..g.channels])).forward(&map, &mut ours);
+        close(&ours, &theirs)?;
+    }
+
+    /// Every way to compile the loop against the definition, in windows of wider rows.
+    #[test]
+    fn dense_layers_equal_the_definition(
+        (n, inputs, outputs) in (1usize..30, 1usize..40, 1usize..70),
+        (finish, wide) in (0usize..4, 0usize..3),
+        seed in any::<u64>(),
+    ) {
+        let finish = [Finish::Linear, Finish::Relu, Finish::Gelu, Finish::Add][finish];
+        let (x, weight, bias) =
+            (values(n * (inputs + wide), seed), values(inputs * outputs, seed ^ 1), values(outputs, seed ^ 2));
+        let before = values(n * (outputs + wide), seed ^ 3);
+        let mut expected = before.clone();
+        for r in 0..n {
+            for o in 0..outputs {
+                let mut sum = bias[o];
+                for i in 0..inputs {
+                    sum += x[r * (inputs + wide) + i] * weight[i * outputs + o];
+                }
+                let place = &mut expected[r * (outputs + wide) + o];
+                *place = match finish {
+                    Finish::Linear => sum,
+                    Finish::Relu => sum.max(0.0),
+                    Finish::Gelu => { let mut y = [0.0]; crate::gelu(&[sum], &mut y); y[0] }
+                    Finish::Add => *place + sum,
+                };
+            }
+        }
+        for lanes in [Level::detect(), Level::Portable] {
+            let mut layer = Layer::dense(inputs, outputs, &weight, Some(&bias)).with_finish(finish);
+            if lanes == Level::Portable {
+                let sizes = [inputs, outputs, outputs];
+                let parts = (layer.pixels.clone(), layer.runs.clone());
+                layer = Layer::new(Level::Portable, sizes, parts, &weight, Some(&bias)).with_finish(finish);
+            }
+            let mut ours = before.clone();
+            layer.forward_strided(n, (&x, inputs + wide), (&mut ours, outputs + wide));
+            close(&ours, &expected)?;
+        }
+        // The tiles of AVX-512 as plain code: what a processor without it can check of them.
+        let (pixels, runs) = { let l = Layer::dense(inputs, outputs, &weight, None); (l.pixels, l.runs) };
+        let wide_tiles = Layer::new(Level::Avx512, [inputs, outputs, outputs], (pixels, runs), &weight, Some(&bias));
+        let mut ours = before.clone();
+        super::tile::portable(&wide_tiles, finish, n, (&x, inputs + wide), (&mut ours, outputs + wide));
+        close(&ours, &expected)?;
+    }
+}
+
+#[test]
+fn a_result_does_not_depend_on_its_neighbours() {
+    let layer = Layer::dense(37, 45, &values(37 * 45, 1), None).with_finish(Finish::Gelu);
+    let x = values(37 * 13, 2);
+    let mut all = vec![0.0; 45 * 13];
+    layer.forward(&x, &mut all);
+    for (x, row) in x.chunks_exact(37).zip(all.chunks_exact(45)) {
+        let mut one = vec![0.0; 45];
+        layer.forward(x, &mut one);
+        assert!(one == row);
+    }
+}
+
+#[test]
+fn zeros_around_the_image_are_not_multiplied() {
+    let g = Geometry { batch: 1, height: 7, width: 7, channels: 64, filters: 128, kernel: 3, stride: 2, padding: 1 };
+    // 4×4 pixels of 9 window places, of which the outer ring falls outside: 10 of 12 places along each axis are inside.
+    assert_eq!(Layer::conv2d(&g, &values(g.weight_len(), 1), None).multiplications(), 10 * 10 * 64 * 128);
+}
