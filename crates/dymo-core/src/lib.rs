@@ -15,10 +15,12 @@
 //! assert_eq!(subsets(5).len(), 31);
 //! ```
 
+mod column;
 mod modality_set;
 mod schema;
 mod subsets;
 
+pub use column::{Column, ColumnError, Columns, Values};
 pub use modality_set::{Indices, ModalitySet};
 pub use schema::{Kind, Modality, Schema, SchemaError};
 pub use subsets::{MAX_ENUMERATED, subsets};

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::ModalitySet;
+use crate::{Column, Columns, ModalitySet};
 
-/// What one modality looks like as numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What one modality looks like as numbers. A clone is cheap: the columns of a table are shared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Kind {
     /// A picture, `[height, width, channels]`, values in 0..1.
@@ -29,28 +29,59 @@ pub enum Kind {
         /// Slices of the volume.
         slices: usize,
     },
-    /// Symbols of an alphabet, one-hot, `[length, 1, symbols]`.
+    /// Symbols of an alphabet or words of a vocabulary, one-hot, `[length, 1, symbols]`.
     Text {
         /// Places of the text.
         length: usize,
         /// Symbols of the alphabet.
         symbols: usize,
     },
+    /// Cells of a table, `[columns, 1, 1]`: the place of a category or a standardised number, see [`Column`]. NaN is a
+    /// missing entry, which has no token.
+    Table {
+        /// In their order.
+        columns: Columns,
+    },
 }
 
 impl Kind {
-    /// `[height, width, channels]`; a volume's slices are its channels, a text is `[length, 1, symbols]`.
-    pub const fn shape(&self) -> [usize; 3] {
-        match *self {
-            Self::Image { height, width, channels } => [height, width, channels],
-            Self::Volume { height, width, slices } => [height, width, slices],
-            Self::Text { length, symbols } => [length, 1, symbols],
+    /// `[height, width, channels]`; a volume's slices are its channels, a text is `[length, 1, symbols]`, a table
+    /// `[columns, 1, 1]`.
+    pub fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Image { height, width, channels } => [*height, *width, *channels],
+            Self::Volume { height, width, slices } => [*height, *width, *slices],
+            Self::Text { length, symbols } => [*length, 1, *symbols],
+            Self::Table { columns } => [columns.len(), 1, 1],
+        }
+    }
+
+    /// The columns of a table; `None` for everything else.
+    pub fn columns(&self) -> Option<&[Column]> {
+        match self {
+            Self::Table { columns } => Some(columns),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be looked at as a picture: an image, or the slices of a volume.
+    pub fn is_pictorial(&self) -> bool {
+        matches!(self, Self::Image { .. } | Self::Volume { .. })
+    }
+
+    /// The word that settings use: `image`, `volume`, `text` or `table`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Image { .. } => "image",
+            Self::Volume { .. } => "volume",
+            Self::Text { .. } => "text",
+            Self::Table { .. } => "table",
         }
     }
 
     /// How many f32 values one sample of it has: the product of [`shape`](Self::shape). A product that does not fit
     /// the machine is capped; a [`Schema`] never holds such a kind.
-    pub const fn values(&self) -> usize {
+    pub fn values(&self) -> usize {
         let [a, b, c] = self.shape();
         a.saturating_mul(b).saturating_mul(c)
     }
@@ -75,9 +106,14 @@ impl Modality {
         &self.name
     }
 
-    /// What it looks like as numbers.
+    /// What it looks like as numbers. A copy, since it is small: a table's columns are shared.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.kind.clone()
+    }
+
+    /// The columns of a table; `None` for everything else.
+    pub fn columns(&self) -> Option<&[Column]> {
+        self.kind.columns()
     }
 }
 
@@ -238,6 +274,12 @@ mod tests {
         let text = Kind::Text { length: 8, symbols: 71 };
         assert_eq!((scan.shape(), scan.values()), ([64, 48, 8], 24_576));
         assert_eq!((text.shape(), text.values()), ([8, 1, 71], 568));
+        let columns =
+            vec![Column::categorical("sex", ["f", "m"]).unwrap(), Column::categorical("side", ["l"]).unwrap()];
+        let table = Kind::Table { columns: Columns::new(columns).unwrap() };
+        assert_eq!((table.shape(), table.values(), table.word()), ([2, 1, 1], 2, "table"));
+        assert_eq!((table.columns().map(<[Column]>::len), scan.columns()), (Some(2), None));
+        assert!(scan.is_pictorial() && !table.is_pictorial());
     }
 
     #[test]
@@ -277,6 +319,10 @@ mod tests {
         let good = r#"{"modalities":[{"name":"note","kind":"text","length":8,"symbols":71}],"classes":["no","yes"]}"#;
         let schema: Schema = serde_json::from_str(good).unwrap();
         assert_eq!(serde_json::to_string(&schema).unwrap(), good);
+        let table = r#"{"modalities":[{"name":"clinic","kind":"table","columns":[{"name":"sex","type":"categorical","categories":["f","m"]}]}],"classes":["no","yes"]}"#;
+        let schema: Schema = serde_json::from_str(table).unwrap();
+        assert_eq!(serde_json::to_string(&schema).unwrap(), table);
+        assert!(serde_json::from_str::<Schema>(&table.replace("[\"f\",\"m\"]", "[]")).is_err());
         let bad = good.replace("\"no\",", "");
         let message = serde_json::from_str::<Schema>(&bad).unwrap_err().to_string();
         assert!(message.contains("1 classes, at least 2"), "{message}");

@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod checksum;
 pub mod idx;
 pub mod picture;
+pub mod text;
 pub mod volume;
 
 mod stream;

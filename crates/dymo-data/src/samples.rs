@@ -1,5 +1,6 @@
 //! What everything trains on: samples with a label and some of the modalities of a [`Schema`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dymo_core::{ModalitySet, Schema};
@@ -7,6 +8,8 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::picture::PictureFileError;
+use crate::text::TextError;
+use crate::volume::VolumeError;
 
 /// Samples that can be read in any order, from any thread.
 ///
@@ -31,13 +34,19 @@ pub trait Samples: Send + Sync {
     /// May panic when there is no such sample, as indexing a slice does.
     fn label(&self, index: usize) -> usize;
 
+    /// The class of sample `index` if it is known, which it is unless the samples are there to be predicted;
+    /// [`label`](Self::label) is then any class.
+    fn known_label(&self, index: usize) -> Option<usize> {
+        Some(self.label(index))
+    }
+
     /// The modalities that sample `index` has; all of them, unless the data set knows better.
     fn observed(&self, _index: usize) -> ModalitySet {
         self.schema().full()
     }
 
     /// Writes one modality of sample `index` into `out`, `[height, width, channels]`, images in 0..1. `out` has
-    /// exactly [`Kind::values`](dymo_core::Kind::values) places.
+    /// exactly [`Kind::values`](dymo_core::Kind::values) places. In a table, NaN is a missing entry.
     ///
     /// # Errors
     /// A [`ReadError`]; `out` then holds anything.
@@ -139,6 +148,10 @@ impl Samples for Subset {
         self.whole.label(self.indices[index])
     }
 
+    fn known_label(&self, index: usize) -> Option<usize> {
+        self.whole.known_label(self.indices[index])
+    }
+
     fn observed(&self, index: usize) -> ModalitySet {
         self.whole.observed(self.indices[index])
     }
@@ -200,6 +213,24 @@ pub enum ReadError {
     /// The picture behind it cannot be read.
     #[error(transparent)]
     Picture(#[from] PictureFileError),
+    /// The volume behind it cannot be read.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// The text has no place in the output.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// One of the above, and the cell of the table that asked for it.
+    #[error("{}, line {line}, column {column}: {source}", table.display())]
+    Cell {
+        /// The table.
+        table: PathBuf,
+        /// Its line, counted from 1.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What is wrong.
+        source: Box<ReadError>,
+    },
 }
 
 #[cfg(test)]
@@ -212,7 +243,7 @@ mod tests {
 
     fn counting() -> Arc<dyn Samples> {
         let kind = Kind::Image { height: 1, width: 2, channels: 1 };
-        let modalities = vec![Modality::new("a", kind), Modality::new("b", kind)];
+        let modalities = vec![Modality::new("a", kind.clone()), Modality::new("b", kind)];
         let classes = vec!["even".to_owned(), "odd".to_owned()];
         Arc::new(Counting(Schema::new(modalities, classes).unwrap()))
     }

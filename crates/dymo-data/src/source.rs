@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::manifest::{Grid, Manifest, ManifestError, Split};
+use crate::manifest::{Manifest, ManifestError, ManifestSettings, Split};
 use crate::polymnist::{PolyMnist, PolyMnistError, PolyMnistFolder};
 use crate::samples::{ReadError, Samples, Subset};
 
 /// A maker or reader and what it needs. The one table of them: a new data set is one variant here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "maker", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Source {
     /// Five pictures of a digit over photographs, made from a seed.
@@ -31,13 +31,8 @@ pub enum Source {
         /// To report.
         test: PathBuf,
     },
-    /// A table of samples with image files; see [`manifest`](crate::manifest).
-    Manifest {
-        /// The CSV file.
-        path: PathBuf,
-        /// What every picture is resized to.
-        grid: Grid,
-    },
+    /// A table of samples; see [`manifest`](crate::manifest).
+    Manifest(ManifestSettings),
 }
 
 /// The three parts of a data set, of one schema.
@@ -52,8 +47,27 @@ pub struct Splits {
 }
 
 impl Source {
+    /// The same source, its relative paths seen from `folder`: that of the settings file. Absolute where the system
+    /// says what the current folder is.
+    #[must_use]
+    pub fn rooted(mut self, folder: &Path) -> Self {
+        for path in self.paths() {
+            let joined = folder.join(&*path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
+        }
+        self
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Polymnist { .. } => Vec::new(),
+            Self::PolymnistFolder { train, validation, test } => vec![train, validation, test],
+            Self::Manifest(settings) => vec![&mut settings.path],
+        }
+    }
+
     /// Opens it. `datasets` is the folder of the data sets that come with dymo; relative paths in the settings are
-    /// taken as they stand.
+    /// taken as they stand, see [`Source::rooted`].
     ///
     /// # Errors
     /// A [`SourceError`] that names the file.
@@ -71,8 +85,8 @@ impl Source {
                 let open = |path| PolyMnistFolder::open(path).map(Arc::new);
                 Ok(Splits { train: open(train)?, validation: open(validation)?, test: open(test)? })
             }
-            Self::Manifest { path, grid } => {
-                let table = Arc::new(Manifest::open(path, *grid)?);
+            Self::Manifest(settings) => {
+                let table = Arc::new(Manifest::open(settings)?);
                 let part = |split| Subset::new(table.clone(), table.part(split)).map(Arc::new);
                 Ok(Splits {
                     train: part(Split::Train)?,

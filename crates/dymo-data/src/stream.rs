@@ -17,6 +17,10 @@ pub(crate) enum Purpose {
     Crop = 3,
     /// Which modalities are missing.
     Missing = 4,
+    /// Which samples train, validate and test.
+    Parts = 5,
+    /// Which entries of a table are missing, and which modalities by a mechanism.
+    Entries = 6,
 }
 
 /// A position in the key stream of one purpose.

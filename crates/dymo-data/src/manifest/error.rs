@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use dymo_core::SchemaError;
 use thiserror::Error;
 
+use crate::text::TextError;
+
 /// Problems that a message lists; the others are counted.
 const LISTED: usize = 20;
 
@@ -13,7 +15,7 @@ const LISTED: usize = 20;
 #[non_exhaustive]
 pub enum ManifestError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}; name a CSV file that can be read", path.display())]
     File {
         /// The table.
         path: PathBuf,
@@ -28,16 +30,35 @@ pub enum ManifestError {
         /// What the CSV reader said.
         source: csv::Error,
     },
-    /// A column that must be there is not, or no modality is.
+    /// A column that must be there is not.
     #[error(
-        "{}: columns {found:?}, wanted id, label, split and at least one more, named after the modality whose pictures it holds",
-        path.display()
+        "{}: no column {}; the first row names {found:?}; add the column (it may be empty where nothing is known) or correct the settings",
+        path.display(),
+        wanted.join(", ")
     )]
     Columns {
         /// The table.
         path: PathBuf,
+        /// Columns that are not there.
+        wanted: Vec<String>,
         /// Its first row.
         found: Vec<String>,
+    },
+    /// Two columns of one name.
+    #[error("{}: two columns are called {name:?}, rename one", path.display())]
+    ColumnTwice {
+        /// The table.
+        path: PathBuf,
+        /// The name both bear.
+        name: String,
+    },
+    /// Settings that contradict themselves.
+    #[error("{}: {source}", path.display())]
+    Settings {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong.
+        source: SettingsError,
     },
     /// Modalities or classes that make no schema.
     #[error("{}: {source}", path.display())]
@@ -47,13 +68,51 @@ pub enum ManifestError {
         /// The rule that is broken.
         source: SchemaError,
     },
-    /// Rows that are wrong, all of them.
-    #[error("{}: {}", path.display(), Listing(problems))]
+    /// Rows that are wrong.
+    #[error("{}: {}", path.display(), Listing(problems, *more))]
     Problems {
         /// The table.
         path: PathBuf,
-        /// In the order of the lines.
+        /// The first of them, in the order of the lines.
         problems: Vec<Problem>,
+        /// How many there are beyond these.
+        more: u64,
+    },
+}
+
+/// Settings of a table that contradict themselves.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// Two ways at once to say what the columns are.
+    #[error(
+        "data.grid and data.modalities are both given; remove the grid, or the modalities if all are pictures of one size"
+    )]
+    GridAndModalities,
+    /// No way to know what the columns are.
+    #[error("data.modalities is empty, add a [[data.modalities]]")]
+    NoModality,
+    /// One column for two things.
+    #[error("column {column:?} is named twice in [data], use each column once")]
+    ColumnTwice {
+        /// The column.
+        column: String,
+    },
+    /// Shares that leave nothing.
+    #[error("data.division has validation {validation} and test {test}, wanted both above 0 and their sum below 1")]
+    Division {
+        /// Share that validates.
+        validation: f64,
+        /// Share that tests.
+        test: f64,
+    },
+    /// A text that cannot be encoded.
+    #[error("text modality {modality:?}: {source}")]
+    Text {
+        /// The modality.
+        modality: String,
+        /// What is wrong.
+        source: TextError,
     },
 }
 
@@ -62,7 +121,7 @@ pub enum ManifestError {
 #[non_exhaustive]
 pub enum Problem {
     /// Another number of cells than there are columns.
-    #[error("line {line}: {found} cells, wanted {wanted}")]
+    #[error("line {line}: {found} cells, wanted {wanted}; put text with commas into quotation marks")]
     Width {
         /// The line.
         line: u64,
@@ -84,8 +143,8 @@ pub enum Problem {
     Empty {
         /// The line.
         line: u64,
-        /// `id` or `label`.
-        column: &'static str,
+        /// The column's name.
+        column: String,
     },
     /// An id that has come up before.
     #[error("line {line}: the id {id:?} is that of line {first} too, give each sample its own")]
@@ -105,21 +164,75 @@ pub enum Problem {
         /// What is there.
         found: String,
     },
-    /// Every picture's cell is empty.
-    #[error("line {line}: no picture is named, name at least one or remove the row")]
+    /// No class of that name.
+    #[error("line {line}, column {column}: class {found:?}, wanted one of {}; add it to classes or correct the cell", known.join(", "))]
+    Class {
+        /// The line.
+        line: u64,
+        /// The column of the label.
+        column: String,
+        /// What is there.
+        found: String,
+        /// The classes.
+        known: Vec<String>,
+    },
+    /// A cell of a column of numbers that is none.
+    #[error("line {line}, column {column}: {found:?} is no number; correct it, empty the cell, or add it to `missing`")]
+    Number {
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What is there.
+        found: String,
+    },
+    /// A category that the column does not have.
+    #[error(
+        "line {line}, column {column}: category {found:?}, wanted one of {known}; correct it or empty the cell (a new category needs a model trained with it)"
+    )]
+    Category {
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What is there.
+        found: String,
+        /// Its categories, the first of them where they are many.
+        known: String,
+    },
+    /// Nothing is observed.
+    #[error("line {line}: every modality is missing, fill in at least one or remove the row")]
     NothingObserved {
         /// The line.
         line: u64,
     },
-    /// A picture that is not there.
-    #[error("line {line}, column {column}: {} is no file; leave the cell empty where a picture is missing", path.display())]
-    NoPicture {
+    /// A file that is not there.
+    #[error("line {line}, column {column}: {} is no file; leave the cell empty where it is missing", path.display())]
+    NoFile {
         /// The line.
         line: u64,
-        /// The modality.
+        /// The column.
         column: String,
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// A file that is there and cannot be read.
+    #[error("line {line}, column {column}: {cause}")]
+    Unreadable {
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The file, why, and what to do.
+        cause: String,
+    },
+    /// The table ends here, for it cannot be read on.
+    #[error("line {line}: the table cannot be read on ({cause})")]
+    Broken {
+        /// The line after which it happened.
+        line: u64,
+        /// Why.
+        cause: String,
     },
     /// A part without samples.
     #[error("no row has split {part}, each of train, validation and test needs one")]
@@ -129,16 +242,51 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// The line it is about; `None` for a problem of the whole table.
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Self::Width { line, .. }
+            | Self::Encoding { line, .. }
+            | Self::Empty { line, .. }
+            | Self::SameId { line, .. }
+            | Self::Split { line, .. }
+            | Self::Class { line, .. }
+            | Self::Number { line, .. }
+            | Self::Category { line, .. }
+            | Self::NothingObserved { line }
+            | Self::NoFile { line, .. }
+            | Self::Unreadable { line, .. }
+            | Self::Broken { line, .. } => Some(*line),
+            Self::NoRows { .. } => None,
+        }
+    }
+
+    /// The column it is about, where there is one.
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::Encoding { column, .. }
+            | Self::Empty { column, .. }
+            | Self::Class { column, .. }
+            | Self::Number { column, .. }
+            | Self::Category { column, .. }
+            | Self::NoFile { column, .. }
+            | Self::Unreadable { column, .. } => Some(column),
+            _ => None,
+        }
+    }
+}
+
 /// Problems, one a line.
-struct Listing<'a>(&'a [Problem]);
+struct Listing<'a>(&'a [Problem], u64);
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} problems", self.0.len())?;
+        write!(f, "{} problems", self.0.len() as u64 + self.1)?;
         self.0.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
-        match self.0.len().saturating_sub(LISTED) {
+        match self.0.len().saturating_sub(LISTED) as u64 + self.1 {
             0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
+            more => write!(f, "\n  and {more} more; `dymo data check` shows all"),
         }
     }
 }

@@ -1,27 +1,44 @@
-//! A table of samples: CSV with the columns `id`, `label` and `split`, and one column for each image modality.
+//! A table of samples: CSV, one row a sample, with pictures, volumes, text and columns of numbers and categories.
 //!
 //! ```text
-//! id,label,split,front,side
-//! p1,healthy,train,scans/p1-front.png,scans/p1-side.png
-//! p2,ill,validation,scans/p2-front.png,                      an empty cell: p2 has no side view
-//! p3,ill,test,,scans/p3-side.jpg                             paths are relative to the table
+//! id,label,split,front,scan,age,stage
+//! p1,healthy,train,scans/p1-front.png,scans/p1.nii.gz,61,mild
+//! p2,ill,validation,scans/p2-front.png,,70,            empty cells: p2 has no scan, and its stage is not known
+//! p3,ill,test,,scans/p3.nii.gz,,                       paths are relative to the table
 //! ```
+//!
+//! What the columns are is said by [`ManifestSettings`]. Three things are kept apart: an empty cell is **absent**, which
+//! is data; a cell or file that cannot be understood is an error with line, column, cause and remedy; a file that shows
+//! nothing is **blank**, a warning. [`Manifest`] reads a table for training, whole but for its files; [`ManifestStream`]
+//! reads one of any length for prediction; [`Rows`] is below both.
 
+mod division;
 mod error;
-mod parse;
+mod index;
+mod layout;
+mod rows;
+mod settings;
+mod stream;
+mod values;
 
-pub use error::{ManifestError, Problem};
+pub(crate) use layout::{number, short};
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+pub use error::{ManifestError, Problem, SettingsError};
+pub use layout::Use;
+pub use rows::{BadRow, Cell, MAX_ROW, Row, Rows};
+pub use settings::{Division, Form, ManifestSettings, ModalitySettings};
+pub use stream::{Chunk, ManifestStream, Notice, Outcome};
+pub use values::Blank;
 
-use dymo_core::{Kind, Modality, ModalitySet, Schema};
+use std::collections::BTreeMap;
+
+use dymo_core::{ModalitySet, Schema};
 use serde::{Deserialize, Serialize};
 
-use crate::picture::{Colour, Picture};
+use crate::picture::Colour;
 use crate::samples::{ReadError, Samples, check_read};
-use parse::{Row, Table};
+use index::{Store, Texts};
+use layout::{Layout, Place};
 
 /// The grid that every picture of a table is brought to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +52,15 @@ pub struct Grid {
     pub colour: Colour,
 }
 
+impl Grid {
+    fn form(self) -> Form {
+        Form::Image { column: None, height: self.height, width: self.width, colour: self.colour }
+    }
+}
+
 /// The part that a row's `split` names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Split {
     /// `train`
     Train,
@@ -58,40 +82,65 @@ impl Split {
             Self::Test => "test",
         }
     }
+
+    /// The part that a cell names, in any case; the common short forms are understood.
+    pub fn parse(cell: &str) -> Option<Self> {
+        match cell.to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "validation" | "valid" | "val" | "dev" => Some(Self::Validation),
+            "test" | "testing" => Some(Self::Test),
+            _ => None,
+        }
+    }
 }
 
-/// The samples of a table, all parts. Pictures are decoded and resized when they are read.
+/// Problems that are kept; the others are counted.
+const KEPT: usize = 1000;
+
+/// The samples of a table, all parts. Files are decoded when they are read; everything else is in memory.
 #[derive(Debug)]
 pub struct Manifest {
+    settings: ManifestSettings,
+    layout: Layout,
     schema: Schema,
-    grid: Grid,
-    rows: Vec<Row>,
+    ids: Texts,
+    lines: Vec<u64>,
+    labels: Vec<u32>,
+    splits: Vec<Split>,
+    stores: Vec<Store>,
 }
 
 impl Manifest {
-    /// Reads a table and sees that its pictures are there (not that they can be decoded). Modalities are in the order
-    /// of their columns, classes in alphabetical order.
+    /// Reads a table for training and sees that its files are there (not that they can be decoded: that is
+    /// [`check`](crate::check::check)'s). Classes are in the settings' order, else alphabetical.
     ///
     /// # Errors
     /// A [`ManifestError`]; what is wrong with rows is reported all at once, as [`ManifestError::Problems`].
-    pub fn open(path: &Path, grid: Grid) -> Result<Self, ManifestError> {
-        let file = File::open(path).map_err(|source| ManifestError::File { path: path.to_owned(), source })?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let Table { modalities, classes, rows } = parse::parse(BufReader::new(file), path, folder)?;
-        let kind = Kind::Image { height: grid.height, width: grid.width, channels: grid.colour.channels() };
-        let modalities = modalities.into_iter().map(|name| Modality::new(name, kind)).collect();
-        let schema = Schema::new(modalities, classes)
-            .map_err(|source| ManifestError::Schema { path: path.to_owned(), source })?;
-        Ok(Self { schema, grid, rows })
+    pub fn open(settings: &ManifestSettings) -> Result<Self, ManifestError> {
+        let mut rows = Rows::open(settings, Use::Training)?;
+        let mut read = Reading::new(rows.layout());
+        for row in &mut rows {
+            read.add(row);
+        }
+        read.finish(settings, rows.layout().clone())
     }
 
     /// The indices of the samples of one part, in the table's order.
     pub fn part(&self, split: Split) -> Vec<usize> {
-        (0..self.rows.len()).filter(|&index| self.rows[index].split == split).collect()
+        (0..self.splits.len()).filter(|&index| self.splits[index] == split).collect()
     }
 
-    fn picture_path(&self, index: usize, modality: usize) -> Option<&PathBuf> {
-        self.rows[index].pictures[modality].as_ref()
+    /// How the table is read.
+    pub fn settings(&self) -> &ManifestSettings {
+        &self.settings
+    }
+
+    /// The line of sample `index` in the table, counted from 1.
+    ///
+    /// # Panics
+    /// When there is no such sample, as indexing a slice does.
+    pub fn line(&self, index: usize) -> u64 {
+        self.lines[index]
     }
 }
 
@@ -101,33 +150,170 @@ impl Samples for Manifest {
     }
 
     fn len(&self) -> usize {
-        self.rows.len()
+        self.labels.len()
     }
 
     fn label(&self, index: usize) -> usize {
-        self.rows[index].label
+        self.labels[index] as usize
     }
 
     fn observed(&self, index: usize) -> ModalitySet {
-        let pictures = self.rows[index].pictures.iter().enumerate();
-        pictures.filter(|(_, picture)| picture.is_some()).map(|(modality, _)| modality).collect()
+        let stores = self.stores.iter().enumerate();
+        stores.filter(|(_, store)| store.is_present(index)).map(|(modality, _)| modality).collect()
     }
 
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
         check_read(self, index, modality, out)?;
-        let Some(path) = self.picture_path(index, modality) else {
+        let cell = self.stores[modality].cell(index);
+        if cell == Cell::Absent {
             let modality = self.schema.modalities()[modality].name().to_owned();
             return Err(ReadError::Missing { id: self.id(index), modality });
-        };
-        let picture = Picture::open(path, self.grid.colour)?;
-        picture
-            .resized(self.grid.height, self.grid.width)
-            .and_then(|picture| picture.write_f32(out))
-            .map_err(|source| source.of(path).into())
+        }
+        let read = values::write(&self.layout, modality, &cell, self.settings.folder(), out);
+        read.map(|_| ()).map_err(|source| {
+            let (table, column) = (self.settings.path.clone(), self.layout.column(modality).to_owned());
+            ReadError::Cell { table, line: self.lines[index], column, source: Box::new(source) }
+        })
     }
 
     fn id(&self, index: usize) -> String {
-        self.rows[index].id.clone()
+        self.ids.get(index).to_owned()
+    }
+}
+
+/// A table that is being read.
+struct Reading {
+    ids: Texts,
+    lines: Vec<u64>,
+    labels: Vec<u32>,
+    /// By name: the number in `labels`, in the order of their coming.
+    classes: BTreeMap<String, u32>,
+    splits: Vec<Option<Split>>,
+    subjects: Option<Texts>,
+    stores: Vec<Store>,
+    problems: Vec<Problem>,
+    more: u64,
+    /// Names of rows that have problems, and their lines.
+    bad_ids: Vec<(String, u64)>,
+}
+
+impl Reading {
+    fn new(layout: &Layout) -> Self {
+        let store = |place: &Place| match place {
+            Place::File(_) => Store::Files(Texts::default()),
+            Place::Text(_) => Store::Texts(Texts::default()),
+            Place::Table(readers) => Store::Table { width: readers.len(), values: Vec::new() },
+        };
+        Self {
+            ids: Texts::default(),
+            lines: Vec::new(),
+            labels: Vec::new(),
+            classes: BTreeMap::new(),
+            splits: Vec::new(),
+            subjects: layout.subject.map(|_| Texts::default()),
+            stores: layout.places.iter().map(store).collect(),
+            problems: Vec::new(),
+            more: 0,
+            bad_ids: Vec::new(),
+        }
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if self.problems.len() < KEPT { self.problems.push(problem) } else { self.more += 1 }
+    }
+
+    fn add(&mut self, row: Result<Row, BadRow>) {
+        let row = match row {
+            Ok(row) => row,
+            Err(bad) => {
+                self.bad_ids.extend(bad.id.filter(|_| self.problems.len() < KEPT).map(|id| (id, bad.line)));
+                return bad.problems.into_iter().for_each(|problem| self.problem(problem));
+            }
+        };
+        self.ids.push(&row.id);
+        self.lines.push(row.line);
+        let label = row.label.unwrap_or_default();
+        let next = self.classes.len() as u32;
+        self.labels.push(*self.classes.entry(label).or_insert(next));
+        self.splits.push(row.split);
+        if let Some(subjects) = &mut self.subjects {
+            // Without a subject, a sample is a subject of its own.
+            subjects.push(row.subject.as_deref().unwrap_or(&row.id));
+        }
+        self.stores.iter_mut().zip(&row.cells).for_each(|(store, cell)| store.push(cell));
+    }
+
+    fn finish(mut self, settings: &ManifestSettings, layout: Layout) -> Result<Manifest, ManifestError> {
+        self.find_files(settings, &layout);
+        self.find_same_ids();
+        let (classes, labels) = self.classes(settings);
+        let splits = match settings.division {
+            None => self.splits.iter().copied().flatten().collect(),
+            Some(division) => {
+                let subjects = self.subjects.as_ref().unwrap_or(&self.ids);
+                let groups: Vec<&str> = (0..subjects.len()).map(|row| subjects.get(row)).collect();
+                division::divide(division, &labels, &groups)
+            }
+        };
+        // A row with problems may be the one that is looked for.
+        let complete = self.problems.is_empty();
+        for part in Split::ALL {
+            if complete && !splits.contains(&part) {
+                self.problem(Problem::NoRows { part: part.name() });
+            }
+        }
+        if !self.problems.is_empty() {
+            // Problems of the whole table come last.
+            self.problems.sort_by_key(|problem| problem.line().unwrap_or(u64::MAX));
+            let (path, problems, more) = (settings.path.clone(), self.problems, self.more);
+            return Err(ManifestError::Problems { path, problems, more });
+        }
+        let schema = layout.schema(&settings.path, classes)?;
+        let Self { ids, lines, stores, .. } = self;
+        Ok(Manifest { settings: settings.clone(), layout, schema, ids, lines, labels, splits, stores })
+    }
+
+    /// The classes in their order, and the class of each row.
+    fn classes(&self, settings: &ManifestSettings) -> (Vec<String>, Vec<u32>) {
+        let names: Vec<String> = match settings.classes.is_empty() {
+            true => self.classes.keys().cloned().collect(),
+            false => settings.classes.clone(),
+        };
+        let mut number = vec![0; self.classes.len()];
+        for (name, &came) in &self.classes {
+            number[came as usize] = names.iter().position(|known| known == name).unwrap_or(0) as u32;
+        }
+        let labels = self.labels.iter().map(|&came| number[came as usize]).collect();
+        (names, labels)
+    }
+
+    fn find_files(&mut self, settings: &ManifestSettings, layout: &Layout) {
+        let mut absent = Vec::new();
+        for (modality, store) in self.stores.iter().enumerate() {
+            let files = (0..self.lines.len()).filter_map(|row| Some((row, settings.folder().join(store.file(row)?))));
+            for (row, path) in files.filter(|(_, path)| !path.is_file()) {
+                let (line, column) = (self.lines[row], layout.column(modality).to_owned());
+                absent.push(Problem::NoFile { line, column, path });
+                if absent.len() > KEPT * self.stores.len() {
+                    break;
+                }
+            }
+        }
+        absent.sort_by_key(Problem::line);
+        absent.into_iter().for_each(|problem| self.problem(problem));
+    }
+
+    fn find_same_ids(&mut self) {
+        let good = (0..self.ids.len()).map(|row| (self.ids.get(row), self.lines[row]));
+        let bad = self.bad_ids.iter().map(|(id, line)| (id.as_str(), *line));
+        let mut named: Vec<(&str, u64)> = good.chain(bad).collect();
+        named.sort_unstable();
+        let mut found = Vec::new();
+        for same in named.chunk_by(|a, b| a.0 == b.0) {
+            let first = same[0].1;
+            found.extend(same[1..].iter().map(|&(id, line)| Problem::SameId { line, first, id: short(id) }));
+        }
+        found.into_iter().for_each(|problem| self.problem(problem));
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::picture::Picture;
 use crate::samples::read_batch;
 use proptest::prelude::*;
 
@@ -17,8 +18,12 @@ fn folder(table: &[u8]) -> tempfile::TempDir {
     folder
 }
 
+fn settings(folder: &tempfile::TempDir) -> ManifestSettings {
+    ManifestSettings::pictures(folder.path().join("table.csv"), GRID)
+}
+
 fn open(table: &str) -> Result<Manifest, ManifestError> {
-    Manifest::open(&folder(table.as_bytes()).path().join("table.csv"), GRID)
+    Manifest::open(&settings(&folder(table.as_bytes())))
 }
 
 fn problems(table: &str) -> Vec<Problem> {
@@ -34,7 +39,7 @@ const GOOD: &str =
 #[test]
 fn reads_a_table_with_a_missing_picture() {
     let folder = folder(GOOD.as_bytes());
-    let samples = Manifest::open(&folder.path().join("table.csv"), GRID).unwrap();
+    let samples = Manifest::open(&settings(&folder)).unwrap();
     assert_eq!(samples.schema().classes(), ["healthy", "ill"]);
     assert_eq!(samples.schema().modality_index("side"), Some(1));
     let labels: Vec<_> = (0..3).map(|i| samples.label(i)).collect();
@@ -53,7 +58,7 @@ fn all_problems_come_at_once() {
     let found = problems(
         "id,label,split,front,side\n\
          p1,ill,train,a.png,gone.png\n\
-         p1,,valid,a.png,\n\
+         p1,,vaild,a.png,\n\
          p2,ill,test,,\n\
          ,ill,test,a.png,b.png\n\
          p3,ill,test,a.png\n",
@@ -61,13 +66,12 @@ fn all_problems_come_at_once() {
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     let starts = [
         "line 2, column side: ",
-        "line 3: the id \"p1\" is that of line 2 too",
         "line 3: the label is empty",
-        "line 3: split \"valid\"",
-        "line 4: no picture is named",
+        "line 3: split \"vaild\"",
+        "line 3: the id \"p1\" is that of line 2 too",
+        "line 4: every modality is missing",
         "line 5: the id is empty",
         "line 6: 4 cells, wanted 5",
-        "no row has split validation",
     ];
     assert_eq!(lines.len(), starts.len(), "{lines:#?}");
     for (line, start) in lines.iter().zip(starts) {
@@ -79,26 +83,176 @@ fn all_problems_come_at_once() {
 fn a_long_list_is_cut_and_counted() {
     let rows: String = (0..30).map(|i| format!("p{i},ill,nowhere,a.png\n")).collect();
     let message = open(&format!("id,label,split,front\n{rows}")).unwrap_err().to_string();
-    assert!(message.contains("33 problems\n  line 2: ") && message.ends_with("and 13 more"), "{message}");
+    assert!(
+        message.contains("30 problems\n  line 2: ") && message.ends_with("and 10 more; `dymo data check` shows all"),
+        "{message}"
+    );
+}
+
+#[test]
+fn every_part_needs_a_row() {
+    let found = problems("id,label,split,front\np1,ill,train,a.png\np2,well,Val,b.png\n");
+    assert_eq!(found, [Problem::NoRows { part: "test" }]);
+}
+
+const MIXED: &str = r#"{
+    "path": "", "id": "patient", "label": "diagnosis", "missing": ["NA"], "classes": ["well", "ill"],
+    "division": {"validation": 0.25, "test": 0.25, "seed": 3},
+    "modalities": [
+        {"name": "photo", "kind": "image", "column": "file", "height": 2, "width": 2, "colour": "grey"},
+        {"name": "scan", "kind": "volume", "height": 2, "width": 2, "slices": 1, "plane": "stored"},
+        {"name": "clinic", "kind": "table", "columns": [
+            {"name": "age", "type": "continuous", "mean": 50.0, "deviation": 10.0, "range": [18.0, 90.0]},
+            {"name": "stage", "type": "categorical", "categories": ["0", "1", "severe"]}]},
+        {"name": "note", "kind": "text", "length": 2, "symbols": {"vocabulary": ["short", "breath"]}}
+    ]
+}"#;
+
+fn mixed(folder: &tempfile::TempDir) -> ManifestSettings {
+    let settings: ManifestSettings = serde_json::from_str(MIXED).unwrap();
+    let again: ManifestSettings = serde_json::from_str(&serde_json::to_string(&settings).unwrap()).unwrap();
+    assert_eq!(again, settings);
+    settings.at(folder.path().join("table.csv"))
+}
+
+/// A NIfTI-1 volume of 2×2×1 bytes.
+fn tiny_volume(values: [u8; 4]) -> Vec<u8> {
+    let mut bytes = vec![0u8; 352];
+    bytes[..4].copy_from_slice(&348i32.to_le_bytes());
+    for (place, value) in [3i16, 2, 2, 1, 1, 1, 1, 1].into_iter().enumerate() {
+        bytes[40 + 2 * place..][..2].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes[70..72].copy_from_slice(&2i16.to_le_bytes());
+    bytes[72..74].copy_from_slice(&8i16.to_le_bytes());
+    for place in 0..4 {
+        bytes[76 + 4 * place..][..4].copy_from_slice(&1f32.to_le_bytes());
+    }
+    bytes[108..112].copy_from_slice(&352f32.to_le_bytes());
+    bytes[344..348].copy_from_slice(b"n+1\0");
+    bytes.extend(values);
+    bytes
+}
+
+#[test]
+fn kinds_are_mixed_and_entries_may_be_missing() {
+    let rows: String =
+        (0..12).map(|i| format!("p{i},{},a.png,v.nii,60,1.0,breath NOW\n", ["ill", "well"][i % 2])).collect();
+    let table = format!("patient,diagnosis,file,scan,age,stage,note\nq0,ill,NA,,NA,severe,\nq1,well,,v.nii,,,\n{rows}");
+    let folder = folder(table.as_bytes());
+    std::fs::write(folder.path().join("v.nii"), tiny_volume([0, 10, 20, 40])).unwrap();
+    let samples = Manifest::open(&mixed(&folder)).unwrap();
+    assert_eq!(samples.schema().classes(), ["well", "ill"]);
+    assert_eq!((samples.label(0), samples.observed(0).to_string().as_str()), (1, "{2}"));
+    assert_eq!(
+        (samples.observed(1).to_string().as_str(), samples.observed(2).to_string().as_str()),
+        ("{1}", "{0,1,2,3}")
+    );
+    let mut row = [0.0; 2];
+    samples.read(0, 2, &mut row).unwrap();
+    assert!(row[0].is_nan() && row[1] == 2.0, "{row:?}");
+    samples.read(2, 2, &mut row).unwrap();
+    assert_eq!(row, [1.0, 1.0]);
+    let mut words = [9.0; 4];
+    samples.read(2, 3, &mut words).unwrap();
+    assert_eq!(words, [0.0, 1.0, 0.0, 0.0]);
+    let mut scan = [0.0; 4];
+    samples.read(2, 1, &mut scan).unwrap();
+    scan.sort_by(f32::total_cmp);
+    assert_eq!(scan, [0.0, 0.25, 0.5, 1.0]);
+    let parts = Split::ALL.map(|split| samples.part(split).len());
+    assert_eq!((parts.iter().sum::<usize>(), parts), (14, [6, 4, 4]));
+}
+
+#[test]
+fn a_stream_accounts_for_every_row() {
+    let table = "patient,file,scan,age,stage,note\n\
+        q0,a.png,,61,severe,\nq1,gone.png,,sixty,mild,\nq2,,,,,\nq3,table.csv,,40,,\nq4,,,,,no words known\nq5,,v.nii,40,0,short\n";
+    let folder = folder(table.as_bytes());
+    std::fs::write(folder.path().join("v.nii"), tiny_volume([7; 4])).unwrap();
+    let open = || ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
+    let mut stream = open();
+    let chunk = stream.next_chunk(5).unwrap();
+    let said: Vec<String> = chunk.outcomes().iter().map(|outcome| format!("{:?}", outcome.sample)).collect();
+    assert_eq!((said[0].as_str(), said[4].as_str()), ("Ok(0)", "Ok(1)"));
+    assert!(
+        said[1].contains("Number") && said[1].contains("Category") && said[2].contains("NothingObserved"),
+        "{said:?}"
+    );
+    assert!(said[3].contains("Unreadable") && said[3].contains("table.csv"), "{said:?}");
+    assert_eq!(chunk.outcomes()[4].notices, [Notice { column: "note".into(), blank: Blank::UnknownText }]);
+    assert_eq!((chunk.samples().len(), chunk.samples().known_label(0), chunk.samples().label(0)), (2, None, 0));
+    let mut row = [0.0; 2];
+    chunk.samples().read(0, 2, &mut row).unwrap();
+    assert_eq!(row, [1.1, 2.0]);
+    assert!(chunk.samples().read(0, 1, &mut [0.0; 4]).is_err());
+    let last = stream.next_chunk(5).unwrap();
+    assert_eq!((last.outcomes().len(), last.outcomes()[0].notices[0].blank), (1, Blank::ConstantVolume));
+    assert!(stream.next_chunk(5).is_none());
+    let mut later = open();
+    later.skip_rows(5);
+    assert_eq!(later.next_chunk(9).unwrap().outcomes(), last.outcomes());
+}
+
+#[test]
+fn a_vanished_file_is_an_error_with_its_cell() {
+    let folder = folder(GOOD.as_bytes());
+    let samples = Manifest::open(&settings(&folder)).unwrap();
+    std::fs::remove_file(folder.path().join("a.png")).unwrap();
+    let message = samples.read(2, 0, &mut [0.0; 24]).unwrap_err().to_string();
+    assert!(message.contains("table.csv, line 4, column front: ") && message.contains("a.png"), "{message}");
+}
+
+#[test]
+fn settings_that_contradict_themselves_are_refused() {
+    let folder = folder(b"");
+    let refused = |change: &dyn Fn(&mut ManifestSettings)| {
+        let mut settings = mixed(&folder);
+        change(&mut settings);
+        settings.check().unwrap_err().to_string()
+    };
+    assert!(refused(&|s| s.grid = Some(GRID)).contains("both given"));
+    assert!(refused(&|s| s.modalities.clear()).contains("add a [[data.modalities]]"));
+    assert!(refused(&|s| s.label = "age".into()).contains("\"age\" is named twice"));
+    assert!(refused(&|s| s.division.as_mut().unwrap().test = 0.9).contains("their sum below 1"));
+    let both = Form::Text { column: None, length: 0, symbols: Default::default() };
+    assert!(refused(&|s| s.modalities[3].form = both.clone()).contains("\"note\": a text has length 0"));
+    let mut known = mixed(&folder);
+    known.modalities.truncate(1);
+    let unknown = serde_json::to_string(&known).unwrap().replace("\"height\"", "\"hight\"");
+    assert!(serde_json::from_str::<ManifestSettings>(&unknown).is_err());
+}
+
+#[test]
+fn an_open_quotation_mark_does_not_eat_the_rest() {
+    let endless = b"id,label,split,front\np1,\"ill"
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n(b'x', 40 << 20))
+        .collect::<Vec<u8>>();
+    let settings = ManifestSettings::pictures("table.csv", GRID);
+    let mut rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(endless)).unwrap();
+    let bad = rows.next().unwrap().unwrap_err();
+    assert!(bad.problems[0].to_string().contains("quotation mark left open"), "{bad:?}");
+    assert!(rows.next().is_none());
 }
 
 #[test]
 fn columns_and_classes_are_checked() {
     assert!(matches!(open("id,label,front\n"), Err(ManifestError::Columns { .. })));
-    assert!(matches!(open("id,label,split\n"), Err(ManifestError::Columns { .. })));
+    assert!(matches!(open("id,label,split\n"), Err(ManifestError::Settings { .. })));
     assert!(matches!(open(""), Err(ManifestError::Columns { .. })));
     let one_class = GOOD.replace("healthy", "ill");
     assert!(matches!(open(&one_class), Err(ManifestError::Schema { .. })));
     let twice = GOOD.replace("side", "front");
-    assert!(matches!(open(&twice), Err(ManifestError::Schema { .. })));
-    let absent = Manifest::open(Path::new("/nowhere.csv"), GRID).unwrap_err();
+    assert!(matches!(open(&twice), Err(ManifestError::ColumnTwice { .. })));
+    let absent = Manifest::open(&ManifestSettings::pictures("/nowhere.csv", GRID)).unwrap_err();
     assert!(absent.to_string().starts_with("/nowhere.csv: "));
 }
 
 #[test]
 fn other_encodings_are_told() {
     let table = b"id,label,split,front\np1,caf\xe9,train,a.png\n";
-    let error = Manifest::open(&folder(table).path().join("table.csv"), GRID).unwrap_err();
+    let error = Manifest::open(&settings(&folder(table))).unwrap_err();
     assert!(error.to_string().contains("line 2, column label: not UTF-8"), "{error}");
 }
 
@@ -108,6 +262,11 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..150), header: bool) {
         let head: &[u8] = if header { b"id,label,split,front\n" } else { b"" };
         let text = [head, &bytes[..]].concat();
-        let _ = parse::parse(&text[..], Path::new("table.csv"), Path::new("/nowhere"));
+        for wanted in [Use::Training, Use::Prediction] {
+            let settings = ManifestSettings::pictures("table.csv", GRID);
+            if let Ok(rows) = Rows::read(&settings, wanted, std::io::Cursor::new(text.clone())) {
+                rows.for_each(drop);
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ pub const CLASSES: usize = 10;
 /// Modalities `m0` to `m4`, `[28, 28, 3]`, and classes `0` to `9`.
 fn schema() -> Result<Schema, SchemaError> {
     let kind = Kind::Image { height: SIDE, width: SIDE, channels: 3 };
-    let modalities = (0..MODALITIES).map(|m| Modality::new(format!("m{m}"), kind));
+    let modalities = (0..MODALITIES).map(|m| Modality::new(format!("m{m}"), kind.clone()));
     let classes = (0..CLASSES).map(|class| class.to_string());
     Schema::new(modalities.collect(), classes.collect())
 }

@@ -1,0 +1,273 @@
+//! A table row by row, in bounded memory: each is a sample or a list of what is wrong with it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use csv::{ByteRecord, ReaderBuilder, Trim};
+use dymo_core::ModalitySet;
+
+use super::layout::{Layout, Place, Use};
+use super::settings::ManifestSettings;
+use super::{ManifestError, Problem, Split};
+
+/// Longest row that is read, in bytes: a quotation mark left open would make one row of the rest of the file.
+pub const MAX_ROW: u64 = 16 << 20;
+
+/// One sample as the table has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Where it begins, counted from 1.
+    pub line: u64,
+    /// Its name.
+    pub id: String,
+    /// Its class, where the table says it.
+    pub label: Option<String>,
+    /// Its part, where the table says it.
+    pub split: Option<Split>,
+    /// Whose sample it is, where the settings name a column for that.
+    pub subject: Option<String>,
+    /// By modality.
+    pub cells: Vec<Cell>,
+}
+
+/// One modality of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Missing.
+    Absent,
+    /// A file, relative to the table's folder unless absolute.
+    File(PathBuf),
+    /// A text as it stands.
+    Text(String),
+    /// The values of a table's columns; NaN where a cell is empty, not all of them NaN.
+    Values(Vec<f32>),
+}
+
+impl Row {
+    /// The modalities that it has.
+    pub fn observed(&self) -> ModalitySet {
+        let there = self.cells.iter().enumerate().filter(|(_, cell)| **cell != Cell::Absent);
+        there.map(|(modality, _)| modality).collect()
+    }
+}
+
+/// A row that is no sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Where it begins, counted from 1.
+    pub line: u64,
+    /// Its name, where that much can be read.
+    pub id: Option<String>,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a table from its first row to its last. After [`Problem::Broken`] it ends.
+pub struct Rows {
+    reader: csv::Reader<Guarded<Box<dyn Read + Send>>>,
+    allowance: Arc<AtomicU64>,
+    settings: ManifestSettings,
+    layout: Layout,
+    wanted: Use,
+    record: ByteRecord,
+    broken: bool,
+}
+
+impl Rows {
+    /// Opens the table that the settings name.
+    ///
+    /// # Errors
+    /// A [`ManifestError`]: no such file, settings that contradict themselves, a column that is not there.
+    pub fn open(settings: &ManifestSettings, wanted: Use) -> Result<Self, ManifestError> {
+        let path = &settings.path;
+        let file = File::open(path).map_err(|source| ManifestError::File { path: path.clone(), source })?;
+        Self::read(settings, wanted, file)
+    }
+
+    /// Reads a table from a stream; the settings' path is used for messages and relative names only.
+    ///
+    /// # Errors
+    /// As [`Rows::open`].
+    pub fn read(
+        settings: &ManifestSettings,
+        wanted: Use,
+        stream: impl Read + Send + 'static,
+    ) -> Result<Self, ManifestError> {
+        let allowance = Arc::new(AtomicU64::new(MAX_ROW));
+        let stream: Box<dyn Read + Send> = Box::new(stream);
+        let guarded = Guarded { inner: stream, allowance: allowance.clone() };
+        let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(guarded);
+        let names = header(&mut reader, &settings.path)?;
+        let layout = Layout::new(settings, names, wanted)?;
+        let (settings, record) = (settings.clone(), ByteRecord::new());
+        Ok(Self { reader, allowance, settings, layout, wanted, record, broken: false })
+    }
+
+    /// Bytes of the table read so far.
+    pub fn position(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The names of the columns, the first row of the table.
+    pub fn columns(&self) -> &[String] {
+        &self.layout.names
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The settings it reads by.
+    pub fn settings(&self) -> &ManifestSettings {
+        &self.settings
+    }
+
+    /// Passes over so many rows; fewer where the table ends before.
+    pub fn skip_rows(&mut self, rows: u64) {
+        for _ in 0..rows {
+            if self.advance().is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The next record into `self.record`.
+    fn advance(&mut self) -> Option<Result<(), BadRow>> {
+        if self.broken {
+            return None;
+        }
+        self.allowance.store(MAX_ROW, Ordering::Relaxed);
+        match self.reader.read_byte_record(&mut self.record) {
+            Ok(true) => Some(Ok(())),
+            Ok(false) => None,
+            Err(error) => {
+                self.broken = true;
+                let line = self.reader.position().line();
+                let problems = vec![Problem::Broken { line, cause: error.to_string() }];
+                Some(Err(BadRow { line, id: None, problems }))
+            }
+        }
+    }
+
+    fn parse(&self) -> Result<Row, BadRow> {
+        let line = self.record.position().map_or(0, csv::Position::line);
+        let layout = &self.layout;
+        let text = |column: usize| self.record.get(column).and_then(|field| str::from_utf8(field).ok());
+        let mut problems = Vec::new();
+        let id = text(layout.id).filter(|id| !id.is_empty()).map(str::to_owned);
+        if self.record.len() != layout.names.len() {
+            let (found, wanted) = (self.record.len(), layout.names.len());
+            return Err(BadRow { line, id, problems: vec![Problem::Width { line, found, wanted }] });
+        }
+        let named = self.record.iter().zip(&layout.names);
+        let bad = named.filter(|(field, _)| str::from_utf8(field).is_err());
+        problems.extend(bad.map(|(_, column)| Problem::Encoding { line, column: column.clone() }));
+        if !problems.is_empty() {
+            return Err(BadRow { line, id, problems });
+        }
+        let cell = |column: usize| text(column).unwrap_or_default();
+        if id.is_none() {
+            problems.push(Problem::Empty { line, column: self.settings.id.clone() });
+        }
+        let label = layout.label.map(cell).filter(|label| !self.settings.is_missing(label));
+        if label.is_none() && self.wanted == Use::Training {
+            problems.push(Problem::Empty { line, column: self.settings.label.clone() });
+        }
+        if let Some(found) = label.filter(|label| !self.is_class(label)) {
+            let (column, known) = (self.settings.label.clone(), self.settings.classes.clone());
+            problems.push(Problem::Class { line, column, found: super::layout::short(found), known });
+        }
+        let before = problems.len();
+        let cells = self.cells(line, &mut problems);
+        if problems.len() == before && cells.iter().all(|cell| *cell == Cell::Absent) {
+            problems.push(Problem::NothingObserved { line });
+        }
+        let split = self.split(line, &cell, &mut problems);
+        let subject = layout.subject.map(cell).filter(|subject| !subject.is_empty()).map(str::to_owned);
+        match id {
+            Some(id) if problems.is_empty() => {
+                Ok(Row { line, id, label: label.map(str::to_owned), split, subject, cells })
+            }
+            id => Err(BadRow { line, id, problems }),
+        }
+    }
+
+    fn is_class(&self, label: &str) -> bool {
+        let classes = &self.settings.classes;
+        classes.is_empty() || classes.iter().any(|class| class == label)
+    }
+
+    fn split<'r>(&self, line: u64, cell: &impl Fn(usize) -> &'r str, problems: &mut Vec<Problem>) -> Option<Split> {
+        let found = cell(self.layout.split?);
+        let split = Split::parse(found);
+        if split.is_none() && (self.wanted == Use::Training || !found.is_empty()) {
+            problems.push(Problem::Split { line, found: super::layout::short(found) });
+        }
+        split
+    }
+
+    /// By modality: what is there.
+    fn cells(&self, line: u64, problems: &mut Vec<Problem>) -> Vec<Cell> {
+        let text = |column: usize| {
+            let cell = self.record.get(column).and_then(|field| str::from_utf8(field).ok()).unwrap_or_default();
+            (!self.settings.is_missing(cell)).then_some(cell)
+        };
+        let mut cell = |place: &Place| match place {
+            Place::File(column) => text(*column).map_or(Cell::Absent, |path| Cell::File(path.into())),
+            Place::Text(column) => text(*column).map_or(Cell::Absent, |text| Cell::Text(text.to_owned())),
+            Place::Table(readers) => {
+                let mut value = |reader: &super::layout::Reader| match text(reader.at) {
+                    None => f32::NAN,
+                    Some(cell) => reader.read(cell, line).unwrap_or_else(|problem| {
+                        problems.push(problem);
+                        f32::NAN
+                    }),
+                };
+                let values: Vec<f32> = readers.iter().map(&mut value).collect();
+                if values.iter().all(|value| value.is_nan()) { Cell::Absent } else { Cell::Values(values) }
+            }
+        };
+        self.layout.places.iter().map(&mut cell).collect()
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row, BadRow>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.advance()? {
+            Ok(()) => Some(self.parse()),
+            Err(broken) => Some(Err(broken)),
+        }
+    }
+}
+
+/// The first row, without a byte order mark.
+pub(super) fn header(reader: &mut csv::Reader<impl Read>, path: &Path) -> Result<Vec<String>, ManifestError> {
+    let header = reader.byte_headers().map_err(|source| ManifestError::Csv { path: path.to_owned(), source })?;
+    let name = |field| String::from_utf8_lossy(field).trim_start_matches('\u{feff}').trim().to_owned();
+    Ok(header.iter().map(name).collect())
+}
+
+/// Gives so many bytes until somebody allows more.
+pub(super) struct Guarded<R> {
+    pub(super) inner: R,
+    pub(super) allowance: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let allowed = self.allowance.load(Ordering::Relaxed);
+        if allowed == 0 {
+            let text = format!("a row longer than {} MiB: is a quotation mark left open?", MAX_ROW >> 20);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        let most = buffer.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.allowance.store(allowed - read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}

@@ -1,0 +1,211 @@
+//! A table of any length for prediction: chunk by chunk, every value in memory, every row accounted for.
+
+use dymo_core::{ModalitySet, Schema};
+use rayon::prelude::*;
+
+use super::layout::{Layout, Use};
+use super::rows::{BadRow, Cell, Row, Rows};
+use super::settings::ManifestSettings;
+use super::{Blank, ManifestError, Problem, Split, values};
+use crate::samples::{ReadError, Samples, check_read};
+
+/// Reads a table for prediction in bounded memory. Labels and parts may be absent. What is wrong with a row, its files
+/// included, is that row's outcome and ends nothing.
+///
+/// ```no_run
+/// # use dymo_data::manifest::{ManifestSettings, ManifestStream};
+/// # fn predict(settings: &ManifestSettings, classes: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut stream = ManifestStream::open(&settings.at("new.csv"), classes)?;
+/// while let Some(chunk) = stream.next_chunk(256) {
+///     // `chunk.samples()` are the good rows, read already; `chunk.outcomes()` has one entry for every row, in order.
+///     for outcome in chunk.outcomes() {
+///         println!("line {}: {:?}", outcome.line, outcome.sample);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct ManifestStream {
+    rows: Rows,
+    schema: Schema,
+    done: u64,
+}
+
+impl ManifestStream {
+    /// Opens the table that the settings name; `classes` are the model's, in its order.
+    ///
+    /// # Errors
+    /// A [`ManifestError`] for the file, the settings or the header; never for a row.
+    pub fn open(settings: &ManifestSettings, classes: Vec<String>) -> Result<Self, ManifestError> {
+        let settings = ManifestSettings { classes, ..settings.clone() };
+        let rows = Rows::open(&settings, Use::Prediction)?;
+        let schema = rows.layout().schema(&settings.path, settings.classes.clone())?;
+        Ok(Self { rows, schema, done: 0 })
+    }
+
+    /// Modalities and classes.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Passes over so many rows, to go on where an earlier run ended.
+    pub fn skip_rows(&mut self, rows: u64) {
+        self.rows.skip_rows(rows);
+        self.done += rows;
+    }
+
+    /// Rows given so far, those passed over included.
+    pub fn rows_done(&self) -> u64 {
+        self.done
+    }
+
+    /// Bytes of the table read so far, for a progress bar.
+    pub fn position(&self) -> u64 {
+        self.rows.position()
+    }
+
+    /// The next rows, at most `count`, with all their values; `None` after the last. Files are read in parallel.
+    pub fn next_chunk(&mut self, count: usize) -> Option<Chunk> {
+        let rows: Vec<Result<Row, BadRow>> = self.rows.by_ref().take(count.max(1)).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        self.done += rows.len() as u64;
+        let (layout, settings) = (self.rows.layout(), self.rows.settings());
+        let read: Vec<Result<Loaded, BadRow>> =
+            rows.into_par_iter().map(|row| load(row?, layout, settings, &self.schema)).collect();
+        Some(Chunk::new(read, self.schema.clone()))
+    }
+}
+
+/// A row with its values.
+struct Loaded {
+    row: Row,
+    values: Vec<Vec<f32>>,
+    notices: Vec<Notice>,
+}
+
+fn load(row: Row, layout: &Layout, settings: &ManifestSettings, schema: &Schema) -> Result<Loaded, BadRow> {
+    let (mut values, mut notices, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for (modality, cell) in row.cells.iter().enumerate() {
+        if *cell == Cell::Absent {
+            values.push(Vec::new());
+            continue;
+        }
+        let mut out = vec![0.0; schema.modalities()[modality].kind().values()];
+        let column = || layout.column(modality).to_owned();
+        match values::write(layout, modality, cell, settings.folder(), &mut out) {
+            Ok(None) => {}
+            Ok(Some(blank)) => notices.push(Notice { column: column(), blank }),
+            Err(error) => {
+                problems.push(Problem::Unreadable { line: row.line, column: column(), cause: error.to_string() });
+            }
+        }
+        values.push(out);
+    }
+    match problems.is_empty() {
+        true => Ok(Loaded { row, values, notices }),
+        false => Err(BadRow { line: row.line, id: Some(row.id), problems }),
+    }
+}
+
+/// What is odd about a row that is predicted all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The column.
+    pub column: String,
+    /// What is odd.
+    pub blank: Blank,
+}
+
+/// What became of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where it begins, counted from 1.
+    pub line: u64,
+    /// Its name, where it can be read.
+    pub id: Option<String>,
+    /// Its number in [`Chunk::samples`], or everything that is wrong.
+    pub sample: Result<usize, Vec<Problem>>,
+    /// What is odd.
+    pub notices: Vec<Notice>,
+}
+
+/// Some rows of a table, read.
+pub struct Chunk {
+    outcomes: Vec<Outcome>,
+    samples: Memory,
+}
+
+impl Chunk {
+    fn new(rows: Vec<Result<Loaded, BadRow>>, schema: Schema) -> Self {
+        let mut samples = Memory { schema, rows: Vec::new() };
+        let outcomes = rows.into_iter().map(|row| match row {
+            Err(BadRow { line, id, problems }) => Outcome { line, id, sample: Err(problems), notices: Vec::new() },
+            Ok(Loaded { row, values, notices }) => {
+                let (line, id) = (row.line, Some(row.id.clone()));
+                samples.rows.push((row, values));
+                Outcome { line, id, sample: Ok(samples.rows.len() - 1), notices }
+            }
+        });
+        Self { outcomes: outcomes.collect(), samples }
+    }
+
+    /// One entry for every row of the table, in its order.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// The good rows. [`Samples::known_label`] is `None` where the table has no label.
+    pub fn samples(&self) -> &dyn Samples {
+        &self.samples
+    }
+
+    /// The part that sample `index` of [`Chunk::samples`] belongs to, where the table says it.
+    pub fn split(&self, index: usize) -> Option<Split> {
+        self.samples.rows.get(index).and_then(|(row, _)| row.split)
+    }
+}
+
+/// Samples whose values are in memory.
+struct Memory {
+    schema: Schema,
+    rows: Vec<(Row, Vec<Vec<f32>>)>,
+}
+
+impl Samples for Memory {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.known_label(index).unwrap_or(0)
+    }
+
+    fn known_label(&self, index: usize) -> Option<usize> {
+        self.rows[index].0.label.as_deref().and_then(|label| self.schema.class_index(label))
+    }
+
+    fn observed(&self, index: usize) -> ModalitySet {
+        self.rows[index].0.observed()
+    }
+
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+        check_read(self, index, modality, out)?;
+        let values = &self.rows[index].1[modality];
+        if values.is_empty() {
+            let modality = self.schema.modalities()[modality].name().to_owned();
+            return Err(ReadError::Missing { id: self.id(index), modality });
+        }
+        out.copy_from_slice(values);
+        Ok(())
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.rows[index].0.id.clone()
+    }
+}

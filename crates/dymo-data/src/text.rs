@@ -1,0 +1,215 @@
+//! Text as numbers: characters of an alphabet or words of a vocabulary, one-hot.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The alphabet of the published text experiments, 71 entries (method, section 8). `-` stands in it twice; the first
+/// place is used, so place 59 never occurs.
+pub const PUBLISHED_ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"\\/|_@#$%^&*~`+-=<>()[]{} \n";
+
+/// How a text becomes symbols, as a settings file says it. Without `vocabulary`, characters of `alphabet` (the
+/// published one if nothing is said); with it, words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Symbols {
+    /// Characters, each a symbol. Letters are compared in lower case where the alphabet has no upper case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<String>,
+    /// Words, each a symbol; in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<Vec<String>>,
+}
+
+/// Texts of one modality: so many places, and what stands at each.
+#[derive(Debug, Clone)]
+pub struct TextEncoder {
+    length: usize,
+    symbols: usize,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone)]
+enum Unit {
+    Characters { places: HashMap<char, usize>, lower: bool },
+    Words { places: HashMap<String, usize> },
+}
+
+impl TextEncoder {
+    /// An encoder to `length` places.
+    ///
+    /// # Errors
+    /// [`TextError`]: no place, no symbol, both an alphabet and a vocabulary, or a word twice.
+    pub fn new(length: usize, symbols: &Symbols) -> Result<Self, TextError> {
+        if length == 0 {
+            return Err(TextError::NoPlace);
+        }
+        let (count, unit) = match (&symbols.alphabet, &symbols.vocabulary) {
+            (Some(_), Some(_)) => return Err(TextError::Both),
+            (alphabet, None) => characters(alphabet.as_deref().unwrap_or(PUBLISHED_ALPHABET)),
+            (None, Some(words)) => self::words(words)?,
+        };
+        if count == 0 {
+            return Err(TextError::NoSymbol);
+        }
+        Ok(Self { length, symbols: count, unit })
+    }
+
+    /// Places of a text.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Symbols that can stand at a place.
+    pub fn symbols(&self) -> usize {
+        self.symbols
+    }
+
+    /// The symbol at each place of `text`; `None` where it is no symbol. Cut off after [`length`](Self::length).
+    pub fn places(&self, text: &str) -> Vec<Option<usize>> {
+        match &self.unit {
+            Unit::Characters { places, lower: true } => {
+                text.chars().flat_map(char::to_lowercase).take(self.length).map(|c| places.get(&c).copied()).collect()
+            }
+            Unit::Characters { places, lower: false } => {
+                text.chars().take(self.length).map(|c| places.get(&c).copied()).collect()
+            }
+            Unit::Words { places } => words_of(text).take(self.length).map(|w| places.get(&w).copied()).collect(),
+        }
+    }
+
+    /// Writes `text` one-hot, `[length, 1, symbols]`. What is no symbol, and every place after the end, is all zeros.
+    /// True when nothing of the text is a symbol.
+    ///
+    /// # Errors
+    /// [`TextError::Room`] unless `out` has `length · symbols` places.
+    pub fn write(&self, text: &str, out: &mut [f32]) -> Result<bool, TextError> {
+        let wanted = self.length.saturating_mul(self.symbols);
+        if out.len() != wanted {
+            return Err(TextError::Room { found: out.len(), wanted });
+        }
+        out.fill(0.0);
+        let mut blank = true;
+        for (row, place) in out.chunks_exact_mut(self.symbols).zip(self.places(text)) {
+            if let Some(one) = place.and_then(|place| row.get_mut(place)) {
+                *one = 1.0;
+                blank = false;
+            }
+        }
+        Ok(blank)
+    }
+}
+
+fn characters(alphabet: &str) -> (usize, Unit) {
+    let mut places = HashMap::new();
+    let mut count = 0;
+    for character in alphabet.chars() {
+        places.entry(character).or_insert(count);
+        count += 1;
+    }
+    (count, Unit::Characters { places, lower: !alphabet.chars().any(char::is_uppercase) })
+}
+
+fn words(vocabulary: &[String]) -> Result<(usize, Unit), TextError> {
+    let mut places = HashMap::new();
+    for (place, word) in vocabulary.iter().enumerate() {
+        if places.insert(word.to_lowercase(), place).is_some() {
+            return Err(TextError::Twice { word: word.clone() });
+        }
+    }
+    Ok((vocabulary.len(), Unit::Words { places }))
+}
+
+/// The words of a text, in lower case: runs of letters and digits.
+pub fn words_of(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
+}
+
+/// Why there is no encoder, or no encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// A length of zero.
+    #[error("a text has length 0, wanted at least one place")]
+    NoPlace,
+    /// Neither character nor word.
+    #[error("the alphabet or vocabulary is empty, wanted at least one symbol")]
+    NoSymbol,
+    /// Characters and words at once.
+    #[error("alphabet and vocabulary are both given, wanted one: characters or words")]
+    Both,
+    /// A word that is there twice.
+    #[error("the vocabulary has {word:?} twice (case does not count), remove one")]
+    Twice {
+        /// The word.
+        word: String,
+    },
+    /// An output of another size.
+    #[error("room for {found} values given, the text has {wanted}")]
+    Room {
+        /// Places there.
+        found: usize,
+        /// Places wanted.
+        wanted: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_published_alphabet_has_71_places() {
+        let encoder = TextEncoder::new(9, &Symbols::default()).unwrap();
+        assert_eq!(encoder.symbols(), 71);
+        let places = encoder.places("Az-+ \n`é");
+        assert_eq!(places, [0, 25, 36, 58, 69, 70, 57].map(Some).into_iter().chain([None]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_unknown_or_beyond_the_end_is_zero() {
+        let encoder = TextEncoder::new(3, &Symbols { alphabet: Some("ab".into()), vocabulary: None }).unwrap();
+        let mut out = [9.0; 6];
+        assert!(!encoder.write("b?", &mut out).unwrap());
+        assert_eq!(out, [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert!(encoder.write("??abab", &mut out).is_ok_and(|blank| !blank));
+        assert_eq!(out, [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert!(encoder.write("", &mut out).unwrap());
+        assert_eq!(encoder.write("a", &mut out[1..]), Err(TextError::Room { found: 5, wanted: 6 }));
+    }
+
+    #[test]
+    fn words_are_runs_of_letters_in_any_case() {
+        let vocabulary = Some(vec!["red".into(), "Hair".into()]);
+        let encoder = TextEncoder::new(3, &Symbols { alphabet: None, vocabulary }).unwrap();
+        assert_eq!(encoder.places("RED, curly-hair; red"), [Some(0), None, Some(1)]);
+    }
+
+    #[test]
+    fn one_refusal_per_rule() {
+        let new = |length, alphabet: Option<&str>, words: Option<&[&str]>| {
+            let vocabulary = words.map(|words| words.iter().map(ToString::to_string).collect());
+            TextEncoder::new(length, &Symbols { alphabet: alphabet.map(Into::into), vocabulary }).map(|_| ())
+        };
+        assert_eq!(new(0, None, None), Err(TextError::NoPlace));
+        assert_eq!(new(1, Some(""), None), Err(TextError::NoSymbol));
+        assert_eq!(new(1, Some("a"), Some(&["a"])), Err(TextError::Both));
+        assert_eq!(new(1, None, Some(&["a", "A"])), Err(TextError::Twice { word: "A".into() }));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_text_has_at_most_one_symbol_a_place(text in ".*", words: bool) {
+            let vocabulary = words.then(|| vec!["a".to_owned(), "the".to_owned()]);
+            let encoder = TextEncoder::new(5, &Symbols { alphabet: None, vocabulary }).unwrap();
+            let mut out = vec![0.0; 5 * encoder.symbols()];
+            encoder.write(&text, &mut out).unwrap();
+            for row in out.chunks(encoder.symbols()) {
+                prop_assert!(row.iter().sum::<f32>() <= 1.0);
+            }
+        }
+    }
+}
