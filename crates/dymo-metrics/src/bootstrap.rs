@@ -5,9 +5,9 @@ use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{MetricError, check_finite, check_length, check_some};
+use crate::error::{MetricError, check_finite, check_length, check_level, check_some};
 
-/// An estimate with the interval that a percentile bootstrap gives it.
+/// An estimate with its interval: from a percentile bootstrap here, exact for shares ([`clopper_pearson`](crate::clopper_pearson)).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The statistic of the samples themselves.
@@ -46,7 +46,15 @@ pub fn mean_interval(values: &[f64], level: f64, resamples: usize, seed: u64) ->
     let centred: Vec<f64> = values.iter().map(|x| x - mean).collect();
     let around_mean = |drawn: &mut Draws<'_>| drawn.map(|i| centred[i]).sum::<f64>() / n;
     let interval = resampled(values.len(), level, resamples, seed, 0.0, around_mean)?;
-    Ok(Interval { estimate: mean, low: mean + interval.low, high: mean + interval.high, n: values.len() })
+    let largest = values.iter().fold(0.0, |top: f64, x| top.max(x.abs()));
+    let end = |around: f64| without_rounding(mean + around, largest);
+    Ok(Interval { estimate: mean, low: end(interval.low), high: end(interval.high), n: values.len() })
+}
+
+/// An end whose distance from zero is nothing but rounding is zero: 1e-17 must not count as clear of it. A mean of
+/// values as large as `largest` cannot come as near to zero otherwise, unless it is of billions of samples.
+fn without_rounding(end: f64, largest: f64) -> f64 {
+    if end.abs() < 1e-12 * largest { 0.0 } else { end }
 }
 
 /// Interval for the difference of two means, mean(a) − mean(b), `a[i]` and `b[i]` being of the same sample i: both
@@ -123,9 +131,7 @@ fn resampled(
     if n == 0 {
         return Err(MetricError::Empty { what: "values" });
     }
-    if !(level > 0.0 && level < 1.0) {
-        return Err(MetricError::Level { found: level });
-    }
+    check_level(level)?;
     if resamples == 0 || resamples > MOST_RESAMPLES {
         return Err(MetricError::Bootstrap { what: "resamples", found: resamples, limit: MOST_RESAMPLES });
     }
@@ -188,6 +194,16 @@ mod tests {
         // √(0.03·0.97/1000) = 0.0054: clear of zero, where the unpaired error of 0.021 is not
         assert!(paired.excludes_zero() && paired.high - paired.low < 0.024, "{paired:?}");
         assert_eq!(paired_difference(&a, &a, 0.95, 50, 5).unwrap().high, 0.0);
+    }
+
+    #[test]
+    fn an_end_at_zero_is_zero_and_not_what_rounding_made_of_it() {
+        // One of 3,000 differs: over a third of the resamples do not hold it, so the lower end is zero exactly.
+        let found = mean_interval(&zeros_and_ones(3_000, 1), 0.95, 2_000, 2025).unwrap();
+        assert_eq!(found.low, 0.0);
+        assert!(!found.excludes_zero() && found.high > found.estimate);
+        assert_eq!(without_rounding(1e-17, 1.0), 0.0);
+        assert_eq!(without_rounding(1e-17, 1e-16), 1e-17, "small values have small means");
     }
 
     #[test]

@@ -75,6 +75,24 @@ pub enum MetricError {
         /// Its value.
         found: f64,
     },
+    /// A setting outside its range.
+    #[error("{what} is {found}, it must be {wanted}")]
+    Setting {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+        /// What would have passed.
+        wanted: &'static str,
+    },
+    /// More successes than trials.
+    #[error("{hits} of {n}, a share needs at least one trial and no more hits than trials")]
+    Share {
+        /// Successes.
+        hits: usize,
+        /// Trials.
+        n: usize,
+    },
     /// Too few or too many resamples, or too many values, for a bootstrap.
     #[error("{found} {what}, from 1 to {limit} are possible")]
     Bootstrap {
@@ -103,6 +121,11 @@ pub(crate) fn check_finite(what: &'static str, values: impl IntoIterator<Item = 
         None => Ok(()),
         Some((place, found)) => Err(MetricError::NotFinite { what, place, found }),
     }
+}
+
+/// Strictly between 0 and 1, as a confidence level is.
+pub(crate) fn check_level(level: f64) -> Result<(), MetricError> {
+    if level > 0.0 && level < 1.0 { Ok(()) } else { Err(MetricError::Level { found: level }) }
 }
 
 /// Within the number of classes.

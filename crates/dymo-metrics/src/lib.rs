@@ -1,4 +1,5 @@
-//! How well a classifier does: accuracy, F1, AUC, calibration, losses, and intervals for them.
+//! How well a classifier does, and how far it can be trusted: accuracy, F1, AUC, calibration, losses, with intervals;
+//! and what is fitted to held-out samples so that confidence keeps its word.
 //!
 //! Knows predictions, probabilities and labels, as slices. Must never know another dymo crate, a model or a file.
 //!
@@ -12,22 +13,35 @@
 //! ```
 //!
 //! In reading order: labels against [predictions](macro_f1), checked [`Probabilities`], what needs only their
-//! order ([`auc`]), what needs their values ([`negative_log_likelihood`], [`reliability`]), and the
-//! [bootstrap](mean_interval).
+//! order ([`auc`]), what needs their values ([`negative_log_likelihood`], [`reliability`]), the
+//! [bootstrap](mean_interval); then [`fit_temperature`], prediction sets ([`Conformal`]), every missing pattern apart
+//! ([`by_group`]), and a threshold that is shown not to harm ([`learn_threshold`]).
 
 mod bootstrap;
+mod conformal;
 mod error;
+mod groups;
+mod guarantee;
 mod predictions;
 mod probabilities;
 mod ranking;
 mod reliability;
+mod shares;
+mod temperature;
 
 pub use bootstrap::{Interval, mean_interval, paired_difference, statistic_interval};
+pub use conformal::{Cell, Conformal, Grouping, PredictionSet, Scope, SetScore, SetSettings, covered};
 pub use error::MetricError;
+pub use groups::{GroupMeasures, GroupSettings, by_group};
+pub use guarantee::{
+    Guarantee, GuaranteeSettings, Procedure, Signal, TestedThreshold, Trial, learn_threshold, reward_signal,
+};
 pub use predictions::{accuracy, confusion, correctness, macro_f1};
 pub use probabilities::{Probabilities, brier, cross_entropy, negative_log_likelihood, softmax};
 pub use ranking::{auc, auc_one_vs_rest};
 pub use reliability::{Bin, DEFAULT_BINS, Reliability, reliability};
+pub use shares::{clopper_pearson, wilson};
+pub use temperature::{Temperature, fit_temperature, logits_of};
 
 /// The README's example is a test, too.
 #[cfg(doctest)]

@@ -73,7 +73,7 @@ pub(crate) fn largest(row: &[f32]) -> (usize, f32) {
     best
 }
 
-fn check_rows(what: &'static str, values: &[f32], classes: usize) -> Result<(), MetricError> {
+pub(crate) fn check_rows(what: &'static str, values: &[f32], classes: usize) -> Result<(), MetricError> {
     if classes < 2 {
         return Err(MetricError::Classes { found: classes });
     }

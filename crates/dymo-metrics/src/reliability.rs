@@ -74,7 +74,7 @@ pub fn reliability(
 }
 
 /// The bin whose upper end is the first not below it.
-fn bin_of(confidence: f64, bins: usize) -> usize {
+pub(crate) fn bin_of(confidence: f64, bins: usize) -> usize {
     ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1
 }
 

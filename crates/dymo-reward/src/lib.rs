@@ -15,8 +15,10 @@
 //!
 //! In reading order: [`Metric`] compares features, [`typicality`] judges a distance, [`Calibration`] turns two
 //! [`Evidence`]s into a reward, [`ClassStatistics`] makes an `Evidence` of a network's answer,
-//! [`StatisticsBuilder`] fits them, and [`information_bound`] says what a data set's loss proves.
+//! [`StatisticsBuilder`] fits them, and [`information_bound`] says what a data set's loss proves. [`rank_acquisitions`]
+//! asks what a missing modality would be worth if it were observed.
 
+mod acquisition;
 mod answer;
 mod bound;
 mod builder;
@@ -26,6 +28,7 @@ mod statistics;
 mod statistics_error;
 mod typicality;
 
+pub use acquisition::{Acquisition, AcquisitionError, Drawn, rank_acquisitions};
 pub use answer::Answer;
 pub use bound::{BoundError, InformationBound, entropy_nats, information_bound};
 pub use builder::{SpreadBuilder, StatisticsBuilder, fit};

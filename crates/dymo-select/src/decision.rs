@@ -11,18 +11,19 @@ use crate::Score;
 pub enum Verdict {
     /// It has joined the subset.
     Accepted,
-    /// It will not be asked about again for this sample: its reward is negative, or not a number.
+    /// It will not be asked about again for this sample: its reward is negative, or not a number, or another draw of the
+    /// same modality has joined.
     Rejected,
     /// Its reward is positive, but another one's was larger: it is asked about again in the next round.
     Kept,
-    /// Its reward is exactly zero. It is asked about again if there is a next round.
+    /// Its reward is zero, or positive but below the threshold. It is asked about again if there is a next round.
     Neutral,
 }
 
 /// A candidate as one round saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Candidate {
-    /// Which modality.
+    /// Which modality; the slot of a draw where there are several ([`Slots`](crate::Slots)).
     pub modality: usize,
     /// The answer with this modality added to the round's subset.
     pub score: Score,
@@ -30,6 +31,8 @@ pub struct Candidate {
     pub calibration_factor: f32,
     /// R = q_u·G − q.
     pub reward: f32,
+    /// The reward that it had to reach, beyond being positive ([`Selector::threshold`](crate::Selector::threshold)).
+    pub threshold: f32,
     /// What became of it.
     pub verdict: Verdict,
 }
@@ -64,6 +67,19 @@ impl Round {
     }
 }
 
+/// A set of recovered modalities, tried as a whole on top of what was observed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TriedSet {
+    /// The recovered modalities.
+    pub added: ModalitySet,
+    /// The answer with all of them added.
+    pub score: Score,
+    /// G, against what was observed.
+    pub calibration_factor: f32,
+    /// R of the set: q·G − q₀.
+    pub reward: f32,
+}
+
 /// What was decided about one sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
@@ -75,8 +91,11 @@ pub struct Decision {
     pub before: Option<Score>,
     /// The answer for the final subset: its `predicted` is the prediction.
     pub after: Score,
-    /// The rounds, in order; none for the rules that do not choose, and for samples without candidates.
+    /// The rounds, in order; none for the rules that do not choose one at a time, and for samples without candidates.
     pub rounds: Vec<Round>,
+    /// The sets tried by the rules that judge whole sets, by size, then by members; none for all others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<TriedSet>,
 }
 
 impl Decision {

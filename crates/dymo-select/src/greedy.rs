@@ -1,7 +1,7 @@
 //! The two rules that choose: round by round, and in one shot.
 
 use dymo_core::ModalitySet;
-use dymo_reward::{Calibration, Edges};
+use dymo_reward::Edges;
 
 use crate::selector::{SelectError, ask, ask_each};
 use crate::{Candidate, Decision, Query, Round, Sample, Score, Scorer, Selector, Verdict};
@@ -9,7 +9,7 @@ use crate::{Candidate, Decision, Query, Round, Sample, Score, Scorer, Selector, 
 /// A sample while it is being decided upon.
 struct Progress {
     sample: usize,
-    observed: ModalitySet,
+    it: Sample,
     subset: ModalitySet,
     /// Candidates neither accepted nor rejected.
     open: ModalitySet,
@@ -24,7 +24,7 @@ impl Progress {
     fn begin(sample: usize, it: &Sample, initial: Score) -> Self {
         Self {
             sample,
-            observed: it.observed(),
+            it: *it,
             subset: it.observed(),
             open: it.candidates(),
             initial,
@@ -43,20 +43,26 @@ impl Progress {
         if self.finished { ModalitySet::EMPTY } else { self.open }
     }
 
-    /// Lets a candidate in.
-    fn accept(&mut self, candidate: &mut Candidate) {
-        candidate.verdict = Verdict::Accepted;
-        self.subset = self.subset.with(candidate.modality);
-        self.open = self.open.without(candidate.modality);
+    /// Lets the candidate at that place in. Other draws of the same modality are out.
+    fn accept(&mut self, candidates: &mut [Candidate], place: usize) {
+        let joining = candidates[place].modality;
+        let rivals = self.it.rivals(joining);
+        for rival in candidates.iter_mut().filter(|candidate| rivals.contains(candidate.modality)) {
+            rival.verdict = Verdict::Rejected;
+        }
+        candidates[place].verdict = Verdict::Accepted;
+        self.subset = self.subset.with(joining);
+        self.open = self.open.without(joining).difference(rivals);
     }
 
     fn decision(self) -> Decision {
         Decision {
-            observed: self.observed,
+            observed: self.it.observed(),
             final_subset: self.subset,
             before: Some(self.initial),
             after: self.now,
             rounds: self.rounds,
+            tried: Vec::new(),
         }
     }
 }
@@ -96,7 +102,7 @@ fn try_candidates<S: Scorer>(
     selector: &Selector,
     scorer: &mut S,
     progress: &mut [Progress],
-    end_of_round: fn(&mut Progress, Vec<Candidate>, Edges),
+    end_of_round: fn(&mut Progress, Vec<Candidate>, &Selector),
 ) -> Result<bool, SelectError<S::Error>> {
     let mut queries = Vec::new();
     let mut modalities = Vec::new();
@@ -112,19 +118,20 @@ fn try_candidates<S: Scorer>(
         let candidates = answers
             .by_ref()
             .take(it.open.len())
-            .map(|(modality, score)| judge(selector.calibration, it.now, modality, score))
+            .map(|(modality, score)| judge(selector, it.now, modality, score))
             .collect();
-        end_of_round(it, candidates, selector.edges);
+        end_of_round(it, candidates, selector);
     }
     Ok(!queries.is_empty())
 }
 
-/// The candidate's reward, and what follows from its sign alone.
-fn judge(calibration: Calibration, before: Score, modality: usize, score: Score) -> Candidate {
+/// The candidate's reward, and what follows from it alone.
+fn judge(selector: &Selector, before: Score, modality: usize, score: Score) -> Candidate {
+    let Selector { calibration, threshold, .. } = *selector;
     let reward = calibration.reward(before.evidence, score.evidence);
-    let verdict = if reward > 0.0 {
+    let verdict = if reward > 0.0 && reward >= threshold {
         Verdict::Kept
-    } else if reward == 0.0 {
+    } else if reward >= 0.0 {
         Verdict::Neutral
     } else {
         Verdict::Rejected
@@ -134,12 +141,14 @@ fn judge(calibration: Calibration, before: Score, modality: usize, score: Score)
         score,
         calibration_factor: calibration.factor(before.evidence, score.evidence),
         reward,
+        threshold,
         verdict,
     }
 }
 
-fn end_of_iterative_round(it: &mut Progress, mut candidates: Vec<Candidate>, edges: Edges) {
-    if edges == Edges::Published {
+fn end_of_iterative_round(it: &mut Progress, mut candidates: Vec<Candidate>, selector: &Selector) {
+    // What is not a number reaches no threshold.
+    if selector.edges == Edges::Published && selector.threshold <= 0.0 {
         for candidate in candidates.iter_mut().filter(|c| c.reward.is_nan()) {
             candidate.verdict = Verdict::Kept;
         }
@@ -151,7 +160,7 @@ fn end_of_iterative_round(it: &mut Progress, mut candidates: Vec<Candidate>, edg
     match best(&candidates) {
         Some(place) => {
             it.now = candidates[place].score;
-            it.accept(&mut candidates[place]);
+            it.accept(&mut candidates, place);
         }
         None => it.finished = true,
     }
@@ -176,11 +185,12 @@ fn best(candidates: &[Candidate]) -> Option<usize> {
     best
 }
 
-/// Every positive reward joins. With published edges too, a NaN does not: it is not above 0.
-fn end_of_only_round(it: &mut Progress, mut candidates: Vec<Candidate>, _: Edges) {
+/// Every reward that is large enough joins; of several draws of a modality the one with the largest. With published edges
+/// too, a NaN does not: it is not above 0.
+fn end_of_only_round(it: &mut Progress, mut candidates: Vec<Candidate>, _: &Selector) {
     let (subset_before, before) = (it.subset, it.now);
-    for candidate in candidates.iter_mut().filter(|c| c.verdict == Verdict::Kept) {
-        it.accept(candidate);
+    while let Some(place) = best(&candidates) {
+        it.accept(&mut candidates, place);
     }
     it.finished = true;
     it.rounds.push(Round { subset_before, before, candidates });

@@ -1,4 +1,5 @@
-//! Which recovered modalities to let into the fusion of a sample: the greedy selector, and the rules it is compared with.
+//! Which recovered modalities to let into the fusion of a sample: the greedy selector, search over whole sets, and the rules
+//! they are compared with.
 //!
 //! Knows sets of modalities, the reward of `dymo-reward`, and someone who answers questions ([`Scorer`]). Must never
 //! know a tensor, a network, a file, or how an answer is computed. What it did, and why, comes out as plain data
@@ -33,20 +34,27 @@
 //! ```
 //!
 //! In reading order: a [`Sample`] is decided upon, a [`Scorer`] is asked, a [`Selector`] has a [`Rule`], and leaves a
-//! [`Decision`]; [`laws`] tests scorers.
+//! [`Decision`]; [`check_greedy`] says what choosing one at a time missed, [`Slots`] make several draws of a modality
+//! candidates, [`laws`] tests scorers.
 
+mod compare;
 mod decision;
 mod greedy;
 pub mod laws;
 mod reason;
 mod sample;
 mod scorer;
+mod search;
 mod selector;
+mod slots;
 
-pub use decision::{Candidate, Decision, Round, Verdict};
+pub use compare::{CompareError, GreedyCheck, MissedSet, check_greedy};
+pub use decision::{Candidate, Decision, Round, TriedSet, Verdict};
 pub use sample::{Sample, SampleError};
 pub use scorer::{Query, Score, Scorer};
+pub use search::MAX_EXACT;
 pub use selector::{Rule, SelectError, Selector};
+pub use slots::{Slots, SlotsError};
 
 /// The README's example is a test, too.
 #[cfg(doctest)]

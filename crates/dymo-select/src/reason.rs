@@ -6,34 +6,45 @@ impl Candidate {
     /// One clause in plain words, `before` being the answer for the subset that the candidate was to join
     /// ([`Round::before`](crate::Round::before)). Numbers have as many digits as it takes to tell them apart.
     pub fn reason(&self, before: &Score) -> String {
-        let change = self.change(before);
+        let scaled_away = self.verdict == Verdict::Rejected;
+        let change = change(before, &self.score, self.calibration_factor, self.reward, scaled_away);
         match self.verdict {
+            Verdict::Rejected if self.reward > 0.0 => {
+                format!("rejected: {change}, but another draw of the same modality gained more")
+            }
+            Verdict::Neutral if self.reward > 0.0 => {
+                let (reward, threshold) = told_apart(self.reward, self.threshold);
+                format!("left open: {change}, but the reward of {reward} is below the threshold of {threshold}")
+            }
             Verdict::Accepted => format!("accepted: {change}"),
             Verdict::Rejected => format!("rejected: {change}"),
             Verdict::Kept => format!("kept for the next round: {change}, but another modality gained more"),
             Verdict::Neutral => format!("left open: {change}, which is no gain and no loss"),
         }
     }
+}
 
-    fn change(&self, before: &Score) -> String {
-        if self.reward.is_nan() {
-            return match self.verdict {
-                Verdict::Rejected => "the reward is not a number".into(),
-                _ => "the reward is not a number, which the published rule prefers to any number".into(),
-            };
-        }
-        let (old, new) = (before.evidence.quality, self.score.evidence.quality);
-        let moved = movement(old, new);
-        if self.calibration_factor == 1.0 {
-            return moved;
-        }
-        // Adding 0 makes 0 of −0, which a factor of 0 can leave.
-        let (_, scaled) = told_apart(old, new * self.calibration_factor + 0.0);
-        let (_, factor) = told_apart(1.0, self.calibration_factor + 0.0);
-        let but = if new >= old && self.verdict == Verdict::Rejected { ", but" } else { ";" };
-        let class = self.score.predicted;
-        format!("{moved}{but} less typical of class {class} than before, so it was scaled by {factor} to {scaled}")
+/// How quality moved from one answer to another, and how it was scaled. `scaled_away` says that a rise did not help, so that
+/// the scaling is told as the reason.
+pub(crate) fn change(before: &Score, after: &Score, factor: f32, reward: f32, scaled_away: bool) -> String {
+    if reward.is_nan() {
+        return if scaled_away {
+            "the reward is not a number".into()
+        } else {
+            "the reward is not a number, which the published rule prefers to any number".into()
+        };
     }
+    let (old, new) = (before.evidence.quality, after.evidence.quality);
+    let moved = movement(old, new);
+    if factor == 1.0 {
+        return moved;
+    }
+    // Adding 0 makes 0 of −0, which a factor of 0 can leave.
+    let (_, scaled) = told_apart(old, new * factor + 0.0);
+    let (_, factor) = told_apart(1.0, factor + 0.0);
+    let but = if new >= old && scaled_away { ", but" } else { ";" };
+    let class = after.predicted;
+    format!("{moved}{but} less typical of class {class} than before, so it was scaled by {factor} to {scaled}")
 }
 
 fn movement(old: f32, new: f32) -> String {
@@ -73,6 +84,7 @@ mod tests {
             score: after,
             calibration_factor: calibration.factor(before.evidence, after.evidence),
             reward: calibration.reward(before.evidence, after.evidence),
+            threshold: 0.0,
             verdict,
         };
         candidate.reason(&before)
@@ -114,6 +126,26 @@ mod tests {
         let say = |old, new| reason(score(old, 0.5), score(new, 0.5), Calibration::None, Verdict::Accepted);
         assert_eq!(say(0.99971, 0.99984), "accepted: quality rose from 0.9997 to 0.9998");
         assert_eq!(say(0.999_999_94, 1.0), "accepted: quality rose from 0.9999999 to 1.0000000");
+    }
+
+    #[test]
+    fn thresholds_and_draws_are_told() {
+        let candidate = |verdict| Candidate {
+            modality: 1,
+            score: score(0.45, 0.5),
+            calibration_factor: 1.0,
+            reward: 0.04,
+            threshold: 0.1,
+            verdict,
+        };
+        assert_eq!(
+            candidate(Verdict::Neutral).reason(&score(0.41, 0.5)),
+            "left open: quality rose from 0.41 to 0.45, but the reward of 0.04 is below the threshold of 0.10"
+        );
+        assert_eq!(
+            candidate(Verdict::Rejected).reason(&score(0.41, 0.5)),
+            "rejected: quality rose from 0.41 to 0.45, but another draw of the same modality gained more"
+        );
     }
 
     #[test]

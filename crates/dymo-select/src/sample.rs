@@ -4,6 +4,8 @@ use dymo_core::ModalitySet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Slots;
+
 /// A sample to decide upon: what was observed, and which of the missing modalities have been recovered.
 /// Checked: something is observed, and nothing is both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -11,6 +13,8 @@ use thiserror::Error;
 pub struct Sample {
     observed: ModalitySet,
     candidates: ModalitySet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<Slots>,
 }
 
 #[derive(Deserialize)]
@@ -18,13 +22,18 @@ pub struct Sample {
 struct SampleTable {
     observed: ModalitySet,
     candidates: ModalitySet,
+    #[serde(default)]
+    slots: Option<Slots>,
 }
 
 impl TryFrom<SampleTable> for Sample {
     type Error = SampleError;
 
     fn try_from(table: SampleTable) -> Result<Self, SampleError> {
-        Self::new(table.observed, table.candidates)
+        match table.slots {
+            None => Self::new(table.observed, table.candidates),
+            Some(slots) => slots.sample(table.observed, slots.modalities(table.candidates)),
+        }
     }
 }
 
@@ -41,7 +50,7 @@ impl Sample {
         if !both.is_empty() {
             return Err(SampleError::ObservedAndRecovered { both });
         }
-        Ok(Self { observed, candidates })
+        Ok(Self { observed, candidates, slots: None })
     }
 
     /// A sample of `modalities` modalities of which `observed` came as it is and all others were recovered.
@@ -52,6 +61,12 @@ impl Sample {
         Self::new(observed, observed.complement(modalities))
     }
 
+    /// A sample of which every draw of `recovered` is a candidate.
+    pub(crate) fn with_slots(observed: ModalitySet, recovered: ModalitySet, slots: Slots) -> Result<Self, SampleError> {
+        let plain = Self::new(observed, recovered)?;
+        Ok(Self { candidates: slots.all_draws(recovered), slots: Some(slots), ..plain })
+    }
+
     /// The modalities that came with the sample.
     pub fn observed(&self) -> ModalitySet {
         self.observed
@@ -60,6 +75,22 @@ impl Sample {
     /// The recovered modalities, to be let in or not.
     pub fn candidates(&self) -> ModalitySet {
         self.candidates
+    }
+
+    /// How draws are numbered, where there are several of a modality.
+    pub fn slots(&self) -> Option<Slots> {
+        self.slots
+    }
+
+    /// The other draws of the candidate's modality: they can only join in its stead.
+    pub(crate) fn rivals(&self, candidate: usize) -> ModalitySet {
+        let Some(slots) = self.slots else { return ModalitySet::EMPTY };
+        slots.all_draws(slots.modalities(ModalitySet::single(candidate))).without(candidate)
+    }
+
+    /// One draw of each recovered modality.
+    pub(crate) fn first_draws(&self) -> ModalitySet {
+        self.slots.map_or(self.candidates, |slots| slots.modalities(self.candidates))
     }
 }
 

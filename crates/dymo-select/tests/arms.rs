@@ -185,6 +185,6 @@ fn a_decision_is_plain_data() {
     let settings = serde_json::to_string(&Selector::dymo(Calibration::RatioOfLogarithms)).unwrap();
     assert_eq!(
         settings,
-        r#"{"rule":"iterative","calibration":"ratio-of-logarithms","edges":"defined","min_gain":0.0}"#
+        r#"{"rule":"iterative","calibration":"ratio-of-logarithms","edges":"defined","threshold":0.0,"min_gain":0.0}"#
     );
 }

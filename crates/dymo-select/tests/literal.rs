@@ -36,6 +36,11 @@ fn literal(
         }
         for u in 0..modalities {
             bad[u] |= rewards[u] < 0.0;
+            // What is too small stays open, as a reward of zero does.
+            if selector.threshold > 0.0 && (rewards[u].is_nan() || rewards[u] < selector.threshold) {
+                bad[u] |= rewards[u].is_nan();
+                rewards[u] = rewards[u].min(0.0);
+            }
         }
         if selector.rule == Rule::OneShot {
             let joining = (0..modalities).filter(|&u| rewards[u] > 0.0);
@@ -86,13 +91,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn choosing_rules_equal_the_literal_reading(case in case()) {
+    fn choosing_rules_equal_the_literal_reading(case in case(), threshold in 0.0f32..0.6) {
         for calibration in CALIBRATIONS {
             for edges in [Edges::Defined, Edges::Published] {
-                check(&case, Selector::dymo(calibration).with_edges(edges))?;
-                check(&case, Selector::one_shot(calibration).with_edges(edges))?;
+                for least in [0.0, threshold] {
+                    check(&case, Selector::dymo(calibration).with_edges(edges).with_threshold(least))?;
+                    check(&case, Selector::one_shot(calibration).with_edges(edges).with_threshold(least))?;
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_threshold_lets_less_in_and_a_least_gain_of_it_changes_nothing(case in case(), threshold in 0.01f32..0.6) {
+        let select = |selector: Selector| selector.select(&mut case.table.clone(), &case.samples).unwrap();
+        let gated = Selector::dymo(Calibration::Ratio).with_threshold(threshold);
+        let saved = select(gated.with_min_gain(threshold));
+        for (decision, saved) in select(gated).iter().zip(&saved) {
+            prop_assert_eq!(decision.final_subset, saved.final_subset);
+            let accepted = decision.rounds.iter().flat_map(|r| &r.candidates).filter(|c| c.verdict == Verdict::Accepted);
+            prop_assert!(accepted.into_iter().all(|c| c.reward >= threshold));
+        }
+        let nothing = select(Selector::dymo(Calibration::Ratio).with_threshold(f32::NAN));
+        prop_assert!(nothing.iter().all(|decision| decision.accepted().is_empty()));
     }
 
     #[test]
@@ -119,6 +140,8 @@ proptest! {
             Selector::discard(), Selector::fuse_all(), Selector::iterative(),
             Selector::one_shot(Calibration::Ratio), Selector::dymo(Calibration::RatioOfLogarithms),
             Selector::iterative().with_edges(Edges::Published), Selector::iterative().with_min_gain(tau),
+            Selector::iterative().with_threshold(tau), Selector::exact(Calibration::Ratio),
+            Selector::beam(Calibration::RatioOfLogarithms, 2).with_threshold(tau),
         ];
         for selector in arms {
             let mut table = case.table.clone();
