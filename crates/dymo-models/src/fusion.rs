@@ -142,7 +142,7 @@ impl TryFrom<FusionTable> for FusionLayout {
         if !t.width.is_multiple_of(t.heads) {
             return Err(LayoutError::Heads { width: t.width, heads: t.heads });
         }
-        if let Some(modality) = t.inputs.iter().position(|i| !i.encoder.fits(i.kind)) {
+        if let Some(modality) = t.inputs.iter().position(|i| !i.encoder.fits(&i.kind)) {
             return Err(LayoutError::Encoder { modality, shape: t.inputs[modality].kind.shape() });
         }
         Ok(Self {
@@ -186,7 +186,7 @@ impl FusionLayout {
 
     /// Tokens T_m of a modality.
     pub fn tokens(&self, modality: usize) -> usize {
-        self.inputs.get(modality).map_or(0, |i| i.encoder.tokens(i.kind))
+        self.inputs.get(modality).map_or(0, |i| i.encoder.tokens(&i.kind))
     }
 
     /// The network with fresh weights: Burn's defaults, class token and positions zero, as the released PolyMNIST runs start
@@ -200,7 +200,7 @@ impl FusionLayout {
             (width != d).then(|| LinearConfig::new(width, d).init(device))
         });
         FusionNetwork {
-            encoders: self.inputs.iter().map(|i| i.encoder.init(i.kind, device)).collect(),
+            encoders: self.inputs.iter().map(|i| i.encoder.init(&i.kind, device)).collect(),
             projections: projections.collect(),
             norms: (0..m).map(|_| LayerNormConfig::new(d).init(device)).collect(),
             modality_embedding: EmbeddingConfig::new(m, d).init(device),

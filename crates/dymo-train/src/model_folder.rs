@@ -113,6 +113,12 @@ impl ModelFolder {
         &self.contents.schema
     }
 
+    /// Where the training samples came from, as TOML: what reads a table of new ones. `None` for a model without a network.
+    pub fn data_settings(&self) -> Option<&str> {
+        let fusion = self.contents.fusion.iter().map(|part| part.provenance.data.as_str());
+        fusion.chain(self.contents.recovery.iter().map(|part| part.provenance.data.as_str())).next()
+    }
+
     /// Learning curves by stage.
     pub fn history(&self) -> &BTreeMap<String, History> {
         &self.history

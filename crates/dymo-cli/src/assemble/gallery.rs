@@ -101,15 +101,15 @@ impl Shown<'_> {
             }
             let found = recovered.iter().find(|(place, _)| *place == m);
             let (state, content) = match found {
-                Some((_, values)) => (State::Recovered, content(kind, values)?),
-                None => (State::Observed, content(kind, &truth)?),
+                Some((_, values)) => (State::Recovered, content(&kind, values)?),
+                None => (State::Observed, content(&kind, &truth)?),
             };
             shown.push(ShownModality {
                 name: modality.name().into(),
                 state,
                 accepted: self.decision.final_subset.contains(m),
                 content,
-                truth: if found.is_some() && known { Some(self::content(kind, &truth)?) } else { None },
+                truth: if found.is_some() && known { Some(self::content(&kind, &truth)?) } else { None },
             });
         }
         Ok(shown)
@@ -142,19 +142,24 @@ impl Shown<'_> {
     }
 }
 
-/// A modality as a person can look at it: a picture, the middle slice of a volume, the most likely symbols of a text.
-fn content(kind: Kind, values: &[f32]) -> Result<Content> {
+/// A modality as a person can look at it: a picture, the middle slice of a volume, the most likely symbols of a text, the cells of
+/// a table.
+fn content(kind: &Kind, values: &[f32]) -> Result<Content> {
     let [height, width, channels] = kind.shape();
     Ok(match kind {
         Kind::Image { .. } => Content::Picture(Picture::from_values([height, width, channels], values)?),
         Kind::Volume { slices, .. } => {
-            let slice: Vec<f32> = values.iter().skip(slices / 2).step_by(slices).copied().collect();
+            let slice: Vec<f32> = values.iter().skip(slices / 2).step_by(*slices).copied().collect();
             Content::Picture(Picture::from_values([height, width, 1], &slice)?)
         }
         Kind::Text { symbols, .. } => {
             let likely = |row: &[f32]| (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
-            let places: Vec<String> = values.chunks_exact(symbols).map(|row| likely(row).to_string()).collect();
+            let places: Vec<String> = values.chunks_exact(*symbols).map(|row| likely(row).to_string()).collect();
             Content::Text(format!("symbols {}", places.join(" ")))
+        }
+        Kind::Table { columns } => {
+            let cells = columns.iter().zip(values).map(|(c, v)| format!("{} {}", c.name(), c.describe(*v)));
+            Content::Text(cells.collect::<Vec<_>>().join(", "))
         }
     })
 }

@@ -112,7 +112,7 @@ const GAP: usize = 2;
 /// A row for each modality, a column for each sample, as PNG. What is missing, or no picture, is grey.
 fn contact_sheet(samples: &dyn Samples, count: usize, path: &Path) -> anyhow::Result<Vec<u8>> {
     let kinds: Vec<Kind> = samples.schema().modalities().iter().map(|m| m.kind()).collect();
-    let pictures = || kinds.iter().filter(|kind| !matches!(kind, Kind::Text { .. })).map(Kind::shape);
+    let pictures = || kinds.iter().filter(|kind| kind.is_pictorial()).map(Kind::shape);
     let Some(cell) = pictures().map(|[h, w, _]| [h, w]).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]) else {
         bail!("{}: none of the modalities is a picture or a volume", path.display());
     };
@@ -123,14 +123,14 @@ fn contact_sheet(samples: &dyn Samples, count: usize, path: &Path) -> anyhow::Re
     for (m, kind) in kinds.iter().enumerate() {
         let mut values = vec![0.0; kind.values()];
         for sample in 0..count {
-            let seen = samples.observed(sample).contains(m) && !matches!(kind, Kind::Text { .. });
+            let seen = samples.observed(sample).contains(m) && kind.is_pictorial();
             if seen {
                 samples.read(sample, m, &mut values)?;
             }
             for y in 0..cell[0] * zoom {
                 for x in 0..cell[1] * zoom {
                     let to = ((m * step[0] + y) * shape[1] + sample * step[1] + x) * 3;
-                    let colour = if seen { pixel(*kind, &values, y / zoom, x / zoom) } else { [0.85; 3] };
+                    let colour = if seen { pixel(kind, &values, y / zoom, x / zoom) } else { [0.85; 3] };
                     sheet[to..to + 3].copy_from_slice(&colour);
                 }
             }
@@ -140,7 +140,7 @@ fn contact_sheet(samples: &dyn Samples, count: usize, path: &Path) -> anyhow::Re
 }
 
 /// Red, green and blue of a place; white outside. Of a volume the middle slice, of other channel numbers the first.
-fn pixel(kind: Kind, values: &[f32], y: usize, x: usize) -> [f32; 3] {
+fn pixel(kind: &Kind, values: &[f32], y: usize, x: usize) -> [f32; 3] {
     let [height, width, channels] = kind.shape();
     if y >= height || x >= width {
         return [1.0; 3];
@@ -148,7 +148,7 @@ fn pixel(kind: Kind, values: &[f32], y: usize, x: usize) -> [f32; 3] {
     let place = &values[(y * width + x) * channels..][..channels];
     match (kind, place) {
         (Kind::Image { .. }, [r, g, b]) => [*r, *g, *b],
-        (Kind::Volume { slices, .. }, _) => [place[slices / 2]; 3],
+        (Kind::Volume { slices, .. }, _) => [place[*slices / 2]; 3],
         _ => [place[0]; 3],
     }
 }

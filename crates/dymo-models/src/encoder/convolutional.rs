@@ -18,7 +18,7 @@ pub struct ConvEncoder {
 }
 
 impl ConvEncoder {
-    pub(super) fn new(kind: Kind, widths: &[usize], token_width: usize, device: &Device) -> Self {
+    pub(super) fn new(kind: &Kind, widths: &[usize], token_width: usize, device: &Device) -> Self {
         let shape = kind.shape();
         let deepest = widths.last().copied().unwrap_or(shape[2]);
         Self {

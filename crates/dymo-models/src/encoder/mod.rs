@@ -88,7 +88,7 @@ pub enum EncoderSettings {
 
 impl EncoderSettings {
     /// Tokens that a modality of this kind gets.
-    pub fn tokens(&self, kind: Kind) -> usize {
+    pub fn tokens(&self, kind: &Kind) -> usize {
         let [height, width, _] = kind.shape();
         match self {
             Self::Convolutional { widths, .. } => map(height, widths.len()) / 2 * (map(width, widths.len()) / 2),
@@ -107,7 +107,7 @@ impl EncoderSettings {
     }
 
     /// Whether every extent is positive, for the kind at hand.
-    pub fn fits(&self, kind: Kind) -> bool {
+    pub fn fits(&self, kind: &Kind) -> bool {
         let [height, width, _] = kind.shape();
         let positive = match self {
             Self::Convolutional { widths, .. } => !widths.is_empty() && widths.iter().all(|w| *w > 0),
@@ -124,7 +124,7 @@ impl EncoderSettings {
     }
 
     /// A network with fresh weights.
-    pub fn init(&self, kind: Kind, device: &Device) -> Encoder {
+    pub fn init(&self, kind: &Kind, device: &Device) -> Encoder {
         match self {
             Self::Convolutional { widths, token_width } => {
                 Encoder::Convolutional(ConvEncoder::new(kind, widths, *token_width, device))
@@ -185,14 +185,14 @@ mod tests {
         let device = Device::flex();
         let picture = EncoderSettings::PictureToken { layers: SVHN.to_vec(), token_width: 7 };
         let kind = Kind::Image { height: 8, width: 8, channels: 3 };
-        assert!(picture.fits(kind));
-        let tokens = picture.init(kind, &device).forward(Tensor::ones([2, kind.values()], &device));
-        assert_eq!(tokens.dims(), [2, picture.tokens(kind), 7]);
+        assert!(picture.fits(&kind));
+        let tokens = picture.init(&kind, &device).forward(Tensor::ones([2, kind.values()], &device));
+        assert_eq!(tokens.dims(), [2, picture.tokens(&kind), 7]);
 
         let text = EncoderSettings::SequenceToken { layers: SVHN.to_vec(), token_width: 7 };
         let kind = Kind::Text { length: 9, symbols: 4 };
-        assert!(text.fits(kind));
-        let tokens = text.init(kind, &device).forward(Tensor::ones([2, kind.values()], &device));
+        assert!(text.fits(&kind));
+        let tokens = text.init(&kind, &device).forward(Tensor::ones([2, kind.values()], &device));
         assert_eq!(tokens.dims(), [2, 1, 7]);
     }
 
@@ -200,11 +200,11 @@ mod tests {
     fn a_window_that_does_not_fit_is_refused() {
         let picture = |layers: &[ConvLayer]| EncoderSettings::PictureToken { layers: layers.to_vec(), token_width: 7 };
         let kind = |side| Kind::Image { height: side, width: side, channels: 1 };
-        assert!(!picture(&SVHN).fits(kind(4)));
-        assert!(!picture(&[]).fits(kind(8)));
-        assert!(!picture(&[ConvLayer { stride: 0, ..SVHN[0] }]).fits(kind(8)));
-        assert!(!picture(&[ConvLayer { padding: usize::MAX, ..SVHN[0] }]).fits(kind(8)));
+        assert!(!picture(&SVHN).fits(&kind(4)));
+        assert!(!picture(&[]).fits(&kind(8)));
+        assert!(!picture(&[ConvLayer { stride: 0, ..SVHN[0] }]).fits(&kind(8)));
+        assert!(!picture(&[ConvLayer { padding: usize::MAX, ..SVHN[0] }]).fits(&kind(8)));
         let text = EncoderSettings::SequenceToken { layers: SVHN.to_vec(), token_width: 7 };
-        assert!(!text.fits(kind(8)), "a picture is no sequence");
+        assert!(!text.fits(&kind(8)), "a picture is no sequence");
     }
 }

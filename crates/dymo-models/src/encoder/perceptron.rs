@@ -13,7 +13,7 @@ pub struct Perceptron {
 }
 
 impl Perceptron {
-    pub(super) fn new(kind: Kind, hidden: usize, token_width: usize, device: &Device) -> Self {
+    pub(super) fn new(kind: &Kind, hidden: usize, token_width: usize, device: &Device) -> Self {
         Self {
             hidden: LinearConfig::new(kind.values(), hidden).init(device),
             output: LinearConfig::new(hidden, token_width).init(device),

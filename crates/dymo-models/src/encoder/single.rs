@@ -22,7 +22,7 @@ pub struct PictureToken {
 }
 
 impl PictureToken {
-    pub(super) fn new(kind: Kind, layers: &[ConvLayer], token_width: usize, device: &Device) -> Self {
+    pub(super) fn new(kind: &Kind, layers: &[ConvLayer], token_width: usize, device: &Device) -> Self {
         let shape = kind.shape();
         let rest = |extent| extent_behind(layers, extent).unwrap_or(0);
         let flat = rest(shape[0]) * rest(shape[1]) * filters_of_last(layers, shape[2]);
@@ -66,7 +66,7 @@ pub struct SequenceToken {
 }
 
 impl SequenceToken {
-    pub(super) fn new(kind: Kind, layers: &[ConvLayer], token_width: usize, device: &Device) -> Self {
+    pub(super) fn new(kind: &Kind, layers: &[ConvLayer], token_width: usize, device: &Device) -> Self {
         let [length, _, symbols] = kind.shape();
         let flat = extent_behind(layers, length).unwrap_or(0) * filters_of_last(layers, symbols);
         let make = |(input, layer): (usize, &ConvLayer)| {

@@ -106,7 +106,7 @@ fn to_unit_length(row: &mut [f32]) {
 impl Modality {
     fn new(network: &FusionNetwork, m: usize) -> Option<Self> {
         let layout = network.layout();
-        let (kind, tokens) = (layout.inputs()[m].kind, layout.tokens(m));
+        let (kind, tokens) = (&layout.inputs()[m].kind, layout.tokens(m));
         let (first, count) = (1 + network.first_token(m), tokens);
         let offset = numbers(network.positions.val().narrow(0, first, count) + network.embedding_row(m))?;
         let (gamma, beta) = norm(&network.norms[m])?;

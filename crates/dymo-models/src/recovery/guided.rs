@@ -58,14 +58,14 @@ impl GuidedSettings {
             }
         }
         check_pictures("guided", kinds, self.widths.len())?;
-        let encoder = |kind: &Kind, latent| PictureEncoder::new(*kind, &self.widths, self.hidden, latent, device);
+        let encoder = |kind: &Kind, latent| PictureEncoder::new(kind, &self.widths, self.hidden, latent, device);
         let zeros = || Initializer::Zeros.init([kinds.len(), self.private], device);
         Ok(Guided {
             shared_encoders: kinds.iter().map(|k| encoder(k, self.shared)).collect(),
             private_encoders: kinds.iter().map(|k| encoder(k, self.private)).collect(),
             decoders: kinds
                 .iter()
-                .map(|k| PictureDecoder::new(*k, &self.widths, self.shared + self.private, device))
+                .map(|k| PictureDecoder::new(k, &self.widths, self.shared + self.private, device))
                 .collect(),
             classifier: LinearConfig::new(self.shared, classes).init(device),
             prior_mean: zeros(),

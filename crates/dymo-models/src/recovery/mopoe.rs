@@ -53,11 +53,8 @@ impl MopoeSettings {
         check_pictures("MoPoE", kinds, self.widths.len())?;
         let hidden = self.hidden.unwrap_or(self.latent);
         Ok(Mopoe {
-            encoders: kinds
-                .iter()
-                .map(|k| PictureEncoder::new(*k, &self.widths, hidden, self.latent, device))
-                .collect(),
-            decoders: kinds.iter().map(|k| PictureDecoder::new(*k, &self.widths, self.latent, device)).collect(),
+            encoders: kinds.iter().map(|k| PictureEncoder::new(k, &self.widths, hidden, self.latent, device)).collect(),
+            decoders: kinds.iter().map(|k| PictureDecoder::new(k, &self.widths, self.latent, device)).collect(),
         })
     }
 }

@@ -43,7 +43,7 @@ impl Gaussian {
 
 impl PictureEncoder {
     /// Convolutions of these `widths`, a hidden layer, and two heads of width `latent`.
-    pub fn new(kind: Kind, widths: &[usize], hidden: usize, latent: usize, device: &Device) -> Self {
+    pub fn new(kind: &Kind, widths: &[usize], hidden: usize, latent: usize, device: &Device) -> Self {
         let shape = kind.shape();
         let side = |extent| ConvStack::extents(extent, widths.len()).last().copied().unwrap_or(extent);
         let flat = side(shape[0]) * side(shape[1]) * widths.last().copied().unwrap_or(shape[2]);
@@ -79,7 +79,7 @@ pub struct PictureDecoder {
 
 impl PictureDecoder {
     /// The mirror of an encoder with these `widths`.
-    pub fn new(kind: Kind, widths: &[usize], latent: usize, device: &Device) -> Self {
+    pub fn new(kind: &Kind, widths: &[usize], latent: usize, device: &Device) -> Self {
         let shape = kind.shape();
         let side = |extent| ConvStack::extents(extent, widths.len()).last().copied().unwrap_or(extent);
         let map = [widths.last().copied().unwrap_or(shape[2]), side(shape[0]), side(shape[1])];

@@ -203,15 +203,12 @@ pub struct CalibrationTable {
     pub euclid: Option<Calibration>,
 }
 
-/// The keys of `[data]` that hold paths, whatever the maker.
-const PATHS: [&str; 4] = ["path", "train", "validation", "test"];
-
 impl ExperimentTable {
     /// Fills in every default, and makes paths absolute, seen from the folder of `file`.
     pub(super) fn complete(mut self, file: &Path) -> Result<Self, Problem> {
         let folder = file.parent().unwrap_or(Path::new(""));
         let absolute = |path: &Path| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
-        self.data = rooted(self.data, &absolute)?;
+        self.data = self.data.rooted(folder);
         self.model = self.model.map(|path| absolute(&path));
         self.name.get_or_insert_with(|| file.file_stem().map_or("experiment".into(), |s| s.to_string_lossy().into()));
         let recovery = &mut self.recovery;
@@ -282,16 +279,4 @@ impl ExperimentTable {
 
 pub(super) fn at_least_one(field: &str, value: Option<usize>) -> Result<(), Problem> {
     if value == Some(0) { Err(Problem::value(field, 0, "at least 1")) } else { Ok(()) }
-}
-
-/// The source with its paths made absolute. Works on the settings' own form, so that no maker is named here.
-fn rooted(source: Source, absolute: &dyn Fn(&Path) -> PathBuf) -> Result<Source, Problem> {
-    let unsuitable = |e: &dyn std::fmt::Display| Problem::value("data", e.to_string(), "settings that TOML can hold");
-    let mut table = toml::Table::try_from(&source).map_err(|e| unsuitable(&e))?;
-    for key in PATHS {
-        if let Some(toml::Value::String(path)) = table.get_mut(key) {
-            *path = absolute(Path::new(path.as_str())).to_string_lossy().into_owned();
-        }
-    }
-    table.try_into().map_err(|e| unsuitable(&e))
 }

@@ -1,0 +1,155 @@
+//! What is to be classified: a table piece by piece, or a part of an experiment's data.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dymo_core::{Kind, Schema};
+use dymo_data::manifest::{Chunk, Form, ManifestSettings, ManifestStream, ModalitySettings};
+use dymo_data::picture::Colour;
+use dymo_data::{Samples, Source, Subset};
+use dymo_train::model_folder::ModelFolder;
+
+use super::PredictArgs;
+use crate::context::Context;
+use crate::settings;
+use crate::study::part;
+
+/// Where rows come from.
+pub(super) enum Input {
+    Table { stream: Box<ManifestStream>, bytes: u64 },
+    Samples { samples: Arc<dyn Samples>, done: usize },
+}
+
+/// Some rows.
+pub(super) enum Piece {
+    Chunk(Chunk),
+    Samples(Subset),
+}
+
+/// One row: its name, its number among the piece's samples or why it has none, and what is odd about it.
+pub(super) struct Line {
+    pub id: String,
+    pub sample: Result<usize, String>,
+    pub notices: String,
+}
+
+impl Input {
+    pub(super) fn open(context: &Context, args: &PredictArgs, folder: &ModelFolder) -> anyhow::Result<Self> {
+        let is_experiment = args.data.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+        if is_experiment {
+            let experiment = settings::experiment(context, &args.data, |_| ())?;
+            let samples = part(&experiment.open(&context.datasets)?, args.split.into());
+            folder.check_modalities(samples.schema()).with_context(|| args.data.display().to_string())?;
+            return Ok(Self::Samples { samples, done: 0 });
+        }
+        let stream = ManifestStream::open(&columns(folder, &args.data)?, folder.schema().classes().to_vec())?;
+        folder.check_modalities(stream.schema()).with_context(|| args.data.display().to_string())?;
+        let bytes = std::fs::metadata(&args.data).map_or(0, |file| file.len());
+        Ok(Self::Table { stream: Box::new(stream), bytes })
+    }
+
+    /// Passes over rows that an earlier run has answered.
+    pub(super) fn skip(&mut self, rows: u64) {
+        match self {
+            Self::Table { stream, .. } => stream.skip_rows(rows),
+            Self::Samples { samples, done } => *done = usize::try_from(rows).unwrap_or(usize::MAX).min(samples.len()),
+        }
+    }
+
+    /// The next rows; `None` after the last.
+    pub(super) fn next(&mut self, rows: usize) -> anyhow::Result<Option<Piece>> {
+        match self {
+            Self::Table { stream, .. } => Ok(stream.next_chunk(rows).map(Piece::Chunk)),
+            Self::Samples { samples, done } => {
+                let indices: Vec<usize> = (*done..samples.len().min(*done + rows)).collect();
+                *done += indices.len();
+                let piece = || Subset::new(samples.clone(), indices.clone()).map(Piece::Samples);
+                Ok(if indices.is_empty() { None } else { Some(piece()?) })
+            }
+        }
+    }
+
+    /// For a progress bar: bytes of a table, samples of a part.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Table { bytes, .. } => usize::try_from(*bytes).unwrap_or(usize::MAX),
+            Self::Samples { samples, .. } => samples.len(),
+        }
+    }
+
+    /// How far it is, in the unit of [`Input::length`].
+    pub(super) fn position(&self) -> usize {
+        match self {
+            Self::Table { stream, .. } => usize::try_from(stream.position()).unwrap_or(usize::MAX),
+            Self::Samples { done, .. } => *done,
+        }
+    }
+}
+
+impl Piece {
+    pub(super) fn samples(&self) -> &dyn Samples {
+        match self {
+            Self::Chunk(chunk) => chunk.samples(),
+            Self::Samples(samples) => samples,
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<Line> {
+        match self {
+            Self::Samples(samples) => {
+                let line = |i| Line { id: samples.id(i), sample: Ok(i), notices: String::new() };
+                (0..samples.len()).map(line).collect()
+            }
+            Self::Chunk(chunk) => {
+                let line = |outcome: &dymo_data::manifest::Outcome| {
+                    let sample = match &outcome.sample {
+                        Ok(index) => Ok(*index),
+                        Err(problems) => Err(joined(problems.iter())),
+                    };
+                    let notices = outcome.notices.iter().map(|n| format!("{}: {}", n.column, n.blank.words()));
+                    let id = outcome.id.clone().unwrap_or_else(|| format!("line {}", outcome.line));
+                    Line { id, sample, notices: joined(notices) }
+                };
+                chunk.outcomes().iter().map(line).collect()
+            }
+        }
+    }
+}
+
+fn joined<T: ToString>(parts: impl Iterator<Item = T>) -> String {
+    parts.map(|part| part.to_string()).collect::<Vec<_>>().join("; ")
+}
+
+/// How the table's columns are read: as those of the table that the model was trained on; for a model of other data, a column of
+/// pictures for each modality.
+fn columns(folder: &ModelFolder, table: &Path) -> anyhow::Result<ManifestSettings> {
+    let of_training = folder.data_settings().and_then(|text| toml::from_str::<Source>(text).ok());
+    if let Some(Source::Manifest(settings)) = of_training {
+        return Ok(settings.at(table));
+    }
+    let modalities = folder.schema().modalities().iter().map(|m| {
+        let form = picture(&m.kind())?;
+        Some(ModalitySettings { name: m.name().into(), form })
+    });
+    let modalities = modalities.collect::<Option<Vec<_>>>().with_context(|| {
+        format!("{}: the model wants more than pictures; name an experiment (TOML) that reads them", table.display())
+    })?;
+    Ok(ManifestSettings::new(table, modalities))
+}
+
+fn picture(kind: &Kind) -> Option<Form> {
+    match *kind {
+        Kind::Image { height, width, channels: channels @ (1 | 3) } => {
+            let colour = if channels == 1 { Colour::Grey } else { Colour::Rgb };
+            Some(Form::Image { column: None, height, width, colour })
+        }
+        _ => None,
+    }
+}
+
+/// Names of a set's modalities.
+pub(super) fn names(schema: &Schema, set: dymo_core::ModalitySet) -> String {
+    let name = |m: usize| schema.modalities().get(m).map_or("?", |found| found.name());
+    set.iter().map(name).collect::<Vec<_>>().join("+")
+}

@@ -1,0 +1,229 @@
+//! The table of predictions: written as they come, whole at the end, taken up again where it was left.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use dymo_core::{ModalitySet, Schema};
+use dymo_select::{Decision, Verdict};
+
+use super::input::names;
+
+const HEADER: [&str; 10] = [
+    "id",
+    "observed",
+    "prediction",
+    "probability",
+    "let_in",
+    "not_let_in",
+    "prediction_from_observed",
+    "why",
+    "error",
+    "warning",
+];
+/// Place of the column `error`.
+const ERROR: usize = 8;
+
+/// What is said of one row.
+pub(super) struct Answer {
+    pub id: String,
+    pub result: Result<Found, String>,
+    pub notices: String,
+}
+
+/// A prediction.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Its place among those that were classified together.
+    pub place: usize,
+    pub decision: Option<Decision>,
+    pub class: usize,
+    pub probability: Option<f32>,
+    pub from_observed: usize,
+}
+
+impl From<usize> for Found {
+    fn from(place: usize) -> Self {
+        Self { place, ..Self::default() }
+    }
+}
+
+/// A table in the making.
+pub(super) struct Table<'a> {
+    writer: csv::Writer<Box<dyn Write + 'a>>,
+    schema: &'a Schema,
+    /// The file while it grows, and its name when it is whole.
+    file: Option<(File, PathBuf, PathBuf)>,
+    done: u64,
+    failed: u64,
+}
+
+impl<'a> Table<'a> {
+    /// To a stream.
+    pub(super) fn stream(out: &'a mut dyn Write, schema: &'a Schema) -> anyhow::Result<Self> {
+        let mut writer = csv::WriterBuilder::new().from_writer(Box::new(out) as Box<dyn Write + 'a>);
+        writer.write_record(HEADER)?;
+        Ok(Self { writer, schema, file: None, done: 0, failed: 0 })
+    }
+
+    /// To a file, beside which it grows as `NAME.part`; with `resume`, what is there already stays.
+    pub(super) fn file(path: &Path, resume: bool, schema: &'a Schema) -> anyhow::Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".part");
+        let part = PathBuf::from(name);
+        let cannot = || format!("cannot write {}; check free space and permissions", part.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(cannot)?;
+        }
+        let kept = if resume && part.exists() { Kept::of(&part)? } else { Kept::default() };
+        let file = OpenOptions::new().create(true).append(true).open(&part).with_context(cannot)?;
+        file.set_len(kept.bytes).with_context(cannot)?;
+        let handle = file.try_clone().with_context(cannot)?;
+        let mut writer = csv::WriterBuilder::new().from_writer(Box::new(handle) as Box<dyn Write + 'a>);
+        if kept.bytes == 0 {
+            writer.write_record(HEADER).with_context(cannot)?;
+        }
+        let file = Some((file, part, path.to_owned()));
+        Ok(Self { writer, schema, file, done: kept.rows, failed: kept.failed })
+    }
+
+    /// Rows of an earlier run.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Those of them that have no prediction.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Appends rows and hands them to the system: after a crash they are there.
+    pub(super) fn write(&mut self, answers: &[Answer]) -> anyhow::Result<()> {
+        for answer in answers {
+            let row = self.row(answer);
+            self.writer.write_record(&row)?;
+        }
+        Ok(self.writer.flush()?)
+    }
+
+    fn row(&self, answer: &Answer) -> [String; HEADER.len()] {
+        let class = |k: usize| self.schema.classes().get(k).cloned().unwrap_or_else(|| "?".into());
+        let mut row: [String; HEADER.len()] = Default::default();
+        row[0].clone_from(&answer.id);
+        match &answer.result {
+            Err(reason) => row[ERROR].clone_from(reason),
+            Ok(Found { decision: None, .. }) => row[ERROR] = "it was not classified".into(),
+            Ok(Found { decision: Some(decision), class: predicted, probability, from_observed, .. }) => {
+                let rejected = decision.final_subset.complement(self.schema.modalities().len());
+                row[1] = names(self.schema, decision.observed);
+                row[2] = class(*predicted);
+                row[3] = probability.map(|p| format!("{p:.4}")).unwrap_or_default();
+                row[4] = names(self.schema, decision.accepted());
+                row[5] = names(self.schema, rejected);
+                row[6] = class(*from_observed);
+                row[7] = why(self.schema, decision);
+            }
+        }
+        row[ERROR + 1].clone_from(&answer.notices);
+        row
+    }
+
+    /// Gives the file its name.
+    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        self.writer.flush()?;
+        let Some((file, part, path)) = &self.file else { return Ok(()) };
+        let rename = || file.sync_all().and_then(|()| std::fs::rename(part, path));
+        rename().with_context(|| format!("cannot write {}; the predictions are in {}", path.display(), part.display()))
+    }
+}
+
+/// What an earlier run left.
+#[derive(Default)]
+struct Kept {
+    rows: u64,
+    failed: u64,
+    bytes: u64,
+}
+
+impl Kept {
+    /// Counts the rows that are whole: a row that was cut off in the middle is written again.
+    fn of(part: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot read {}; delete it to start again", part.display());
+        let mut text = Vec::new();
+        File::open(part).and_then(|mut file| file.read_to_end(&mut text)).with_context(cannot)?;
+        let lines_end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
+        let mut kept = Self::default();
+        let mut record = csv::StringRecord::new();
+        let mut header = true;
+        while reader.read_record(&mut record).with_context(cannot)? {
+            let end = reader.position().byte();
+            if record.len() != HEADER.len() || end > lines_end {
+                break;
+            }
+            if header && !record.iter().eq(HEADER) {
+                bail!("{}: it is no table of predictions; delete it to start again", part.display());
+            }
+            kept.bytes = end;
+            kept.rows += u64::from(!header);
+            kept.failed += u64::from(!header && !record[ERROR].is_empty());
+            header = false;
+        }
+        Ok(kept)
+    }
+}
+
+/// Every decision that was final, in words.
+fn why(schema: &Schema, decision: &Decision) -> String {
+    let last = decision.rounds.len().saturating_sub(1);
+    let mut clauses = Vec::new();
+    for (number, round) in decision.rounds.iter().enumerate() {
+        for candidate in &round.candidates {
+            let settled = matches!(candidate.verdict, Verdict::Accepted | Verdict::Rejected) || number == last;
+            if settled {
+                let name = names(schema, ModalitySet::single(candidate.modality));
+                clauses.push(format!("{name} {}", candidate.reason(&round.before)));
+            }
+        }
+    }
+    clauses.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wherever a file was cut, what is kept are whole rows, and going on gives the same file.
+    #[test]
+    fn a_cut_anywhere_leaves_whole_rows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let schema: Schema = serde_json::from_str(
+            r#"{"modalities":[{"name":"a","kind":"image","height":1,"width":1,"channels":1}],"classes":["no","yes"]}"#,
+        )
+        .expect("a schema");
+        let answers: Vec<Answer> = ["one", "two\nlines", "a \"quoted\" id, with a comma"]
+            .into_iter()
+            .map(|id| Answer { id: id.into(), result: Err("broken, on\ntwo lines".into()), notices: String::new() })
+            .collect();
+        let path = folder.path().join("deep/predictions.csv");
+        let mut table = Table::file(&path, false, &schema).expect("a table");
+        table.write(&answers).expect("written");
+        table.finish().expect("finished");
+        let whole = std::fs::read(&path).expect("the table");
+        let part = folder.path().join("deep/predictions.csv.part");
+        assert!(!part.exists());
+        for cut in 0..=whole.len() {
+            std::fs::write(&part, &whole[..cut]).expect("a part");
+            let mut table = Table::file(&path, true, &schema).expect("taken up");
+            assert_eq!(table.failed(), table.done());
+            let rest = usize::try_from(table.done()).expect("few");
+            table.write(&answers[rest..]).expect("written");
+            table.finish().expect("finished");
+            assert!(std::fs::read(&path).expect("the table") == whole, "cut after {cut} bytes");
+        }
+        std::fs::write(&part, "id,other,table\n").expect("a part");
+        std::fs::write(&part, HEADER.map(|name| format!("x{name}")).join(",") + "\n").expect("a part");
+        assert!(Table::file(&path, true, &schema).is_err(), "a file of something else is not overwritten");
+    }
+}
