@@ -21,6 +21,7 @@ mod error;
 pub mod evaluation;
 pub mod experiment;
 pub mod fusion;
+pub mod import;
 pub mod model_folder;
 pub mod recovery;
 pub mod statistics;
