@@ -26,6 +26,7 @@ use burn::tensor::Device;
 
 pub use case::Case;
 pub use error::GoldenError;
+pub use recorded::Recorded;
 pub use timing::Timing;
 pub use verdict::{FusionVerdict, MopoeVerdict, Verdict};
 

@@ -5,12 +5,13 @@ use dymo_core::ModalitySet;
 use dymo_models::engine::Inputs;
 use dymo_models::recovery::{Observed, Recovery, RecoveryError};
 
-/// Inputs of all modalities; sample `i` of a run is sample `i mod N` of the case.
-pub(crate) struct Recorded {
+/// Inputs of all modalities, of which a run shows some as observed and the others as recovered; sample `i` of a run is sample `i mod N` of the case.
+pub struct Recorded {
     /// `[N, values]` for each modality.
     pub inputs: Vec<Vec<f32>>,
     /// N.
     pub samples: usize,
+    /// Where they are handed to the engine.
     pub device: Device,
 }
 

@@ -39,11 +39,13 @@ mod decision;
 mod greedy;
 pub mod laws;
 mod reason;
+mod resolution;
 mod sample;
 mod scorer;
 mod selector;
 
 pub use decision::{Candidate, Decision, Round, Verdict};
+pub use resolution::RESOLUTION;
 pub use sample::{Sample, SampleError};
 pub use scorer::{Query, Score, Scorer};
 pub use selector::{Rule, SelectError, Selector};
