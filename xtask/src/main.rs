@@ -2,6 +2,7 @@
 
 mod page;
 mod reproduce;
+mod verify_golden;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,12 @@ enum Task {
         #[arg(last = true)]
         dymo: Vec<String>,
     },
+    /// Check golden cases: exit code 0 only if no decision differs and all differences are below 1e-4
+    VerifyGolden {
+        /// Folders of cases; --time N prints the median time of selecting for N samples, --device and --threads choose where
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "DIR")]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Write docs/results/NAME.md again from the results that are there
     Page {
         /// Folder under datasets with an experiment.toml
@@ -47,6 +54,7 @@ fn main() -> anyhow::Result<()> {
             let run = reproduce::Reproduction::new(&name, store, dymo)?;
             run.all(shipped)
         }
+        Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }
 }

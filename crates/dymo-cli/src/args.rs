@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::device::DeviceName;
-use crate::verbs::{completions, data, demo, evaluate, export, fit_statistics, inspect, predict, report, train};
+use crate::verbs::{
+    completions, data, demo, evaluate, export, fit_statistics, import, inspect, predict, report, train,
+};
 
 /// Classify with missing modalities: recover what is missing, then choose for each sample what to let in.
 #[derive(Debug, Parser)]
@@ -67,6 +69,8 @@ pub enum Verb {
     Evaluate(evaluate::EvaluateArgs),
     /// Classify samples; say for each what was let in and why
     Predict(predict::PredictArgs),
+    /// Take over what the authors of the method have released: PyTorch checkpoints, statistics, MoPoE weights
+    Import(import::ImportArgs),
     /// Say what a file holds: a volume, a picture, an IDX array, a model
     Inspect(inspect::InspectArgs),
     /// Write a model to hand on, in half precision, without checkpoints

@@ -118,6 +118,7 @@ pub(crate) fn train(
         device: context.device_words.clone(),
         data: experiment.source_settings(),
         version: env!("CARGO_PKG_VERSION").into(),
+        imported: None,
     };
     let model = match stage {
         Stage::Fusion(_) => None,

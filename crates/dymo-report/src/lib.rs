@@ -61,7 +61,7 @@ pub use gallery::{Candidate, Content, GallerySample, Round, ShownModality, State
 pub use picture::{Picture, PictureError};
 pub use records::{
     AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability,
-    ReliabilityBin,
+    ReliabilityBin, Resolution,
 };
 pub use report::{Provenance, Report};
 pub use write::{METRICS, PAGE, REPORT, Written};

@@ -134,6 +134,29 @@ pub struct AcceptedBySubset {
     pub accepted: usize,
 }
 
+/// How many of DyMo's decisions single precision could not make for sure: rewards nearer to zero, or to each other, than it
+/// can tell apart. Such decisions are defined and repeatable, but another order of additions may decide otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// See [`Record::recovery`].
+    pub recovery: String,
+    /// See [`Record::metric`].
+    pub metric: String,
+    /// See [`Record::protocol`].
+    pub protocol: String,
+    /// See [`Record::rate`].
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub rate: f64,
+    /// Samples with anything to decide.
+    pub samples: usize,
+    /// Of these, how many with at least one such round.
+    pub samples_within: usize,
+    /// Rounds of all samples.
+    pub rounds: usize,
+    /// Of these, how many in which rounding has had a say.
+    pub rounds_within: usize,
+}
+
 /// Conditional coherence: how often a recovered modality shows the right class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryQuality {

@@ -2,7 +2,7 @@
 
 use crate::gallery::GallerySample;
 use crate::records::{
-    AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability,
+    AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability, Resolution,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct Report {
     pub reliability: Vec<Reliability>,
     /// What selection let in.
     pub accepted: Vec<AcceptedBySubset>,
+    /// How many decisions single precision could not make for sure.
+    pub resolution: Vec<Resolution>,
     /// How good the recovered modalities are.
     pub recovery_quality: Vec<RecoveryQuality>,
     /// The information bound.

@@ -15,6 +15,7 @@ pub(crate) fn all(report: &Report) -> Vec<Table> {
         learning_curves(report),
         reliability(report),
         accepted(report),
+        resolution(report),
         recovery_quality(report),
         bounds(report),
         min_gain(report),
@@ -236,6 +237,31 @@ pub(crate) fn min_gain(report: &Report) -> Table {
             ("seconds", "seconds"),
         ],
         rows: report.min_gain.iter().map(row).collect(),
+    }
+}
+
+fn resolution(report: &Report) -> Table {
+    let row = |r: &crate::Resolution| {
+        vec![
+            text(&r.recovery),
+            text(&r.metric),
+            text(&r.protocol),
+            Cell::Number(r.rate),
+            Cell::Count(r.samples),
+            Cell::Count(r.samples_within),
+            Cell::Count(r.rounds),
+            Cell::Count(r.rounds_within),
+        ]
+    };
+    Table {
+        name: "resolution",
+        columns: columns(&[
+            ("samples", "samples"),
+            ("samples_within", "with a decision within resolution"),
+            ("rounds", "rounds"),
+            ("rounds_within", "within resolution"),
+        ]),
+        rows: report.resolution.iter().map(row).collect(),
     }
 }
 

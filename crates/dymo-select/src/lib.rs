@@ -42,6 +42,7 @@ mod decision;
 mod greedy;
 pub mod laws;
 mod reason;
+mod resolution;
 mod sample;
 mod scorer;
 mod search;
@@ -50,6 +51,7 @@ mod slots;
 
 pub use compare::{CompareError, GreedyCheck, MissedSet, check_greedy};
 pub use decision::{Candidate, Decision, Round, TriedSet, Verdict};
+pub use resolution::RESOLUTION;
 pub use sample::{Sample, SampleError};
 pub use scorer::{Query, Score, Scorer};
 pub use search::MAX_EXACT;

@@ -22,6 +22,7 @@ pub mod evaluation;
 pub mod events;
 pub mod experiment;
 pub mod fusion;
+pub mod import;
 pub mod model_folder;
 pub mod recovery;
 pub mod statistics;

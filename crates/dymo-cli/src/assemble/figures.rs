@@ -6,7 +6,7 @@ use anyhow::Result;
 use dymo_metrics::{
     DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, paired_difference, reliability,
 };
-use dymo_report::{AcceptedBySubset, Bound, PairedDifference, Record, Reliability, ReliabilityBin, Report};
+use dymo_report::{AcceptedBySubset, Bound, PairedDifference, Record, Reliability, ReliabilityBin, Report, Resolution};
 use dymo_reward::{entropy_nats, information_bound};
 use dymo_train::evaluation::{Arm, ArmOutcome, Outcome};
 
@@ -41,7 +41,25 @@ pub(crate) fn add_outcome(report: &mut Report, key: &Key, outcome: &Outcome, con
         report.differences.push(difference(key, outcome, dymo, baseline, confidence)?);
     }
     add_accepted(report, key, dymo);
+    report.resolution.push(resolution(key, dymo));
     Ok(())
+}
+
+/// How many decisions rounding has had a say in.
+fn resolution(key: &Key, dymo: &ArmOutcome) -> Resolution {
+    let within = |count: &dyn Fn(usize) -> usize| -> usize {
+        dymo.decisions.iter().map(|d| count(d.rounds_within_resolution())).sum()
+    };
+    Resolution {
+        recovery: key.recovery.clone(),
+        metric: key.metric.clone(),
+        protocol: key.protocol.clone(),
+        rate: key.rate,
+        samples: dymo.decisions.iter().filter(|d| !d.rounds.is_empty()).count(),
+        samples_within: within(&|rounds| usize::from(rounds > 0)),
+        rounds: dymo.decisions.iter().map(|d| d.rounds.len()).sum(),
+        rounds_within: within(&|rounds| rounds),
+    }
 }
 
 fn record(key: &Key, outcome: &Outcome, arm: &ArmOutcome, confidence: Confidence) -> Result<Record> {

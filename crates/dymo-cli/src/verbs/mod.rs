@@ -12,6 +12,7 @@ pub mod demo;
 pub mod evaluate;
 pub mod export;
 pub mod fit_statistics;
+pub mod import;
 pub mod inspect;
 pub mod predict;
 pub mod report;
@@ -26,6 +27,7 @@ pub(crate) fn run(context: &Context, verb: Verb, out: &mut dyn Write) -> anyhow:
         Verb::Evaluate(args) => evaluate::run(context, args, out),
         Verb::Export(args) => export::run(context, &args, out),
         Verb::Predict(args) => predict::run(context, args, out),
+        Verb::Import(args) => import::run(context, args, out),
         Verb::Inspect(args) => inspect::run(context, &args, out),
         Verb::Report(args) => report::run(context, &args, out),
         Verb::Data(verb) => data::run(context, verb, out),

@@ -12,6 +12,8 @@ pub(super) const FUSION: &Table = &[
     ("m_norms.*.weight", "norms.*.gamma"),
     ("m_norms.*.bias", "norms.*.beta"),
     ("modality_embeddings.weight", "modality_embedding.weight"),
+    ("classifier.*", "classifier.*"),
+    ("projection.*", "projection.*"),
     ("cls_token", "class_token"),
     ("pos_embeddings", "positions"),
     ("transformer.*.attn.qkv.weight", "blocks.*.qkv.weight"),

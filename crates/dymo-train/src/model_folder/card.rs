@@ -50,6 +50,7 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     writeln!(out)?;
     for part in fusion {
         match &part.statistics {
+            Some(s) if s.samples == 0 => writeln!(out, "`{}`: class statistics of `{}`, imported.", s.file, part.file)?,
             Some(s) => writeln!(
                 out,
                 "`{}`: class statistics of `{}`, fitted on {} training samples.",
@@ -63,12 +64,15 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     Ok(())
 }
 
-fn row(out: &mut String, part: &str, file: &str, p: &Provenance) -> std::fmt::Result {
+fn row(out: &mut String, part: &str, file_name: &str, p: &Provenance) -> std::fmt::Result {
+    if let Some(file) = &p.imported {
+        return writeln!(out, "| {part}, imported from {file} | `{}` | {} | | | | | | | | |", file_name, p.epoch);
+    }
     let Provenance { seed, schedule, epoch, steps, seconds, samples, device, .. } = p;
     let (epochs, batch, rate, hours) = (schedule.epochs, schedule.batch, schedule.learning_rate, seconds / 3600.0);
     writeln!(
         out,
-        "| {part} | `{file}` | {epoch} | {epochs} | {steps} | {batch} | {rate} | {samples} | {seed} | {hours:.2} | {device} |"
+        "| {part} | `{file_name}` | {epoch} | {epochs} | {steps} | {batch} | {rate} | {samples} | {seed} | {hours:.2} | {device} |"
     )
 }
 

@@ -112,6 +112,9 @@ pub struct Provenance {
     pub data: String,
     /// Version of the program.
     pub version: String,
+    /// The file that it was imported from, with its checksum; training was elsewhere then, and is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
 }
 
 impl Contents {

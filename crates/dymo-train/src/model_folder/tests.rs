@@ -41,6 +41,7 @@ fn provenance() -> Provenance {
         device: "cpu, 2 threads".into(),
         data: "maker = \"made up\"\n".into(),
         version: "0".into(),
+        imported: None,
     }
 }
 

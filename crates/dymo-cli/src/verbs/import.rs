@@ -1,0 +1,85 @@
+//! `dymo import FILE… --out MODEL`: released PyTorch files into a model folder.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use dymo_models::fusion::FeatureScale;
+use dymo_models::published::FusionHints;
+use dymo_train::import::{Hints, Imported};
+
+use crate::context::Context;
+use crate::outcome::Outcome;
+use crate::settings::MetricArg;
+
+/// Arguments of `dymo import`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dymo import downstream/checkpoint_best_acc.ckpt gaussian/subset_gaussian.pt mm_vae.pth --out model
+      the fusion network, its class statistics and the MoPoE of a release, as PyTorch saved them
+  dymo import weights.safetensors --out model --metric cosine --heads 4
+      weights alone: what the file does not say is asked for
+  dymo import gaussian/subset_gaussian_EU.pt --out model --metric euclid
+      statistics for a network that was imported before
+
+Files may come in any order, as torch.save wrote them (old and new) or as SafeTensors; nothing in them is executed. Read from them:
+modalities, widths, tokens, blocks, classes, the width of features and latents; heads and metric where the hyper-parameters
+stand beside the weights. Names and shapes that do not fit are listed, and nothing is written. To decide as the published
+code does at its numerical edges too, set `edges = \"published\"` under [selection] in the experiment.")]
+pub struct ImportArgs {
+    /// Checkpoints, statistics and MoPoE weights
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The model folder; made if it is not there, added to if it is
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The metric, where the files do not say
+    #[arg(long, value_enum)]
+    pub metric: Option<MetricArg>,
+    /// Attention heads, where the files do not say
+    #[arg(long, value_name = "N")]
+    pub heads: Option<usize>,
+    /// Names of the modalities, in order
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub modalities: Vec<String>,
+    /// Names of the classes, in order; 0, 1, … if nothing is said
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// Height and width of pictures, where the weights do not settle them
+    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = extents)]
+    pub picture: Option<[usize; 2]>,
+    /// Name of the model; the folder's if nothing is said
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `28x28`.
+fn extents(text: &str) -> Result<[usize; 2], String> {
+    let parsed = text.split_once('x').and_then(|(h, w)| Some([h.parse().ok()?, w.parse().ok()?]));
+    parsed.filter(|[h, w]| *h > 0 && *w > 0).ok_or_else(|| format!("{text:?} is no size; write it as 28x28"))
+}
+
+pub(crate) fn run(context: &Context, args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let given = |names: Vec<String>| (!names.is_empty()).then_some(names);
+    let hints = Hints {
+        fusion: FusionHints {
+            heads: args.heads,
+            scale: args.metric.map(|metric| match metric {
+                MetricArg::Cosine => FeatureScale::Unit,
+                MetricArg::Euclid => FeatureScale::Free,
+            }),
+            modalities: given(args.modalities),
+            picture: args.picture,
+        },
+        classes: given(args.classes),
+        name: args.name,
+    };
+    let imported = Imported::read(&args.files, &hints)?;
+    let parts: Vec<(String, PathBuf)> =
+        imported.parts().into_iter().map(|(what, path)| (what.to_string(), path.to_path_buf())).collect();
+    let folder = imported.write(&args.out, &hints, &context.device)?;
+    let lines = parts.iter().map(|(what, path)| format!("{what}: {}", path.display()));
+    let text = lines.chain([format!("The model: {}", folder.path().display())]).collect::<Vec<_>>().join("\n");
+    let json = parts.iter().map(|(what, path)| serde_json::json!({ "part": what, "file": path }));
+    context.result(out, &text, &serde_json::json!({ "model": folder.path(), "imported": json.collect::<Vec<_>>() }))
+}

@@ -1,0 +1,114 @@
+//! What PyTorch writes.
+
+use dymo_pickle::{Element, PickleFile, TensorError};
+use half::{bf16, f16};
+
+use crate::writer::{archive, call, class, dict, int, list, object, pickle, sequence, tensor, text, tuple};
+
+/// 1 to 6 in every type: storage class, bytes, size.
+fn storages() -> Vec<(&'static str, Element, Vec<u8>)> {
+    let each = |f: &dyn Fn(u8) -> Vec<u8>| (1..=6).flat_map(f).collect::<Vec<u8>>();
+    vec![
+        ("HalfStorage", Element::F16, each(&|v| f16::from_f32(v.into()).to_le_bytes().to_vec())),
+        ("BFloat16Storage", Element::Bf16, each(&|v| bf16::from_f32(v.into()).to_le_bytes().to_vec())),
+        ("FloatStorage", Element::F32, each(&|v| f32::from(v).to_le_bytes().to_vec())),
+        ("DoubleStorage", Element::F64, each(&|v| f64::from(v).to_le_bytes().to_vec())),
+        ("ByteStorage", Element::U8, each(&|v| vec![v])),
+        ("CharStorage", Element::I8, each(&|v| vec![v])),
+        ("ShortStorage", Element::I16, each(&|v| i16::from(v).to_le_bytes().to_vec())),
+        ("IntStorage", Element::I32, each(&|v| i32::from(v).to_le_bytes().to_vec())),
+        ("LongStorage", Element::I64, each(&|v| i64::from(v).to_le_bytes().to_vec())),
+    ]
+}
+
+fn values(bytes: &[u8]) -> Vec<f32> {
+    PickleFile::read(bytes).unwrap().root().as_tensor().unwrap().to_f32().unwrap()
+}
+
+#[test]
+fn every_type_in_both_containers_straight_transposed_and_strided() {
+    for (storage, element, data) in storages() {
+        let stored: [(&str, &[u8]); 1] = [("0", &data)];
+        for (shape, strides, offset, wanted) in [
+            (vec![2, 3], vec![3, 1], 0, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+            (vec![3, 2], vec![1, 3], 0, vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
+            (vec![2], vec![3], 1, vec![2.0, 5.0]),
+            (vec![2, 2], vec![0, 1], 4, vec![5.0, 6.0, 5.0, 6.0]),
+            (vec![], vec![], 2, vec![3.0]),
+            (vec![0, 4], vec![4, 1], 0, vec![]),
+        ] {
+            let value = tensor(storage, "0", offset, &shape, &strides);
+            for file in [archive(value.clone(), &stored, "little"), sequence(value.clone(), &stored, element.size())] {
+                let read = PickleFile::read(&file).unwrap();
+                let view = read.root().as_tensor().unwrap();
+                assert_eq!((view.element(), view.shape()), (element, shape.as_slice()));
+                assert_eq!(view.to_f32().unwrap(), wanted, "{element:?} {shape:?}");
+                assert_eq!(view.bytes().is_some(), strides != [1, 3] && strides != [3] && strides != [0, 1]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_other_byte_order() {
+    let big: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| v.to_be_bytes()).collect();
+    assert_eq!(values(&archive(tensor("FloatStorage", "0", 0, &[2], &[1]), &[("0", &big)], "big")), [1.5, -2.0]);
+}
+
+#[test]
+fn booleans() {
+    let file = archive(tensor("BoolStorage", "7", 1, &[2], &[1]), &[("7", &[0, 1, 0])], "little");
+    let read = PickleFile::read(&file).unwrap();
+    assert_eq!(read.root().as_tensor().unwrap().to_bool().unwrap(), [true, false]);
+    let file = archive(tensor("FloatStorage", "7", 0, &[1], &[1]), &[("7", &[0; 4])], "little");
+    let read = PickleFile::read(&file).unwrap();
+    let refused = read.root().as_tensor().unwrap().to_bool();
+    assert!(matches!(refused, Err(TensorError::Type { found: Element::F32, .. })));
+}
+
+#[test]
+fn a_parameter_is_its_tensor() {
+    let inner = tensor("FloatStorage", "0", 0, &[1], &[1]);
+    let parameter = call(class("torch._utils", "_rebuild_parameter"), &[inner, b"\x88".to_vec()]);
+    assert_eq!(values(&archive(parameter, &[("0", &2.5f32.to_le_bytes())], "little")), [2.5]);
+}
+
+#[test]
+fn a_checkpoint_with_a_foreign_configuration_and_tuple_keys() {
+    let node = |value| object(class("omegaconf.nodes", "AnyNode"), dict(&[(text("_val"), value)]));
+    let content = dict(&[(text("heads"), node(int(4)))]);
+    let configuration = object(class("omegaconf.dictconfig", "DictConfig"), dict(&[(text("_content"), content)]));
+    let flags = tuple(&[b"\x88".to_vec(), b"\x89".to_vec()]);
+    let file = pickle(dict(&[
+        (text("hyper_parameters"), configuration),
+        (text("subset2id"), dict(&[(flags, int(3))])),
+        (text("epochs"), list(&[int(1), int(-2)])),
+        (text("epochs"), list(&[int(5)])),
+    ]));
+    let read = PickleFile::read(&file).unwrap();
+    let root = read.root();
+    let parameters = root.get("hyper_parameters").unwrap();
+    assert_eq!(parameters.class_name().as_deref(), Some("omegaconf.dictconfig.DictConfig"));
+    let heads = parameters.attribute("_content").and_then(|c| c.get("heads")).and_then(|n| n.attribute("_val"));
+    assert_eq!(heads.and_then(|h| h.as_usize()), Some(4));
+    let (key, row) = root.get("subset2id").unwrap().entries().next().unwrap();
+    assert_eq!(key.items().map(|f| f.as_bool()).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    assert_eq!(row.as_usize(), Some(3));
+    assert_eq!(root.get("epochs").unwrap().items().len(), 1, "the last of two equal keys counts");
+}
+
+#[test]
+fn whole_numbers_of_every_length() {
+    for (code, wanted) in [
+        (b"\x8a\x01\xff".to_vec(), Some(-1)),
+        (b"\x8a\x02\x00\x80".to_vec(), Some(-32768)),
+        (b"\x8a\x00".to_vec(), Some(0)),
+        (b"\x8b\x02\x00\x00\x00\xff\x7f".to_vec(), Some(32767)),
+        (b"\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01".to_vec(), None),
+        (b"L-12L\n".to_vec(), Some(-12)),
+        (b"I42\n".to_vec(), Some(42)),
+    ] {
+        assert_eq!(PickleFile::read(&pickle(code)).unwrap().root().as_i64(), wanted);
+    }
+    assert_eq!(PickleFile::read(b"I01\n.").unwrap().root().as_bool(), Some(true));
+}

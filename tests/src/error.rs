@@ -1,0 +1,58 @@
+//! Why a case cannot be checked.
+
+use std::path::PathBuf;
+
+use dymo_models::published::PublishedError;
+use dymo_train::import::ImportError;
+
+/// What is wrong with a case's folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GoldenError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The case is damaged or lacks something.
+    #[error("{}: {reason}", path.display())]
+    Case {
+        /// The file.
+        path: PathBuf,
+        /// In words.
+        reason: String,
+    },
+    /// There is nothing to check.
+    #[error("{}: there is neither downstream/*.ckpt nor weights.safetensors nor mopoe.safetensors: name the folder of a golden case", folder.display())]
+    NoNetwork {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The network cannot be taken up.
+    #[error("{}: {source}", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PublishedError,
+    },
+    /// The statistics cannot be taken up.
+    #[error("{}: {source}", path.display())]
+    Statistics {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: ImportError,
+    },
+    /// The engine or the selector gave up.
+    #[error("{}: {reason}", folder.display())]
+    Engine {
+        /// The folder.
+        folder: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+}

@@ -1,0 +1,141 @@
+//! The fast path against a literal implementation: every query alone, every modality encoded again for it, absent tokens kept and
+//! masked, all in double precision, one loop after another (method, sections 2 and 5).
+
+mod forward;
+mod random;
+mod selection;
+
+use burn::tensor::Device;
+use dymo_core::ModalitySet;
+use dymo_models::engine::{EngineError, Session};
+use dymo_models::fusion::FusionNetwork;
+use dymo_reward::{Calibration, ClassStatistics, Edges, Metric};
+use dymo_select::{Decision, Query, Sample, Score, Scorer, Selector};
+use dymo_tests::Recorded;
+use proptest::prelude::*;
+
+use forward::Literal;
+use random::{Chance, network, statistics};
+
+/// Largest difference of logits and features between single precision and double.
+const BOUND: f32 = 2e-4;
+/// Rewards and leads below this may be decided by rounding: such samples are compared by what they have in common only.
+const MARGIN: f32 = 1e-4;
+/// Samples that are also decided upon literally.
+const LITERAL: usize = 24;
+
+struct Judge<'a> {
+    session: Session<'a>,
+    statistics: &'a ClassStatistics,
+}
+
+impl Scorer for Judge<'_> {
+    type Error = EngineError;
+
+    fn score(&mut self, queries: &[Query]) -> Result<Vec<Score>, EngineError> {
+        let asked: Vec<_> = queries.iter().map(|q| (q.sample, q.subset)).collect();
+        let answers = self.session.answer(&asked)?;
+        let judge = |((_, subset), a): (&(usize, ModalitySet), dymo_models::engine::Answer)| {
+            Score::from(self.statistics.evidence(*subset, &a.logits, &a.feature, Edges::Defined).expect("evidence"))
+        };
+        Ok(asked.iter().zip(answers).map(judge).collect())
+    }
+}
+
+/// Everything decided on one batch.
+fn fast(
+    network: &FusionNetwork,
+    statistics: &ClassStatistics,
+    recorded: &Recorded,
+    present: &[ModalitySet],
+    first: usize,
+) -> Vec<Decision> {
+    let ids: Vec<u64> = (first..first + present.len()).map(|i| i as u64).collect();
+    // The recorded inputs are asked for by place: shift them to this batch.
+    let shifted = Recorded {
+        inputs: recorded.inputs.iter().map(|all| rotated(all, recorded.samples, first)).collect(),
+        samples: recorded.samples,
+        device: recorded.device.clone(),
+    };
+    let ids_in_batch: Vec<u64> = ids.iter().map(|id| id - first as u64).collect();
+    let session = Session::new(network, &shifted, &shifted, present, &ids_in_batch, Device::flex());
+    let samples: Vec<Sample> = present
+        .iter()
+        .map(|p| Sample::with_rest_recovered(*p, statistics.modalities()).expect("something is observed"))
+        .collect();
+    let selector = Selector::dymo(Calibration::default_for(statistics.metric()));
+    selector.select(&mut Judge { session, statistics }, &samples).expect("decisions")
+}
+
+/// The rows of a table from `first` on, then those before.
+fn rotated(all: &[f32], rows: usize, first: usize) -> Vec<f32> {
+    let at = all.len() / rows * first;
+    [&all[at..], &all[..at]].concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+
+    #[test]
+    fn decisions_are_those_of_the_literal_method_however_samples_are_batched(
+        seed: u64,
+        modalities in 1usize..=8,
+        cosine: bool,
+        batch in prop_oneof![1usize..=8, 9usize..=512],
+        chunk in 1usize..=64,
+    ) {
+        let mut chance = Chance::new(seed);
+        let metric = if cosine { Metric::Cosine } else { Metric::Euclid };
+        let (network, heads) = network(&mut chance, modalities, metric);
+        let statistics = statistics(&mut chance, network.layout(), metric);
+        let present: Vec<ModalitySet> = (0..batch).map(|_| chance.subset(modalities)).collect();
+        let inputs = network.layout().inputs().iter().map(|i| chance.numbers(batch * i.kind.values(), 1.0)).collect();
+        let recorded = Recorded { inputs, samples: batch, device: Device::flex() };
+
+        let whole = fast(&network, &statistics, &recorded, &present, 0);
+        let mut pieces = Vec::new();
+        for (place, present) in present.chunks(chunk).enumerate() {
+            pieces.extend(fast(&network, &statistics, &recorded, present, place * chunk));
+        }
+        for (sample, (a, b)) in whole.iter().zip(&pieces).enumerate() {
+            prop_assert_eq!(a, b, "sample {} of {} in pieces of {}", sample, batch, chunk);
+        }
+
+        let literal = Literal::new(&network, heads);
+        for (sample, observed) in present.iter().copied().enumerate().take(LITERAL) {
+            let row = |all: &Vec<f32>| {
+                let width = all.len() / batch;
+                all[sample * width..(sample + 1) * width].to_vec()
+            };
+            let inputs: Vec<Vec<f32>> = recorded.inputs.iter().map(row).collect();
+            let found = selection::decide(&literal, &statistics, &inputs, observed);
+            if found.margin < MARGIN {
+                continue;
+            }
+            let taken: Vec<Option<usize>> =
+                whole[sample].rounds.iter().map(|round| round.accepted().first()).collect();
+            prop_assert_eq!(&taken, &found.actions, "sample {}: actions", sample);
+            prop_assert_eq!(whole[sample].final_subset, found.subset, "sample {}: final subset", sample);
+            prop_assert_eq!(whole[sample].predicted(), found.predicted, "sample {}: class", sample);
+        }
+    }
+
+    #[test]
+    fn answers_are_those_of_the_literal_network(seed: u64, modalities in 1usize..=8, cosine: bool) {
+        let mut chance = Chance::new(seed);
+        let (network, heads) = network(&mut chance, modalities, if cosine { Metric::Cosine } else { Metric::Euclid });
+        let literal = Literal::new(&network, heads);
+        let inputs: Vec<Vec<f32>> = network.layout().inputs().iter().map(|i| chance.numbers(i.kind.values(), 1.0)).collect();
+        let recorded = Recorded { inputs: inputs.clone(), samples: 1, device: Device::flex() };
+        let (present, ids) = ([ModalitySet::full(modalities)], [0]);
+        let mut session = Session::new(&network, &recorded, &recorded, &present, &ids, Device::flex());
+        for _ in 0..3 {
+            let subset = chance.subset(modalities);
+            let ours = session.answer(&[(0, subset)]).expect("an answer");
+            let (logits, feature) = literal.answer(&inputs, subset);
+            for (a, b) in ours[0].logits.iter().chain(&ours[0].feature).zip(logits.iter().chain(&feature)) {
+                prop_assert!((a - b).abs() <= BOUND * (1.0 + b.abs()), "{} against {}", a, b);
+            }
+        }
+    }
+}
