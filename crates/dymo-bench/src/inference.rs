@@ -1,16 +1,15 @@
 //! Recovery, selection and prediction through the engine.
 
-use std::time::Instant;
-
 use burn::tensor::Tensor;
 use dymo_core::ModalitySet;
 use dymo_models::engine::Session;
 use dymo_models::recovery::{MixedBatch, MixedRecovery, Observed, Recovery, RecoveryError};
 use dymo_reward::{Calibration, ClassStatistics, Edges, Metric};
 use dymo_select::{Decision, Query, Sample, Score, Scorer, Selector};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::case::Case;
+use crate::clock::Clock;
 
 /// The engine's answers as evidence.
 pub struct Judge<'a> {
@@ -46,7 +45,7 @@ impl Scorer for Judge<'_> {
 
 fn select(case: &Case, recovery: &dyn Recovery, operators: bool, min_gain: f32) -> anyhow::Result<Value> {
     let selector = Selector::dymo(Calibration::default_for(Metric::Cosine)).with_min_gain(min_gain);
-    let began = Instant::now();
+    let clock = Clock::start();
     let session = Session::new(&case.network, recovery, case, &case.present, &case.ids, case.device.clone());
     let session = if operators { session.by_operators(case.device.clone()) } else { session };
     let mut judge = Judge { session, statistics: &case.statistics };
@@ -56,16 +55,14 @@ fn select(case: &Case, recovery: &dyn Recovery, operators: bool, min_gain: f32) 
         .map(|present| Sample::with_rest_recovered(*present, case.kinds.len()))
         .collect::<Result<_, _>>()?;
     let decisions = selector.select(&mut judge, &samples)?;
-    let seconds = began.elapsed().as_secs_f64();
+    let mut answer = clock.stop();
     let predicted: Vec<usize> = decisions.iter().map(Decision::predicted).collect();
     let rounds: usize = decisions.iter().map(|d| d.rounds.len()).sum();
-    Ok(json!({
-        "seconds": seconds,
-        "accuracy": case.accuracy(&predicted),
-        "recovered": judge.session.recovered(),
-        "queries": judge.session.fused(),
-        "rounds": rounds as f64 / decisions.len() as f64,
-    }))
+    answer["accuracy"] = case.accuracy(&predicted).into();
+    answer["recovered"] = judge.session.recovered().into();
+    answer["queries"] = judge.session.fused().into();
+    answer["rounds"] = (rounds as f64 / decisions.len() as f64).into();
+    Ok(answer)
 }
 
 /// Everything, with a threshold τ of the best possible reward.

@@ -1,33 +1,33 @@
 //! The published schedule in our own code: for every candidate of every round all modalities of its samples are encoded anew,
 //! before and after; recovery decodes every subset of modalities into every modality for the whole batch.
 
-use std::time::Instant;
-
 use burn::tensor::Tensor;
 use dymo_core::{ModalitySet, subsets};
 use dymo_models::engine::Answer;
 use dymo_models::recovery::standard_normal;
 use dymo_reward::{Calibration, Edges, Evidence, Metric};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::case::Case;
+use crate::clock::Clock;
 
 /// Everything.
 pub fn whole(case: &Case) -> anyhow::Result<Value> {
-    let began = Instant::now();
+    let clock = Clock::start();
     let inputs = recover(case)?;
-    finish(case, began, &inputs)
+    finish(case, clock, &inputs)
 }
 
 /// Selection alone, what is missing being known.
 pub fn selection(case: &Case) -> anyhow::Result<Value> {
-    let inputs: Vec<Vec<f32>> = case.values.clone();
-    finish(case, Instant::now(), &inputs)
+    finish(case, Clock::start(), &case.values)
 }
 
-fn finish(case: &Case, began: Instant, inputs: &[Vec<f32>]) -> anyhow::Result<Value> {
+fn finish(case: &Case, clock: Clock, inputs: &[Vec<f32>]) -> anyhow::Result<Value> {
     let predicted = select(case, inputs)?;
-    Ok(json!({ "seconds": began.elapsed().as_secs_f64(), "accuracy": case.accuracy(&predicted) }))
+    let mut answer = clock.stop();
+    answer["accuracy"] = case.accuracy(&predicted).into();
+    Ok(answer)
 }
 
 fn numbers(tensor: Tensor<2>) -> anyhow::Result<Vec<f32>> {

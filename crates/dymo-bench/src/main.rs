@@ -4,6 +4,7 @@
 //! Knows the shipped networks, the data set that comes along, and a clock. Must never know what its figures are compared with.
 
 mod case;
+mod clock;
 mod growth;
 mod inference;
 mod literal;

@@ -1,7 +1,5 @@
 //! One training step: loss, gradients, Adam.
 
-use std::time::Instant;
-
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
@@ -13,9 +11,10 @@ use dymo_train::Batch;
 use dymo_train::fusion::FusionObjective;
 use dymo_train::recovery::MopoeObjective;
 use dymo_train::trainer::{Moment, Objective};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::case::Case;
+use crate::clock::Clock;
 
 /// A network in training, step by step on one batch.
 pub struct Step<O: Objective, M> {
@@ -63,12 +62,11 @@ impl<O: Objective<Model = M>, M: Module> Step<O, M> {
     pub fn measure(&mut self) -> anyhow::Result<Value> {
         let Some(model) = self.model.take() else { anyhow::bail!("an earlier step failed") };
         let moment = Moment { seed: 1, epoch: 3, step: self.step };
-        let began = Instant::now();
+        let clock = Clock::start();
         let loss = self.objective.step(&model, &self.batch, moment)?;
         let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
         self.model = Some(self.optimiser.step(1e-3, model, gradients));
-        let seconds = began.elapsed().as_secs_f64();
         self.step += 1;
-        Ok(json!({ "seconds": seconds }))
+        Ok(clock.stop())
     }
 }

@@ -279,9 +279,5 @@ impl Task<'_> {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
-    tensor
-        .into_data()
-        .convert::<f32>()
-        .try_to_vec::<f32>()
-        .map_err(|e| EngineError::Device { reason: format!("{e:?}") })
+    tensor.into_data().try_into_vec_as::<f32>().map_err(|e| EngineError::Device { reason: format!("{e:?}") })
 }
