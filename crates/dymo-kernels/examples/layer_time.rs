@@ -37,6 +37,12 @@ fn main() {
         }
         time("pointwise 128 → 128", &Layer::dense(128, 128, &values(128 * 128), None), samples, 16);
     }
+    for rows in [12, 48, 96] {
+        for (inputs, outputs) in [(2048, 512), (512, 2048), (512, 1024)] {
+            let layer = Layer::dense(inputs, outputs, &values(inputs * outputs), None).with_finish(Finish::Relu);
+            time(&format!("dense {inputs} → {outputs} Relu"), &layer, 1, rows);
+        }
+    }
     for rows in [12, 48, 96, 192] {
         for (inputs, outputs, finish) in
             [(128, 384, Finish::Linear), (128, 128, Finish::Add), (128, 512, Finish::Gelu), (512, 128, Finish::Add)]

@@ -169,6 +169,11 @@ impl FusionLayout {
         self.inputs.len()
     }
 
+    /// Width d of a token.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// Number of classes C.
     pub fn classes(&self) -> usize {
         self.classes

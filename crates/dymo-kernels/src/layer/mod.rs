@@ -250,6 +250,11 @@ impl Layer {
         self.outputs
     }
 
+    /// Floats that the inner loop makes of a sample: whole blocks, where its pixels are such.
+    fn outputs_made(&self) -> usize {
+        self.blocks.map_or(self.outputs, Blocks::floats)
+    }
+
     /// Multiplications of one sample, each with its addition.
     pub fn multiplications(&self) -> usize {
         self.pixels.iter().flat_map(|p| &self.runs[p.runs.clone()]).map(|run| run.len).sum::<usize>() * self.filters

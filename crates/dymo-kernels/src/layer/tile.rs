@@ -90,6 +90,8 @@ fn body<const FUSED: bool, const L: usize>(
     (x, x_stride): (&[f32], usize),
     (out, out_stride): (&mut [f32], usize),
 ) {
+    // GELU goes over whole rows afterwards: long loops become vectors, a tile's short ones do not.
+    let (gelu, finish) = (finish == Finish::Gelu, if finish == Finish::Gelu { Finish::Linear } else { finish });
     for panel in layer.level.panels(layer.filters) {
         let task = Task {
             weights: &layer.packed[panel.start * layer.depth..panel.end * layer.depth],
@@ -115,6 +117,11 @@ fn body<const FUSED: bool, const L: usize>(
                     tiles::<_, 8>(n, &mut |first, count| tile_8x1::<FUSED, L>(&task, runs, out, at, first, count))
                 }
             }
+        }
+    }
+    if gelu {
+        for row in out.chunks_mut(out_stride).take(n) {
+            row[..layer.outputs_made()].iter_mut().for_each(|v| *v = gelu_one::<FUSED>(*v));
         }
     }
 }
@@ -178,7 +185,7 @@ macro_rules! tile {
             $(
                 if $row < count {
                     let row = &mut out[(first + $row) * task.out_stride + at..][..task.valid];
-                    store::<FUSED, L, $vectors>(row, [$($sum),+], task.finish);
+                    store::<L, $vectors>(row, [$($sum),+], task.finish);
                 }
             )+
         }
@@ -195,7 +202,7 @@ tile!(tile_8x1, 1 vectors,
 
 /// Ends the sums of one sample and writes those that exist.
 #[inline(always)]
-fn store<const FUSED: bool, const L: usize, const V: usize>(row: &mut [f32], mut sums: [[f32; L]; V], finish: Finish) {
+fn store<const L: usize, const V: usize>(row: &mut [f32], mut sums: [[f32; L]; V], finish: Finish) {
     let (whole, _) = row.as_chunks_mut::<L>();
     if finish == Finish::Add {
         if whole.len() == V {
@@ -209,12 +216,8 @@ fn store<const FUSED: bool, const L: usize, const V: usize>(row: &mut [f32], mut
         }
         return;
     }
-    for sum in &mut sums {
-        match finish {
-            Finish::Linear | Finish::Add => {}
-            Finish::Relu => sum.iter_mut().for_each(|v| *v = v.max(0.0)),
-            Finish::Gelu => sum.iter_mut().for_each(|v| *v = gelu_one::<FUSED>(*v)),
-        }
+    if finish == Finish::Relu {
+        sums.as_flattened_mut().iter_mut().for_each(|v| *v = v.max(0.0));
     }
     if whole.len() == V {
         whole.copy_from_slice(&sums);

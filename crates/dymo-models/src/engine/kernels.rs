@@ -10,24 +10,25 @@ use super::{Answer, CHUNK, EngineError, Made, Task, values};
 use crate::ready::ReadyNetwork;
 use crate::recovery::{MixedBatch, MixedRecovery};
 
-/// Prepared tokens of one modality for the samples that have been asked about.
+/// Prepared tokens of one modality for the samples that have been asked about, batch after batch as they were made.
 struct Pool {
-    tokens: Vec<f32>,
+    batches: Vec<Vec<f32>>,
     /// Floats of one sample.
     len: usize,
-    row_of: Vec<Option<usize>>,
+    /// Batch and place in it.
+    place_of: Vec<Option<(usize, usize)>>,
 }
 
 impl Pool {
-    fn keep(&mut self, samples: &[usize], tokens: &[f32]) {
-        for (sample, own) in samples.iter().zip(tokens.chunks_exact(self.len)) {
-            self.row_of[*sample] = Some(self.tokens.len() / self.len);
-            self.tokens.extend_from_slice(own);
+    fn keep(&mut self, samples: &[usize], tokens: Vec<f32>) {
+        for (place, sample) in samples.iter().enumerate() {
+            self.place_of[*sample] = Some((self.batches.len(), place));
         }
+        self.batches.push(tokens);
     }
 
     fn get(&self, sample: usize) -> Option<&[f32]> {
-        self.row_of[sample].map(|row| &self.tokens[row * self.len..(row + 1) * self.len])
+        self.place_of[sample].map(|(batch, place)| &self.batches[batch][place * self.len..(place + 1) * self.len])
     }
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Kernels {
 
 impl Kernels {
     pub fn new(network: ReadyNetwork, modalities: usize, samples: usize) -> Self {
-        let pool = |m| Pool { tokens: Vec::new(), len: network.prepared_len(m), row_of: vec![None; samples] };
+        let pool = |m| Pool { batches: Vec::new(), len: network.prepared_len(m), place_of: vec![None; samples] };
         let pools = (0..modalities).map(pool).collect();
         Self { network, pools }
     }
@@ -71,14 +72,14 @@ impl Kernels {
 
     /// Those of a sample's wanted modalities that have no tokens yet.
     fn lacking(&self, sample: usize, wanted: ModalitySet) -> ModalitySet {
-        wanted.iter().filter(|m| self.pools[*m].row_of[sample].is_none()).collect()
+        wanted.iter().filter(|m| self.pools[*m].place_of[sample].is_none()).collect()
     }
 
     fn keep(&mut self, task: &Task<'_>, m: usize, samples: &[usize], x: Tensor<2>) -> Result<(), EngineError> {
         let tokens = self.network.tokens(task.network, m, x).ok_or_else(|| EngineError::Device {
             reason: format!("the input of modality {m} is not in single precision"),
         })?;
-        self.pools[m].keep(samples, &tokens);
+        self.pools[m].keep(samples, tokens);
         Ok(())
     }
 

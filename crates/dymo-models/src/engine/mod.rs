@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use burn::tensor::{Device, Tensor};
 use dymo_core::ModalitySet;
 
-use crate::fusion::FusionNetwork;
+use crate::fusion::{FusionLayout, FusionNetwork};
 use crate::ops;
 use crate::ready::ReadyNetwork;
 use crate::recovery::{Observed, Recovery, RecoveryError};
@@ -25,6 +25,9 @@ use operators::Operators;
 
 /// Samples that pass through the network at once: bounds memory, and keeps a group's tokens in cache.
 const CHUNK: usize = 256;
+
+/// Bytes that the tokens of one session may take, about: see [`Session::samples_at_once`].
+const TOKEN_BYTES: usize = 256 * 1024 * 1024;
 
 /// Where observed inputs come from.
 pub trait Inputs {
@@ -114,6 +117,14 @@ impl<'a> Session<'a> {
             None => Route::Operators(Operators::new(device, network.layout().modalities(), present.len())),
         };
         Self { network, recovery, inputs, present, ids, route, answers: HashMap::new(), recovered: 0, fused: 0 }
+    }
+
+    /// How many samples one session should hold, so that its memory is bounded whatever the number of modalities and tokens: their
+    /// tokens stay until it ends. From 1 to 1024.
+    pub fn samples_at_once(layout: &FusionLayout) -> usize {
+        // A token, and on the kernels' route what it asks, offers and holds in the first block.
+        let tokens: usize = (0..layout.modalities()).map(|m| layout.tokens(m)).sum();
+        (TOKEN_BYTES / (tokens * 4 * layout.width() * size_of::<f32>()).max(1)).clamp(1, 1024)
     }
 
     /// The same through Burn's operators, whatever the device: the yardstick of the kernels. Call it before the first question.
@@ -268,9 +279,5 @@ impl Task<'_> {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
-    tensor
-        .into_data()
-        .convert::<f32>()
-        .try_to_vec::<f32>()
-        .map_err(|e| EngineError::Device { reason: format!("{e:?}") })
+    tensor.into_data().try_into_vec_as::<f32>().map_err(|e| EngineError::Device { reason: format!("{e:?}") })
 }

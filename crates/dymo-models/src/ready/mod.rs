@@ -17,7 +17,7 @@ pub(crate) use picture::{ReadyDecoder, ReadyEncoder};
 
 /// The numbers of a tensor, `None` if they are no single-precision numbers or cannot be read.
 pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
-    tensor.into_data().convert::<f32>().try_to_vec::<f32>().ok()
+    tensor.into_data().try_into_vec_as::<f32>().ok()
 }
 
 /// A linear module as a layer.

@@ -1,0 +1,62 @@
+//! What the machine can do at most: multiplications and additions in registers, on all threads at once.
+
+use cpu_time::ThreadTime;
+use rayon::prelude::*;
+
+/// Rounds of one measurement.
+const ROUNDS: usize = 4_000_000;
+
+/// Twelve independent vectors, so that the next multiplication never waits for the last.
+#[inline(always)]
+fn loop_body<const L: usize, const FUSED: bool>(rounds: usize) -> f32 {
+    let mut sums = [[0.0f32; L]; 12];
+    let (a, b) = (std::hint::black_box([1.000_000_1f32; L]), std::hint::black_box([1e-9f32; L]));
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            for i in 0..L {
+                sum[i] = if FUSED { sum[i].mul_add(a[i], b[i]) } else { sum[i] * a[i] + b[i] };
+            }
+        }
+    }
+    sums.as_flattened().iter().sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2(rounds: usize) -> f32 {
+    loop_body::<8, true>(rounds)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn avx512(rounds: usize) -> f32 {
+    loop_body::<16, true>(rounds)
+}
+
+/// One thread's share: its result, and the operations that were made.
+fn work(rounds: usize) -> (f32, usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::is_x86_feature_detected!("avx512f") {
+            // SAFETY: detected just now.
+            return (unsafe { avx512(rounds) }, rounds * 12 * 16 * 2);
+        }
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            // SAFETY: detected just now.
+            return (unsafe { avx2(rounds) }, rounds * 12 * 8 * 2);
+        }
+    }
+    (loop_body::<8, false>(rounds), rounds * 12 * 8 * 2)
+}
+
+/// Single-precision GFLOP/s of all threads while they have a processor: what other programs take is not counted.
+pub fn single_precision() -> f64 {
+    let threads = rayon::current_num_threads();
+    let rate = |_| {
+        let began = ThreadTime::now();
+        let (result, operations) = work(ROUNDS);
+        std::hint::black_box(result);
+        operations as f64 / began.elapsed().as_secs_f64() / 1e9
+    };
+    (0..threads).into_par_iter().with_max_len(1).map(rate).sum()
+}

@@ -1,0 +1,72 @@
+//! One training step: loss, gradients, Adam.
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use dymo_data::Subset;
+use dymo_models::fusion::FusionNetwork;
+use dymo_models::recovery::Mopoe;
+use dymo_reward::Metric;
+use dymo_train::Batch;
+use dymo_train::fusion::FusionObjective;
+use dymo_train::recovery::MopoeObjective;
+use dymo_train::trainer::{Moment, Objective};
+use serde_json::Value;
+
+use crate::case::Case;
+use crate::clock::Clock;
+
+/// A network in training, step by step on one batch.
+pub struct Step<O: Objective, M> {
+    objective: O,
+    model: Option<M>,
+    optimiser: ModuleOptimizer,
+    batch: Batch,
+    step: usize,
+}
+
+fn start<O: Objective<Model = M>, M>(case: &Case, objective: O, device: &Device) -> anyhow::Result<Step<O, M>> {
+    let indices: Vec<usize> = (0..case.labels.len()).collect();
+    let batch = Batch::read(case.train.as_ref(), &indices, device)?;
+    let model = Some(objective.init(device)?);
+    Ok(Step { objective, model, optimiser: AdamConfig::new().with_epsilon(1e-8).init(), batch, step: 0 })
+}
+
+impl Step<FusionObjective, FusionNetwork> {
+    /// The fusion network with K subsets and the prototype loss.
+    pub fn fusion(case: &Case) -> anyhow::Result<Self> {
+        let device = case.device.clone().autodiff();
+        device.seed(1);
+        let layout = case.experiment.layout(case.train.schema(), Metric::Cosine)?;
+        let held_out = std::sync::Arc::new(Subset::first(case.train.clone(), 1));
+        let mut objective =
+            FusionObjective::new(layout, case.experiment.fusion_loss().clone(), held_out, case.device.clone());
+        objective.end_epoch();
+        start(case, objective, &device)
+    }
+}
+
+impl Step<MopoeObjective, Mopoe> {
+    /// MoPoE.
+    pub fn mopoe(case: &Case) -> anyhow::Result<Self> {
+        let device = case.device.clone().autodiff();
+        device.seed(1);
+        let held_out = std::sync::Arc::new(Subset::first(case.train.clone(), 1));
+        let objective = MopoeObjective::new(case.settings.clone(), case.labels.len(), held_out, case.device.clone());
+        start(case, objective, &device)
+    }
+}
+
+impl<O: Objective<Model = M>, M: Module> Step<O, M> {
+    /// One step. Epoch 3 is the first with the prototype loss.
+    pub fn measure(&mut self) -> anyhow::Result<Value> {
+        let Some(model) = self.model.take() else { anyhow::bail!("an earlier step failed") };
+        let moment = Moment { seed: 1, epoch: 3, step: self.step };
+        let clock = Clock::start();
+        let loss = self.objective.step(&model, &self.batch, moment)?;
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+        self.model = Some(self.optimiser.step(1e-3, model, gradients));
+        self.step += 1;
+        Ok(clock.stop())
+    }
+}
