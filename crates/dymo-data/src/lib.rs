@@ -24,6 +24,10 @@ pub mod polymnist;
 
 pub mod manifest;
 
+pub mod init;
+
+pub mod check;
+
 pub mod checksum;
 pub mod idx;
 pub mod picture;

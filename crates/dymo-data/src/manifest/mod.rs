@@ -22,6 +22,7 @@ mod stream;
 mod values;
 
 pub(crate) use layout::{number, short};
+pub(crate) use rows::{Guarded, header};
 
 pub use error::{ManifestError, Problem, SettingsError};
 pub use layout::Use;
@@ -29,6 +30,7 @@ pub use rows::{BadRow, Cell, MAX_ROW, Row, Rows};
 pub use settings::{Division, Form, ManifestSettings, ModalitySettings};
 pub use stream::{Chunk, ManifestStream, Notice, Outcome};
 pub use values::Blank;
+pub(crate) use values::is_constant;
 
 use std::collections::BTreeMap;
 

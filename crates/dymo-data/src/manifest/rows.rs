@@ -10,7 +10,7 @@ use csv::{ByteRecord, ReaderBuilder, Trim};
 use dymo_core::ModalitySet;
 
 use super::layout::{Layout, Place, Use};
-use super::settings::ManifestSettings;
+use super::settings::{ManifestSettings, ModalitySettings};
 use super::{ManifestError, Problem, Split};
 
 /// Longest row that is read, in bytes: a quotation mark left open would make one row of the rest of the file.
@@ -114,6 +114,11 @@ impl Rows {
     /// The names of the columns, the first row of the table.
     pub fn columns(&self) -> &[String] {
         &self.layout.names
+    }
+
+    /// The modalities, those that a grid stands for included.
+    pub fn modalities(&self) -> &[ModalitySettings] {
+        &self.layout.modalities
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -246,16 +251,16 @@ impl Iterator for Rows {
 }
 
 /// The first row, without a byte order mark.
-pub(super) fn header(reader: &mut csv::Reader<impl Read>, path: &Path) -> Result<Vec<String>, ManifestError> {
+pub(crate) fn header(reader: &mut csv::Reader<impl Read>, path: &Path) -> Result<Vec<String>, ManifestError> {
     let header = reader.byte_headers().map_err(|source| ManifestError::Csv { path: path.to_owned(), source })?;
     let name = |field| String::from_utf8_lossy(field).trim_start_matches('\u{feff}').trim().to_owned();
     Ok(header.iter().map(name).collect())
 }
 
 /// Gives so many bytes until somebody allows more.
-pub(super) struct Guarded<R> {
-    pub(super) inner: R,
-    pub(super) allowance: Arc<AtomicU64>,
+pub(crate) struct Guarded<R> {
+    pub(crate) inner: R,
+    pub(crate) allowance: Arc<AtomicU64>,
 }
 
 impl<R: Read> Read for Guarded<R> {

@@ -169,6 +169,18 @@ pub enum Form {
     },
 }
 
+impl Form {
+    /// The word that settings use: `image`, `volume`, `table` or `text`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Image { .. } => "image",
+            Self::Volume { .. } => "volume",
+            Self::Table { .. } => "table",
+            Self::Text { .. } => "text",
+        }
+    }
+}
+
 impl ManifestSettings {
     /// A table whose columns beside `id`, `label` and `split` name pictures, all brought to one grid.
     pub fn pictures(path: impl Into<PathBuf>, grid: Grid) -> Self {

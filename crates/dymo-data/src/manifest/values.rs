@@ -83,7 +83,7 @@ fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Option<Blank>, Read
 }
 
 /// Whether every voxel has one value; NaN counts as such.
-pub(super) fn is_constant(volume: &Volume) -> bool {
+pub(crate) fn is_constant(volume: &Volume) -> bool {
     let statistics = volume.statistics();
     statistics.minimum == statistics.maximum && statistics.infinite == 0
 }

@@ -85,7 +85,7 @@ fn format_masks(names: &[String], masks: &[ModalitySet]) -> Result<Vec<u8>, Mask
 }
 
 /// The record, its first field without a byte order mark.
-fn without_mark(record: &ByteRecord) -> ByteRecord {
+pub(super) fn without_mark(record: &ByteRecord) -> ByteRecord {
     let strip = |field| <[u8]>::strip_prefix(field, BYTE_ORDER_MARK).unwrap_or(field);
     record.iter().map(strip).collect()
 }
@@ -97,7 +97,7 @@ fn is_header(record: &ByteRecord, names: &[String]) -> bool {
 }
 
 /// By modality: its column.
-fn header_columns(record: &ByteRecord, names: &[String]) -> Result<Vec<usize>, MaskError> {
+pub(super) fn header_columns(record: &ByteRecord, names: &[String]) -> Result<Vec<usize>, MaskError> {
     let fits = |name: &String| record.iter().filter(|&f| f == name.as_bytes()).count() == 1;
     if record.len() != names.len() || !names.iter().all(fits) {
         return Err(MaskError::Header { found: record.iter().map(quoted).collect(), wanted: names.to_vec() });
@@ -121,7 +121,7 @@ fn parse_row(record: &ByteRecord, line: u64, columns: &[usize]) -> Result<Modali
     }
 }
 
-fn parse_flag(field: &[u8]) -> Option<bool> {
+pub(super) fn parse_flag(field: &[u8]) -> Option<bool> {
     match field {
         b"1" => Some(true),
         b"0" => Some(false),
@@ -132,7 +132,7 @@ fn parse_flag(field: &[u8]) -> Option<bool> {
 }
 
 /// A field as a message repeats it.
-fn quoted(field: &[u8]) -> String {
+pub(super) fn quoted(field: &[u8]) -> String {
     let text = String::from_utf8_lossy(field);
     match text.char_indices().nth(QUOTED) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -151,7 +151,9 @@ pub enum MaskError {
     #[error(transparent)]
     Csv(#[from] csv::Error),
     /// A first row of other names.
-    #[error("the first row names {found:?}, wanted the modalities {wanted:?}, each once, or no names")]
+    #[error(
+        "the first row names {found:?}, wanted {wanted:?}, each once (a mask of modalities may leave out the names)"
+    )]
     Header {
         /// The row.
         found: Vec<String>,

@@ -1,0 +1,66 @@
+//! One file: can it be read, what does it show, and what is its checksum.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::report::Geometry;
+use crate::manifest::{Blank, Form, is_constant};
+use crate::picture::{MAX_BYTES, Picture, PictureError};
+use crate::samples::ReadError;
+use crate::volume::{AffineSource, Limits, Volume};
+
+/// What is known of a file that can be read.
+pub(super) struct Facts {
+    pub(super) geometry: Geometry,
+    pub(super) blank: Option<Blank>,
+    pub(super) content: u128,
+}
+
+/// Opens the file of an image or a volume; `None` for other forms.
+pub(super) fn examine(form: &Form, path: &Path) -> Option<Result<Facts, ReadError>> {
+    match form {
+        Form::Image { colour, .. } => Some(picture(path, *colour).map_err(|source| source.of(path).into())),
+        Form::Volume { .. } => Some(volume(path)),
+        Form::Table { .. } | Form::Text { .. } => None,
+    }
+}
+
+fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, PictureError> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(PictureError::TooLong);
+    }
+    let picture = Picture::decode(&bytes, colour)?;
+    let black = picture.values().iter().all(|&value| value == 0);
+    let size = vec![picture.height(), picture.width()];
+    let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
+    Ok(Facts { geometry, blank: black.then_some(Blank::BlackPicture), content: short_hash(&bytes) })
+}
+
+fn volume(path: &Path) -> Result<Facts, ReadError> {
+    let volume = Volume::read(path, &Limits::default())?;
+    // Of the voxels, not of the file: the same scan compressed anew is the same scan.
+    let mut hash = Sha256::new();
+    volume.data().iter().for_each(|voxel| hash.update(voxel.to_le_bytes()));
+    let geometry = Geometry {
+        size: volume.grid().to_vec(),
+        spacing_thousandths: volume.spacing().iter().map(|step| (step * 1000.0).round() as u64).collect(),
+        orientation: volume.orientation().to_string(),
+        known: volume.affine_source() != AffineSource::Assumed,
+    };
+    let blank = is_constant(&volume).then_some(Blank::ConstantVolume);
+    Ok(Facts { geometry, blank, content: first_16(&hash.finalize()) })
+}
+
+/// The first half of SHA-256: two of a thousand million files agree by chance once in 10²⁰.
+pub(super) fn short_hash(bytes: &[u8]) -> u128 {
+    first_16(&Sha256::digest(bytes))
+}
+
+fn first_16(digest: &[u8]) -> u128 {
+    digest.iter().take(16).fold(0, |number, &byte| number << 8 | u128::from(byte))
+}

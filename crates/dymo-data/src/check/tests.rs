@@ -1,0 +1,136 @@
+use super::*;
+use crate::picture::{Colour, Picture};
+use std::path::PathBuf;
+
+/// A folder with pictures `0.png` to `9.png` that differ, `black.png` and a broken `bad.png`.
+fn folder(table: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |side: usize, value: u8| Picture::new(side, 4, Colour::Grey, vec![value; side * 4]).unwrap();
+    for i in 0..10u8 {
+        picture(4, 20 + i).save_png(&folder.path().join(format!("{i}.png"))).unwrap();
+    }
+    picture(8, 0).save_png(&folder.path().join("black.png")).unwrap();
+    fs::write(folder.path().join("bad.png"), b"\x89PNG\r\n\x1a\nno").unwrap();
+    let path = folder.path().join("table.csv");
+    fs::write(&path, table).unwrap();
+    (folder, path)
+}
+
+fn settings(path: &std::path::Path) -> ManifestSettings {
+    let json = r#"{"path": "", "subject": "who", "modalities": [
+        {"name": "photo", "kind": "image", "height": 4, "width": 4, "colour": "grey"},
+        {"name": "clinic", "kind": "table", "columns": [
+            {"name": "age", "type": "continuous", "mean": 50.0, "deviation": 10.0, "range": [0.0, 100.0]},
+            {"name": "stage", "type": "categorical", "categories": ["a", "b", "c"]}]},
+        {"name": "echo", "kind": "image", "height": 4, "width": 4, "colour": "grey"}]}"#;
+    serde_json::from_str::<ManifestSettings>(json).unwrap().at(path)
+}
+
+const HEAD: &str = "id,who,label,split,photo,age,stage,echo\n";
+
+fn report(rows: &str) -> CheckReport {
+    let (_folder, path) = folder(&format!("{HEAD}{rows}"));
+    let mut last = None;
+    let report = check(&settings(&path), &mut |progress| last = Some(progress)).unwrap();
+    let last = last.unwrap();
+    assert_eq!((last.rows, last.bytes), (report.rows, last.of_bytes));
+    report
+}
+
+fn said(report: &CheckReport, part: &str) -> bool {
+    report.findings.iter().any(|finding| finding.to_string().contains(part))
+}
+
+#[test]
+fn everything_is_reported_at_once() {
+    let report = report(
+        "p1,w1,ill,train,0.png,50,a,\n\
+         p2,w2,well,train,1.png,60,b,\n\
+         p3,w1,ill,test,0.png,70,,\n\
+         p4,w4,rare,test,black.png,,a,2.png\n\
+         p5,w5,ill,validation,bad.png,50,a,\n\
+         p6,w6,ill,validation,gone.png,50,a,\n\
+         p1,w7,ill,train,,high,d,\n\
+         p8,w8,ill,train,3.png,150,a,\n",
+    );
+    for part in [
+        "line 6, column photo: ",
+        "line 7, column photo: ",
+        "line 8, column age: \"high\" is no number",
+        "line 8, column stage: category \"d\", wanted one of a, b, c",
+        "line 8: the id \"p1\" is that of line 2 too",
+        "line 4, column photo: the same content as in line 2, once in train and once in test",
+        "line 4: subject \"w1\" is in train and test",
+        "line 5, column photo: the picture is all black",
+        "class \"rare\" has 1 rows and none of them trains",
+        "class \"well\" has 1 training samples",
+        "echo is observed in no training sample",
+        "photo: volumes of 2 different grids",
+        "column age: 1 values outside 0 to 100",
+        "column age: 6 numbers, and from line 8 on 1 cells that are none, such as \"high\"",
+        "column stage: no row has category \"c\"",
+    ] {
+        assert!(said(&report, part), "{part}\n{report}");
+    }
+    assert_eq!((report.rows, report.bad_rows, report.parts), (8, 3, [3, 2, 2]));
+    assert_eq!(report.worst(), Some(Severity::Error));
+    let photo = &report.modalities[0];
+    assert_eq!((photo.present, photo.unreadable, photo.blank), (7, 2, 1));
+    let stage = &report.modalities[1].columns[1];
+    assert_eq!((stage.present, stage.missing, stage.unknown.as_slice()), (6, 1, &[("d".to_owned(), 1)][..]));
+    assert_eq!(report.modalities[1].columns[0].range, Some([50.0, 150.0]));
+    assert_eq!((report.patterns[0].present.to_string().as_str(), report.patterns[0].rows()), ("{0,1}", 6));
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["findings"][0]["severity"], "error");
+}
+
+fn many(row: impl Fn(usize) -> String) -> CheckReport {
+    report(&(0..60).map(row).collect::<String>())
+}
+
+#[test]
+fn a_column_that_gives_the_class_away() {
+    let part = |i: usize| ["train", "train", "validation", "test"][i / 2 % 4];
+    let class = |i: usize| ["ill", "well"][i % 2];
+    // A threshold at 40 on age; stage says nothing.
+    let by_value = many(|i| {
+        format!("p{i},,{},{},,{},{},\n", class(i), part(i), 30 * (i % 2) + i % 29, ["a", "b", "c"][i / 2 % 3])
+    });
+    assert!(said(&by_value, "column age: its value tells class"), "{by_value}");
+    assert!(!said(&by_value, "column stage: its value"), "{by_value}");
+    let by_name = many(|i| format!("p{i},,{},{},,{},{},\n", class(i), part(i), i, ["a", "b"][i % 2]));
+    assert!(said(&by_name, "column stage: its value tells the class in 100.0 %"), "{by_name}");
+    let by_absence = many(|i| {
+        format!(
+            "p{i},,{},{},,{},{},\n",
+            class(i),
+            part(i),
+            if i % 2 == 0 { "" } else { "50" },
+            ["a", "b", "c"][i / 2 % 3]
+        )
+    });
+    assert!(said(&by_absence, "column age: whether it is filled tells the class"), "{by_absence}");
+    let clean = many(|i| format!("p{i},,{},{},,{},{},\n", class(i), part(i), i, ["a", "b", "c"][i / 2 % 3]));
+    assert!(!said(&clean, "tells"), "{clean}");
+}
+
+#[test]
+fn drawn_parts_are_checked_too() {
+    let rows: String = (0..40)
+        .map(|i| format!("p{i},w{},{},,{}.png,5{},a,\n", i / 2, ["ill", "well"][i / 2 % 2], i % 10, i % 10))
+        .collect();
+    let (_folder, path) = folder(&format!("{HEAD}{rows}"));
+    let mut settings = settings(&path);
+    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1 });
+    let report = check(&settings, &mut |_| ()).unwrap();
+    assert_eq!(report.parts, [16, 12, 12]);
+    assert!(said(&report, "the same content"), "{report}");
+    assert!(!said(&report, "subject"), "{report}");
+}
+
+#[test]
+fn a_header_that_does_not_fit_is_an_error() {
+    let (_folder, path) = folder("id,label\n");
+    let error = check(&settings(&path), &mut |_| ()).unwrap_err().to_string();
+    assert!(error.contains("no column split, who, photo, age, stage, echo"), "{error}");
+}

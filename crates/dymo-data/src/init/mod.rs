@@ -1,0 +1,108 @@
+//! From a table to a proposal: which column is what, ready to be corrected by who knows the data.
+//!
+//! The table is read once, in bounded memory; of pictures and volumes the first few are opened. Nothing is decided for
+//! good: the proposal is the text of an experiment file, with a remark on every guess.
+//!
+//! ```no_run
+//! let proposal = dymo_data::init::propose(std::path::Path::new("patients.csv"), &Default::default())?;
+//! println!("{}", proposal.summary());
+//! std::fs::write("experiment.toml", proposal.to_toml()?)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod files;
+mod profile;
+mod proposal;
+mod roles;
+
+pub use proposal::{ColumnSummary, Proposal, ProposalError};
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use csv::{ByteRecord, ReaderBuilder, Trim};
+
+use crate::manifest::{Guarded, MAX_ROW, ManifestError, header};
+use profile::Profile;
+
+/// What a proposal may be told beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct InitOptions {
+    /// The column of the class, where its name does not say so.
+    pub label: Option<String>,
+    /// The column that names each sample.
+    pub id: Option<String>,
+    /// The column of the part.
+    pub split: Option<String>,
+    /// The column of what must not lie in two parts.
+    pub subject: Option<String>,
+    /// Columns to leave out.
+    pub leave_out: Vec<String>,
+    /// Seed of the parts, where there is no column of them.
+    pub seed: Option<u64>,
+}
+
+/// Reads a table and proposes how to use it.
+///
+/// # Errors
+/// A [`ManifestError`] when the file cannot be read or is no CSV, or has no row that can be read.
+pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ManifestError> {
+    let file = File::open(path).map_err(|source| ManifestError::File { path: path.to_owned(), source })?;
+    let failed = |source| ManifestError::Csv { path: path.to_owned(), source };
+    let allowance = Arc::new(AtomicU64::new(MAX_ROW));
+    let guarded = Guarded { inner: file, allowance: allowance.clone() };
+    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(guarded);
+    let names = header(&mut reader, path)?;
+    let mut profiles: Vec<Profile> = names.iter().map(|name| Profile::new(name)).collect();
+    let split = roles::split_column(&names, options);
+    let mut seen = Seen::default();
+    let mut record = ByteRecord::new();
+    loop {
+        allowance.store(MAX_ROW, Ordering::Relaxed);
+        if !reader.read_byte_record(&mut record).map_err(failed)? {
+            break;
+        }
+        if record.len() != names.len() {
+            seen.odd += 1;
+            continue;
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
+        // Means and deviations are those of the training rows, where it is known which they are.
+        let train = split
+            .is_none_or(|split| crate::manifest::Split::parse(&cells[split]) == Some(crate::manifest::Split::Train));
+        for (profile, cell) in profiles.iter_mut().zip(&cells) {
+            profile.add(cell, line, train);
+        }
+        seen.rows += 1;
+        seen.pattern(&cells);
+    }
+    Ok(proposal::build(path, profiles, seen, options))
+}
+
+/// Missing patterns that are kept apart; a table of many columns may have as many as rows.
+const PATTERNS: usize = 4096;
+
+/// What is counted over whole rows.
+#[derive(Debug, Default)]
+struct Seen {
+    rows: u64,
+    /// Rows with another number of cells than columns.
+    odd: u64,
+    /// By which columns are filled: how many rows. Beyond [`PATTERNS`], only those already there.
+    patterns: std::collections::HashMap<Vec<bool>, u64>,
+}
+
+impl Seen {
+    fn pattern(&mut self, cells: &[std::borrow::Cow<'_, str>]) {
+        let filled: Vec<bool> = cells.iter().map(|cell| !profile::looks_missing(cell)).collect();
+        if self.patterns.len() < PATTERNS || self.patterns.contains_key(&filled) {
+            *self.patterns.entry(filled).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! What one column holds, learned in one pass and bounded memory.
+
+use std::collections::HashMap;
+
+use crate::manifest::number;
+
+/// Distinct values that are kept.
+pub(super) const DISTINCT: usize = 2000;
+/// Longest value that is kept as it stands, in bytes; the longer are counted as text.
+const LONGEST: usize = 200;
+
+/// Words that people write for nothing.
+const MISSING: [&str; 13] =
+    ["na", "n/a", "nan", "null", "none", "missing", "?", "-", "--", ".", "unknown", "#n/a", "not available"];
+
+/// Whether a cell is empty or one of the usual words for nothing.
+pub(super) fn looks_missing(cell: &str) -> bool {
+    cell.is_empty() || MISSING.contains(&cell.to_ascii_lowercase().as_str())
+}
+
+/// One column so far.
+#[derive(Debug)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    /// Cells that are filled.
+    pub(super) filled: u64,
+    pub(super) empty: u64,
+    /// Words for nothing that came up, and how often.
+    pub(super) markers: HashMap<String, u64>,
+    pub(super) numbers: u64,
+    pub(super) whole: u64,
+    /// Cells that are no number, and the lines of the first number and the first word.
+    pub(super) words: u64,
+    pub(super) first_word: Option<(u64, String)>,
+    pub(super) last_number: Option<u64>,
+    /// Values and how often they came; complete unless `many`.
+    pub(super) distinct: HashMap<String, u64>,
+    pub(super) many: bool,
+    /// Whether a value came twice, as far as is known.
+    pub(super) repeated: bool,
+    pub(super) pictures: u64,
+    pub(super) volumes: u64,
+    /// First paths, to be opened.
+    pub(super) paths: Vec<String>,
+    pub(super) longest: usize,
+    /// Values with a space in them.
+    pub(super) spaced: u64,
+    pub(super) train: Moments,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// Words of the texts and how often they came.
+    pub(super) vocabulary: HashMap<String, u64>,
+}
+
+/// Count, mean and sum of squares, by Welford's update.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Moments {
+    pub(super) count: u64,
+    pub(super) mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64) {
+        self.count += 1;
+        let before = value - self.mean;
+        self.mean += before / self.count as f64;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// Of the population.
+    pub(super) fn deviation(&self) -> f64 {
+        (self.squares / self.count.max(1) as f64).sqrt()
+    }
+}
+
+/// Paths that are opened to learn sizes.
+const OPENED: usize = 8;
+/// Words that are kept of texts.
+const WORDS: usize = 20_000;
+
+impl Profile {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            filled: 0,
+            empty: 0,
+            markers: HashMap::new(),
+            numbers: 0,
+            whole: 0,
+            words: 0,
+            first_word: None,
+            last_number: None,
+            distinct: HashMap::new(),
+            many: false,
+            repeated: false,
+            pictures: 0,
+            volumes: 0,
+            paths: Vec::new(),
+            longest: 0,
+            spaced: 0,
+            train: Moments::default(),
+            low: f64::INFINITY,
+            high: f64::NEG_INFINITY,
+            vocabulary: HashMap::new(),
+        }
+    }
+
+    /// `train`: whether means are learned from it.
+    pub(super) fn add(&mut self, cell: &str, line: u64, train: bool) {
+        if cell.is_empty() {
+            self.empty += 1;
+            return;
+        }
+        if looks_missing(cell) {
+            *self.markers.entry(cell.to_owned()).or_default() += 1;
+            return;
+        }
+        self.filled += 1;
+        self.longest = self.longest.max(cell.chars().count());
+        self.spaced += u64::from(cell.contains(' '));
+        self.count(cell);
+        match number(cell) {
+            Some(number) => {
+                self.numbers += 1;
+                self.whole += u64::from(number.fract() == 0.0);
+                self.last_number = Some(line);
+                (self.low, self.high) = (self.low.min(number), self.high.max(number));
+                if train {
+                    self.train.add(number);
+                }
+            }
+            None => {
+                self.words += 1;
+                self.first_word.get_or_insert_with(|| (line, crate::manifest::short(cell)));
+                self.word(cell);
+            }
+        }
+    }
+
+    fn count(&mut self, cell: &str) {
+        if let Some(count) = self.distinct.get_mut(cell) {
+            *count += 1;
+            self.repeated = true;
+        } else if self.distinct.len() < DISTINCT && cell.len() <= LONGEST {
+            self.distinct.insert(cell.to_owned(), 1);
+        } else {
+            self.many = true;
+        }
+    }
+
+    fn word(&mut self, cell: &str) {
+        let lower = cell.to_ascii_lowercase();
+        let ends = |extensions: &[&str]| extensions.iter().any(|extension| lower.ends_with(extension));
+        let picture = ends(&[".png", ".jpg", ".jpeg"]);
+        let volume = ends(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]);
+        self.pictures += u64::from(picture);
+        self.volumes += u64::from(volume);
+        if (picture || volume) && self.paths.len() < OPENED {
+            self.paths.push(cell.to_owned());
+        }
+        if !picture && !volume {
+            for word in crate::text::words_of(cell) {
+                if self.vocabulary.len() < WORDS || self.vocabulary.contains_key(&word) {
+                    *self.vocabulary.entry(word).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Cells without a value.
+    pub(super) fn missing(&self) -> u64 {
+        self.empty + self.markers.values().sum::<u64>()
+    }
+
+    /// Whether every row has a value of its own, as far as is known.
+    pub(super) fn is_unique(&self) -> bool {
+        self.filled > 0 && !self.repeated && self.missing() == 0
+    }
+
+    /// The values in their order: by number where all are numbers, by a known scale, else by alphabet.
+    pub(super) fn categories(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.distinct.keys().cloned().collect();
+        names.sort();
+        let numbers: Option<Vec<f64>> = names.iter().map(|name| number(name)).collect();
+        if let Some(numbers) = numbers {
+            let mut both: Vec<(f64, String)> = numbers.into_iter().zip(names).collect();
+            both.sort_by(|a, b| a.0.total_cmp(&b.0));
+            both.dedup_by(|a, b| a.0 == b.0);
+            return both.into_iter().map(|(_, name)| name).collect();
+        }
+        for scale in SCALES {
+            let rank = |name: &String| scale.iter().position(|word| name.eq_ignore_ascii_case(word));
+            if names.iter().all(|name| rank(name).is_some()) {
+                names.sort_by_key(rank);
+                break;
+            }
+        }
+        names
+    }
+}
+
+/// Words that have an order.
+const SCALES: [&[&str]; 9] = [
+    &["none", "very mild", "mild", "moderate", "severe", "very severe"],
+    &["very low", "low", "medium", "moderate", "high", "very high"],
+    &["xs", "s", "m", "l", "xl", "xxl"],
+    &["small", "medium", "large"],
+    &["never", "rarely", "sometimes", "often", "always"],
+    &["never", "former", "current"],
+    &["poor", "fair", "good", "very good", "excellent"],
+    &["i", "ii", "iii", "iv", "v"],
+    &["no", "maybe", "yes"],
+];
