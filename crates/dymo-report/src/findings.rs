@@ -298,7 +298,7 @@ pub(crate) fn thousands(n: usize) -> String {
 }
 
 /// "a", "a and b", "a, b and c".
-fn listed(words: &[String]) -> String {
+pub(crate) fn listed(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),

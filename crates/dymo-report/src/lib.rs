@@ -34,6 +34,7 @@ mod gallery;
 mod picture;
 mod records;
 mod report;
+mod trust;
 
 pub mod arms;
 mod findings;
@@ -64,4 +65,8 @@ pub use records::{
     ReliabilityBin, Resolution,
 };
 pub use report::{Provenance, Report};
+pub use trust::{
+    AcquisitionRecord, ConfidenceRecord, GreedyRecord, GuaranteeRecord, PatternRecord, RobustnessRecord,
+    TestedThreshold, Varied,
+};
 pub use write::{METRICS, PAGE, REPORT, Written};

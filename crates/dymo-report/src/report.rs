@@ -4,11 +4,14 @@ use crate::gallery::GallerySample;
 use crate::records::{
     AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability, Resolution,
 };
+use crate::trust::{
+    AcquisitionRecord, ConfidenceRecord, GreedyRecord, GuaranteeRecord, PatternRecord, RobustnessRecord,
+};
 use serde::{Deserialize, Serialize};
 
 /// Everything that the page shows. Every list may be empty; its section is then left out or says so.
 ///
-/// Comes out of [`Report::read`] as it went into [`Report::write`], except that infinities become NaN.
+/// Lists that an older file does not have are empty. Comes out of [`Report::read`] as it went into [`Report::write`], except that infinities become NaN.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
@@ -34,6 +37,18 @@ pub struct Report {
     pub bounds: Vec<Bound>,
     /// Accuracy against the least gain asked for.
     pub min_gain: Vec<MinGain>,
+    /// What makes confidence keep its word.
+    pub confidence: Vec<ConfidenceRecord>,
+    /// Every missing pattern apart.
+    pub patterns: Vec<PatternRecord>,
+    /// Whether selection is shown not to be worse than discarding.
+    pub guarantees: Vec<GuaranteeRecord>,
+    /// What choosing one at a time missed.
+    pub greedy: Vec<GreedyRecord>,
+    /// Whether the suggestion what to acquire next is worth anything.
+    pub acquisitions: Vec<AcquisitionRecord>,
+    /// How much hangs on settings.
+    pub robustness: Vec<RobustnessRecord>,
     /// Samples to look at.
     pub gallery: Vec<GallerySample>,
 }

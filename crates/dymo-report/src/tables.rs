@@ -9,7 +9,7 @@ use crate::table::{Cell, Table};
 /// All tables, in the order of the page. Each becomes one CSV file, empty ones with their header only, so that a
 /// script finds the same files in every report.
 pub(crate) fn all(report: &Report) -> Vec<Table> {
-    vec![
+    let mut tables = vec![
         records(report),
         differences(report),
         learning_curves(report),
@@ -20,17 +20,19 @@ pub(crate) fn all(report: &Report) -> Vec<Table> {
         bounds(report),
         min_gain(report),
         decisions(report),
-    ]
+    ];
+    tables.extend(crate::trust::tables::all(report));
+    tables
 }
 
-fn text(value: &str) -> Cell {
+pub(crate) fn text(value: &str) -> Cell {
     Cell::Text(value.into())
 }
 
 const SETTING: [(&str, &str); 4] =
     [("recovery", "recovery"), ("metric", "metric"), ("protocol", "protocol"), ("rate", "missing")];
 
-fn columns(tail: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn columns(tail: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
     SETTING.iter().chain(tail).copied().collect()
 }
 

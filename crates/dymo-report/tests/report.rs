@@ -5,6 +5,8 @@
 mod numbers;
 #[path = "../examples/sample_report/pictures.rs"]
 mod pictures;
+#[path = "../examples/sample_report/trust.rs"]
+mod trust;
 
 use dymo_report::{
     Content, METRICS, PAGE, Provenance, Record, Report, ReportError, ShownModality, State, arms, charts, findings,
@@ -26,6 +28,12 @@ fn sample() -> Result<Report, Box<dyn std::error::Error>> {
         recovery_quality: numbers::recovery_quality(),
         bounds: numbers::bounds(),
         min_gain: numbers::min_gain(),
+        confidence: trust::confidence(),
+        patterns: trust::patterns(),
+        guarantees: trust::guarantees(),
+        greedy: trust::greedy(),
+        acquisitions: trust::acquisitions(),
+        robustness: trust::robustness(),
         gallery: pictures::gallery()?,
     })
 }
@@ -67,6 +75,24 @@ fn filled_with(text: &str) -> Result<Report, Box<dyn std::error::Error>> {
     }
     for b in &mut report.bounds {
         (b.recovery, b.metric, b.subset_text) = (Some(t()), t(), t());
+    }
+    for c in &mut report.confidence {
+        (c.recovery, c.metric, c.arm, c.score, c.temperature_words) = (t(), t(), t(), t(), t());
+    }
+    for p in &mut report.patterns {
+        (p.recovery, p.metric, p.arm, p.promise) = (t(), t(), t(), t());
+    }
+    for g in &mut report.guarantees {
+        (g.recovery, g.metric, g.words) = (t(), t(), t());
+    }
+    for g in &mut report.greedy {
+        (g.recovery, g.metric, g.protocol, g.examples) = (t(), t(), t(), vec![t()]);
+    }
+    for a in &mut report.acquisitions {
+        (a.recovery, a.metric, a.examples) = (t(), t(), vec![t()]);
+    }
+    for r in &mut report.robustness {
+        (r.recovery, r.metric, r.setting, r.arm) = (t(), t(), t(), t());
     }
     for s in &mut report.gallery {
         (s.id, s.headline, s.setting, s.truth_class) = (t(), t(), t(), t());
@@ -130,7 +156,8 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
         assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
         count += 1;
     }
-    assert_eq!(count, 12);
+    // One link of the navigation for each section, and one from the limits to what was measured of them.
+    assert_eq!(count, 12 + 6 + 1);
     assert_eq!(page.matches("<svg ").count(), page.matches("role=\"img\"").count());
     Ok(())
 }
@@ -139,7 +166,7 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
 fn an_empty_report_is_a_page_too() -> Outcome {
     let folder = tempfile::tempdir()?;
     let written = Report::default().write(folder.path())?;
-    assert_eq!(written.files.len(), 12);
+    assert_eq!(written.files.len(), 18);
     let page = fs::read_to_string(written.page)?;
     assert!(page.contains("no result of selection"));
     assert!(!page.contains("<figure"));
@@ -159,6 +186,32 @@ fn what_is_written_reads_back_and_renders_to_the_same_bytes() -> Outcome {
         let name = file.file_name().ok_or("a file has a name")?;
         assert_eq!(fs::read(one.path().join(name))?, fs::read(&file)?, "{name:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_report_of_before_these_lists_still_reads() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let report = sample()?;
+    let mut json = serde_json::to_value(&report)?;
+    let object = json.as_object_mut().ok_or("a report is an object")?;
+    for list in ["confidence", "patterns", "guarantees", "greedy", "acquisitions", "robustness"] {
+        assert!(object.remove(list).is_some(), "{list}");
+    }
+    fs::write(folder.path().join("report.json"), serde_json::to_vec(&json)?)?;
+    let old = Report::read(folder.path())?;
+    assert_eq!((old.records, old.patterns), (report.records, Vec::new()));
+    assert!(!Report::read(folder.path())?.page()?.contains("id=\"patterns\""));
+    Ok(())
+}
+
+#[test]
+fn a_guarantee_that_is_off_is_shown_as_off() -> Outcome {
+    let mut report = sample()?;
+    report.guarantees.retain(|g| g.threshold.is_none());
+    let page = report.page()?;
+    assert!(page.contains("selection off</span>") && !page.contains("selection on</span>"));
+    assert!(page.contains("Selection is off, only what was observed is used"));
     Ok(())
 }
 
@@ -289,6 +342,20 @@ proptest! {
         report.accepted = vec![dymo_report::AcceptedBySubset {
             recovery: "r".into(), metric: "m".into(), observed, samples, offered, accepted,
         }];
+        let mut pattern = trust::patterns()[0].clone();
+        pattern.observed = report.accepted[0].observed.clone();
+        (pattern.n, pattern.accuracy, pattern.coverage, pattern.asked_coverage) = (samples, seconds, -seconds, seconds);
+        report.patterns = vec![pattern; 2];
+        report.robustness = trust::robustness();
+        report.robustness[0].accuracy = seconds;
+        report.guarantees = trust::guarantees();
+        report.guarantees[0].test_difference = seconds;
+        report.greedy = trust::greedy();
+        report.greedy[0].mean_cost = seconds;
+        report.acquisitions = trust::acquisitions();
+        report.acquisitions[0].now = seconds;
+        report.confidence = trust::confidence();
+        report.confidence[0].coverage = seconds;
         let page = report.page();
         prop_assert!(page.is_ok());
         let page = page.unwrap_or_default();

@@ -3,10 +3,11 @@
 //! ```sh
 //! cargo run -p dymo-report --example sample_report -- /tmp/sample-report
 //! ```
-//! Nothing in it was measured: every number comes from a formula in `numbers.rs`, every picture from `pictures.rs`.
+//! Nothing in it was measured: every number comes from a formula in `numbers.rs` or `trust.rs`, every picture from `pictures.rs`.
 
 mod numbers;
 mod pictures;
+mod trust;
 
 use dymo_report::{Provenance, Report};
 use std::path::PathBuf;
@@ -43,6 +44,12 @@ fn sample() -> Result<Report, Box<dyn std::error::Error>> {
         recovery_quality: numbers::recovery_quality(),
         bounds: numbers::bounds(),
         min_gain: numbers::min_gain(),
+        confidence: trust::confidence(),
+        patterns: trust::patterns(),
+        guarantees: trust::guarantees(),
+        greedy: trust::greedy(),
+        acquisitions: trust::acquisitions(),
+        robustness: trust::robustness(),
         gallery: pictures::gallery()?,
     })
 }

@@ -22,21 +22,35 @@ pub(crate) fn accuracy_range<'a>(records: impl Iterator<Item = &'a Record>) -> (
 /// assert!(svg.starts_with("<svg") && svg.contains("nothing was measured"));
 /// ```
 pub fn accuracy_over_rate(records: &[Record], axis: Option<(f64, f64)>, label: &str) -> String {
-    let frame = Frame { left: 34.0, right: WIDTH - 96.0, top: 28.0, bottom: 228.0 };
-    let mut canvas = Canvas::new(WIDTH, 268.0);
     let mut rates: Vec<f64> = distinct(records.iter().map(|r| r.rate).filter(|r| r.is_finite()));
     rates.sort_by(f64::total_cmp);
     let name =
         if !rates.is_empty() && rates.iter().all(|r| is_count(*r)) { "modalities missing" } else { "missing rate" };
-    frame.names(&mut canvas, "accuracy, %", name);
+    let ticks = rates.into_iter().map(|rate| (rate, plain_tick(rate))).collect();
+    lines(records, axis, &Below { name, ticks }, label)
+}
+
+/// What stands below the plot: its name, and the places in ascending order with what they are called.
+pub(super) struct Below<'a> {
+    pub name: &'a str,
+    pub ticks: Vec<(f64, String)>,
+}
+
+/// One line per arm over the places in `below`, a record's place being its rate.
+pub(super) fn lines(records: &[Record], axis: Option<(f64, f64)>, below: &Below<'_>, label: &str) -> String {
+    let frame = Frame { left: 34.0, right: WIDTH - 96.0, top: 28.0, bottom: 228.0 };
+    let mut canvas = Canvas::new(WIDTH, 268.0);
+    frame.names(&mut canvas, "accuracy, %", below.name);
     let y = frame.vertical(axis.unwrap_or_else(|| accuracy_range(records.iter())));
     frame.grid(&mut canvas, &y, 5, percent_tick);
-    let (Some(&first), Some(&last)) = (rates.first(), rates.last()) else {
+    let (Some((first, _)), Some((last, _))) = (below.ticks.first(), below.ticks.last()) else {
         frame.nothing(&mut canvas);
         return canvas.finish(label);
     };
-    let x = frame.horizontal((first, last), 18.0);
-    frame.ticks_below(&mut canvas, &x, &rates, plain_tick);
+    let x = frame.horizontal((*first, *last), 18.0);
+    for (place, name) in &below.ticks {
+        frame.ticks_below(&mut canvas, &x, &[*place], |_| name.clone());
+    }
 
     let mut names: Vec<&str> = distinct(records.iter().map(|r| r.arm.as_str()));
     names.sort_by_key(|arm| arms::order(arm));

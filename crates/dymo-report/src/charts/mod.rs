@@ -9,7 +9,9 @@ mod coherence;
 mod curve;
 mod difference;
 mod frame;
+mod patterns;
 mod reliability;
+mod robustness;
 mod threshold;
 
 pub use acceptance::accepted_by_subset;
@@ -17,7 +19,9 @@ pub use accuracy::accuracy_over_rate;
 pub use coherence::recovery_coherence;
 pub use curve::learning_curve;
 pub use difference::paired_differences;
+pub use patterns::measures_by_pattern;
 pub use reliability::reliability_diagram;
+pub use robustness::accuracy_over_settings;
 pub use threshold::accuracy_over_least_gain;
 
 pub(crate) use accuracy::accuracy_range;

@@ -2,6 +2,7 @@
 
 mod cards;
 mod plots;
+mod trust;
 
 use crate::arms::{self, SECOND_OPINION};
 use crate::error::ReportError;
@@ -14,6 +15,7 @@ use crate::tables;
 use askama::Template;
 use cards::{Chapter, chapters};
 use plots::Plot;
+use trust::Trust;
 
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -36,6 +38,7 @@ struct Page<'a> {
     least_gain: Option<Plot>,
     bounds: Option<Shown>,
     bound_words: Vec<String>,
+    trust: Trust,
     chapters: Vec<Chapter<'a>>,
     provenance: &'a Provenance,
     facts: Vec<(&'static str, String)>,
@@ -113,6 +116,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         least_gain: plots::least_gain(report),
         bounds: Shown::unless_empty(&tables::bounds(report)),
         bound_words: report.bounds.iter().map(bound_in_words).collect(),
+        trust: Trust::of(report),
         chapters: chapters(report),
         facts: facts(&report.provenance),
         provenance: &report.provenance,

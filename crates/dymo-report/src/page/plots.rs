@@ -23,7 +23,7 @@ pub(super) struct Panel {
     pub svg: String,
 }
 
-fn plot(title: &str, panels: Vec<Panel>, caption: String, table: &Table) -> Option<Plot> {
+pub(super) fn plot(title: &str, panels: Vec<Panel>, caption: String, table: &Table) -> Option<Plot> {
     (!panels.is_empty()).then(|| Plot { title: title.into(), panels, caption, table: Shown::of(table) })
 }
 
