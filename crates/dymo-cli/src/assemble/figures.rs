@@ -118,15 +118,9 @@ fn difference(
         baseline: baseline.arm.name().into(),
         n: interval.n,
         difference: interval.estimate,
-        low: without_rounding(interval.low),
-        high: without_rounding(interval.high),
+        low: interval.low,
+        high: interval.high,
     })
-}
-
-/// An end of an interval whose distance from zero is nothing but rounding is zero: 1e-17 must not count as clear of it. No
-/// difference of accuracies is as small unless there are billions of samples.
-fn without_rounding(end: f64) -> f64 {
-    if end.abs() < 1e-12 { 0.0 } else { end }
 }
 
 /// Adds to what earlier outcomes of the same recovery and metric have filed for a subset.
@@ -134,7 +128,7 @@ fn add_accepted(report: &mut Report, key: &Key, dymo: &ArmOutcome) {
     let mut tally: BTreeMap<Vec<usize>, (usize, usize, usize)> = BTreeMap::new();
     for decision in &dymo.decisions {
         let observed: Vec<usize> = decision.observed.iter().collect();
-        let offered = decision.rounds.first().map_or(0, |round| round.candidates.len());
+        let offered = decision.offered().len();
         let accepted = decision.final_subset.len() - decision.observed.len();
         let entry = tally.entry(observed).or_default();
         *entry = (entry.0 + 1, entry.1 + offered, entry.2 + accepted);

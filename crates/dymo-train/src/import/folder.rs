@@ -134,7 +134,7 @@ fn schema_of(layout: &FusionLayout, names: Vec<String>, hints: &Hints) -> Result
         Some(classes) => return Err(hint("--classes", classes.len(), layout.classes(), "classes")),
         None => (0..layout.classes()).map(|k| k.to_string()).collect(),
     };
-    let modalities = names.into_iter().zip(layout.inputs()).map(|(name, input)| Modality::new(name, input.kind));
+    let modalities = names.into_iter().zip(layout.inputs()).map(|(name, input)| Modality::new(name, input.kind.clone()));
     Ok(Schema::new(modalities.collect(), classes)?)
 }
 
@@ -150,7 +150,7 @@ fn only_kind(schema: &Schema, tensors: &published::NamedTensors) -> Result<Kind,
         return Err(ImportError::OtherNetwork { field: "the number of modalities", found, wanted: kinds.len() });
     }
     match kinds.first() {
-        Some(first) if kinds.iter().all(|kind| kind == first) => Ok(*first),
+        Some(first) if kinds.iter().all(|kind| kind == first) => Ok(first.clone()),
         _ => Err(PublishedError::Shape {
             name: "encoders".into(),
             found: vec![kinds.len()],
