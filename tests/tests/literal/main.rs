@@ -151,3 +151,23 @@ proptest! {
         }
     }
 }
+
+/// The comparison above would say nothing if rounding decided most samples.
+#[test]
+fn most_samples_are_compared() {
+    for metric in [Metric::Cosine, Metric::Euclid] {
+        let mut chance = Chance::new(7);
+        let (network, heads) = network(&mut chance, 5, metric);
+        let statistics = statistics(&mut chance, network.layout(), metric);
+        let literal = Literal::new(&network, heads);
+        let (mut clear, mut accepted) = (0, 0);
+        for _ in 0..40 {
+            let inputs: Vec<Vec<f32>> =
+                network.layout().inputs().iter().map(|i| chance.numbers(i.kind.values(), 1.0)).collect();
+            let found = selection::decide(&literal, &statistics, &inputs, chance.subset(5));
+            clear += usize::from(found.margin >= MARGIN);
+            accepted += found.made.actions.iter().flatten().count();
+        }
+        assert!(clear >= 30 && accepted >= 10, "{metric:?}: {clear} of 40 clear, {accepted} accepted");
+    }
+}
