@@ -20,7 +20,7 @@ pub(crate) fn check(folder: &Path, case: &Case, device: &Device) -> Result<Mopoe
     let first = names.first().map(|name| format!("input.{name}")).unwrap_or_default();
     let [channels, height, width] = [1, 2, 3].map(|place| case.extent(&first, place));
     let kind = Kind::Image { height: height?, width: width?, channels: channels? };
-    let (model, settings) = published::mopoe(&checkpoint.tensors, kind, device).map_err(refuse)?;
+    let (model, settings) = published::mopoe(&checkpoint.tensors, kind.clone(), device).map_err(refuse)?;
     let (samples, modalities) = case.size()?;
     let inputs = (0..modalities).map(|m| case.input(&format!("m{m}"), kind.values())).collect::<Result<_, _>>()?;
     let recorded = Recorded { inputs, samples, device: device.clone() };

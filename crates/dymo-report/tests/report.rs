@@ -25,6 +25,7 @@ fn sample() -> Result<Report, Box<dyn std::error::Error>> {
         learning_curves: numbers::learning_curves(),
         reliability: numbers::reliability(),
         accepted: numbers::accepted(),
+        resolution: Vec::new(),
         recovery_quality: numbers::recovery_quality(),
         bounds: numbers::bounds(),
         min_gain: numbers::min_gain(),
@@ -166,7 +167,7 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
 fn an_empty_report_is_a_page_too() -> Outcome {
     let folder = tempfile::tempdir()?;
     let written = Report::default().write(folder.path())?;
-    assert_eq!(written.files.len(), 18);
+    assert_eq!(written.files.len(), 19);
     let page = fs::read_to_string(written.page)?;
     assert!(page.contains("no result of selection"));
     assert!(!page.contains("<figure"));

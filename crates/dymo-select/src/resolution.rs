@@ -12,7 +12,8 @@ impl Round {
     /// within [`RESOLUTION`] of zero, or so does the lead of the accepted candidate over another positive one.
     ///
     /// The outcome is defined all the same: it is that of the rounded numbers, of which ties go to the lowest modality and a
-    /// reward of exactly 0 neither joins nor is rejected; and it does not depend on how samples are batched.
+    /// reward of exactly 0 neither joins nor is rejected. The same run gives the same outcome; another order of additions
+    /// (another device, another batch size) may give another one, in such rounds only.
     pub fn is_within_resolution(&self) -> bool {
         let near_zero = self.candidates.iter().any(|c| c.reward.abs() <= RESOLUTION);
         let best = self.candidates.iter().find(|c| c.verdict == Verdict::Accepted);

@@ -19,7 +19,8 @@ use random::{Chance, network, statistics};
 
 /// Largest difference of logits and features between single precision and double.
 const BOUND: f32 = 2e-4;
-/// Rewards and leads below this may be decided by rounding: such samples are compared by what they have in common only.
+/// Rewards, leads and differences of logits below this may be decided by rounding, which depends on the order of additions: such
+/// samples are not compared.
 const MARGIN: f32 = 1e-4;
 /// Samples that are also decided upon literally.
 const LITERAL: usize = 24;
@@ -42,6 +43,24 @@ impl Scorer for Judge<'_> {
     }
 }
 
+/// What was decided about a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// The modality taken in each round.
+    pub actions: Vec<Option<usize>>,
+    /// What was fused in the end.
+    pub subset: ModalitySet,
+    /// The class.
+    pub predicted: usize,
+}
+
+impl Made {
+    fn of(decision: &Decision) -> Self {
+        let actions = decision.rounds.iter().map(|round| round.accepted().first()).collect();
+        Self { actions, subset: decision.final_subset, predicted: decision.predicted() }
+    }
+}
+
 /// Everything decided on one batch.
 fn fast(
     network: &FusionNetwork,
@@ -50,15 +69,14 @@ fn fast(
     present: &[ModalitySet],
     first: usize,
 ) -> Vec<Decision> {
-    let ids: Vec<u64> = (first..first + present.len()).map(|i| i as u64).collect();
     // The recorded inputs are asked for by place: shift them to this batch.
     let shifted = Recorded {
         inputs: recorded.inputs.iter().map(|all| rotated(all, recorded.samples, first)).collect(),
         samples: recorded.samples,
         device: recorded.device.clone(),
     };
-    let ids_in_batch: Vec<u64> = ids.iter().map(|id| id - first as u64).collect();
-    let session = Session::new(network, &shifted, &shifted, present, &ids_in_batch, Device::flex());
+    let ids: Vec<u64> = (0..present.len() as u64).collect();
+    let session = Session::new(network, &shifted, &shifted, present, &ids, Device::flex());
     let samples: Vec<Sample> = present
         .iter()
         .map(|p| Sample::with_rest_recovered(*p, statistics.modalities()).expect("something is observed"))
@@ -97,26 +115,20 @@ proptest! {
         for (place, present) in present.chunks(chunk).enumerate() {
             pieces.extend(fast(&network, &statistics, &recorded, present, place * chunk));
         }
-        for (sample, (a, b)) in whole.iter().zip(&pieces).enumerate() {
-            prop_assert_eq!(a, b, "sample {} of {} in pieces of {}", sample, batch, chunk);
-        }
-
         let literal = Literal::new(&network, heads);
-        for (sample, observed) in present.iter().copied().enumerate().take(LITERAL) {
-            let row = |all: &Vec<f32>| {
-                let width = all.len() / batch;
-                all[sample * width..(sample + 1) * width].to_vec()
-            };
-            let inputs: Vec<Vec<f32>> = recorded.inputs.iter().map(row).collect();
-            let found = selection::decide(&literal, &statistics, &inputs, observed);
-            if found.margin < MARGIN {
+        for (sample, observed) in present.iter().copied().enumerate() {
+            let (ours, again) = (Made::of(&whole[sample]), Made::of(&pieces[sample]));
+            // The literal route is slow: it is asked about the first samples, and wherever two batches differ.
+            if sample >= LITERAL && ours == again {
                 continue;
             }
-            let taken: Vec<Option<usize>> =
-                whole[sample].rounds.iter().map(|round| round.accepted().first()).collect();
-            prop_assert_eq!(&taken, &found.actions, "sample {}: actions", sample);
-            prop_assert_eq!(whole[sample].final_subset, found.subset, "sample {}: final subset", sample);
-            prop_assert_eq!(whole[sample].predicted(), found.predicted, "sample {}: class", sample);
+            let row = |all: &Vec<f32>| all.chunks_exact(all.len() / batch).nth(sample).unwrap_or(&[]).to_vec();
+            let inputs: Vec<Vec<f32>> = recorded.inputs.iter().map(row).collect();
+            let found = selection::decide(&literal, &statistics, &inputs, observed);
+            if found.margin >= MARGIN {
+                prop_assert_eq!(&ours, &found.made, "sample {}", sample);
+                prop_assert_eq!(&again, &found.made, "sample {} of {} in batches of {}", sample, batch, chunk);
+            }
         }
     }
 
@@ -137,5 +149,25 @@ proptest! {
                 prop_assert!((a - b).abs() <= BOUND * (1.0 + b.abs()), "{} against {}", a, b);
             }
         }
+    }
+}
+
+/// The comparison above would say nothing if rounding decided most samples.
+#[test]
+fn most_samples_are_compared() {
+    for metric in [Metric::Cosine, Metric::Euclid] {
+        let mut chance = Chance::new(7);
+        let (network, heads) = network(&mut chance, 5, metric);
+        let statistics = statistics(&mut chance, network.layout(), metric);
+        let literal = Literal::new(&network, heads);
+        let (mut clear, mut accepted) = (0, 0);
+        for _ in 0..40 {
+            let inputs: Vec<Vec<f32>> =
+                network.layout().inputs().iter().map(|i| chance.numbers(i.kind.values(), 1.0)).collect();
+            let found = selection::decide(&literal, &statistics, &inputs, chance.subset(5));
+            clear += usize::from(found.margin >= MARGIN);
+            accepted += found.made.actions.iter().flatten().count();
+        }
+        assert!(clear >= 30 && accepted >= 10, "{metric:?}: {clear} of 40 clear, {accepted} accepted");
     }
 }

@@ -3,14 +3,12 @@
 use dymo_core::ModalitySet;
 use dymo_reward::{Calibration, ClassStatistics, Edges, Evidence};
 
+use crate::Made;
 use crate::forward::Literal;
 
 /// What was decided, and by how little.
 pub struct Found {
-    /// The modality taken in each round.
-    pub actions: Vec<Option<usize>>,
-    pub subset: ModalitySet,
-    pub predicted: usize,
+    pub made: Made,
     /// Smallest distance of a reward from zero, of the best from the second best, and of the first logit from the second.
     pub margin: f32,
 }
@@ -53,5 +51,5 @@ pub fn decide(literal: &Literal, statistics: &ClassStatistics, inputs: &[Vec<f32
         open.retain(|m| *m != taken);
     }
     let (predicted, _) = judge(subset);
-    Found { actions, subset, predicted, margin: margin.min(smallest) }
+    Found { made: Made { actions, subset, predicted }, margin: margin.min(smallest) }
 }

@@ -3,5 +3,6 @@
 mod bad_input;
 mod end_to_end;
 mod help;
+mod import;
 mod place;
 mod resume;
