@@ -1,5 +1,6 @@
 //! `cargo xtask`: automation of the workspace, in Rust instead of shell.
 
+mod bench;
 mod page;
 mod reproduce;
 
@@ -31,6 +32,8 @@ enum Task {
         #[arg(last = true)]
         dymo: Vec<String>,
     },
+    /// Measure speed against the published code and against PyTorch, and write docs/results/speed.md
+    Bench(bench::BenchArgs),
     /// Write docs/results/NAME.md again from the results that are there
     Page {
         /// Folder under datasets with an experiment.toml
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
             let run = reproduce::Reproduction::new(&name, store, dymo)?;
             run.all(shipped)
         }
+        Task::Bench(args) => bench::run(&args),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }
 }
