@@ -58,6 +58,9 @@ pub struct PredictArgs {
     /// With this recovery model; the model's first if nothing is said
     #[arg(long, value_name = "NAME")]
     pub recovery: Option<RecoveryKind>,
+    /// Leave a sample alone whose best possible reward is below this: nothing is recovered for it; 0 asks about all
+    #[arg(long, value_name = "TAU", value_parser = settings::share)]
+    pub min_gain: Option<f32>,
 }
 
 pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
@@ -71,7 +74,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         recovery: recovery.as_ref(),
         calibration: Calibration::default_for(reader.metric),
         edges: Edges::Defined,
-        min_gain: 0.0,
+        min_gain: args.min_gain.unwrap_or(0.0),
         device: &context.device,
     };
     let indices: Vec<usize> = (0..samples.len()).collect();
