@@ -1,5 +1,6 @@
 //! `cargo xtask`: automation of the workspace, in Rust instead of shell.
 
+mod bench;
 mod page;
 mod reproduce;
 mod verify_golden;
@@ -38,6 +39,8 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "DIR")]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Measure speed against the published code and against PyTorch, and write docs/results/speed.md
+    Bench(bench::BenchArgs),
     /// Write docs/results/NAME.md again from the results that are there
     Page {
         /// Folder under datasets with an experiment.toml
@@ -55,6 +58,7 @@ fn main() -> anyhow::Result<()> {
             run.all(shipped)
         }
         Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
+        Task::Bench(args) => bench::run(&args),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }
 }

@@ -30,6 +30,8 @@ pub struct Case {
     pub settings: MopoeSettings,
     pub recovery: MopoeRecovery,
     pub kinds: Vec<Kind>,
+    /// Of the modalities.
+    pub names: Vec<String>,
     /// Complete samples, `[n, values]` per modality.
     pub values: Vec<Vec<f32>>,
     pub labels: Vec<usize>,
@@ -46,6 +48,7 @@ impl Case {
         let splits = experiment.open(datasets)?;
         let schema = splits.test.schema();
         let kinds: Vec<Kind> = schema.modalities().iter().map(|m| m.kind()).collect();
+        let names = schema.modalities().iter().map(|m| m.name().to_string()).collect();
         let path = datasets.join("pretrained/polymnist");
         let folder = ModelFolder::open(&path)?;
         let settings = experiment.mopoe().context("the experiment has no MoPoE")?.clone();
@@ -73,6 +76,7 @@ impl Case {
             experiment,
             device,
             kinds,
+            names,
         })
     }
 
@@ -100,7 +104,27 @@ impl Case {
         };
         write("fusion.safetensors", &to_bytes(&self.network, Precision::Full)?)?;
         write("mopoe.safetensors", &to_bytes(&self.mopoe, Precision::Full)?)?;
-        write("case.safetensors", &self.tensors()?)
+        write("case.safetensors", &self.tensors()?)?;
+        self.export_first(out)
+    }
+
+    /// The first sample as a table of picture files, `one.csv`.
+    fn export_first(&self, out: &Path) -> anyhow::Result<()> {
+        let names = self.names.join(",");
+        let mut cells = Vec::new();
+        for (m, kind) in self.kinds.iter().enumerate() {
+            let [height, width, channels] = kind.shape();
+            if !self.present[0].contains(m) || channels != 3 {
+                cells.push(String::new());
+                continue;
+            }
+            let bytes = self.values[m][..kind.values()].iter().map(|v| (v * 255.0).round() as u8).collect();
+            let picture = image::RgbImage::from_raw(width as u32, height as u32, bytes).context("a picture's size")?;
+            picture.save(out.join(format!("m{m}.png")))?;
+            cells.push(format!("m{m}.png"));
+        }
+        let text = format!("id,label,split,{names}\nfirst,{},test,{}\n", self.labels[0], cells.join(","));
+        Ok(std::fs::write(out.join("one.csv"), text)?)
     }
 
     fn tensors(&self) -> anyhow::Result<Vec<u8>> {

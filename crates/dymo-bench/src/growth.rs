@@ -110,7 +110,7 @@ impl Size {
         let at_once = Session::samples_at_once(network.layout());
         for (present, ids) in present.chunks(at_once).zip(ids.chunks(at_once)) {
             let session = Session::new(&network, &noise, &noise, present, ids, device.clone());
-            let mut judge = Judge { session, statistics: &statistics };
+            let mut judge = Judge::new(session, &statistics);
             let samples = present.iter().map(|p| Sample::with_rest_recovered(*p, self.modalities));
             selector.select(&mut judge, &samples.collect::<Result<Vec<_>, _>>()?)?;
             queries += judge.session.fused();

@@ -1,6 +1,8 @@
 //! Recovery, selection and prediction through the engine.
 
 use burn::tensor::Tensor;
+use std::collections::HashSet;
+
 use dymo_core::ModalitySet;
 use dymo_models::engine::Session;
 use dymo_models::recovery::{MixedBatch, MixedRecovery, Observed, Recovery, RecoveryError};
@@ -10,11 +12,21 @@ use serde_json::Value;
 
 use crate::case::Case;
 use crate::clock::Clock;
+use crate::work;
 
 /// The engine's answers as evidence.
 pub struct Judge<'a> {
     pub session: Session<'a>,
     pub statistics: &'a ClassStatistics,
+    /// What was asked, to count its arithmetic.
+    pub asked: HashSet<(usize, ModalitySet)>,
+}
+
+impl<'a> Judge<'a> {
+    /// Over a session's answers.
+    pub fn new(session: Session<'a>, statistics: &'a ClassStatistics) -> Self {
+        Self { session, statistics, asked: HashSet::new() }
+    }
 }
 
 /// Whatever went wrong, in words.
@@ -34,6 +46,7 @@ impl Scorer for Judge<'_> {
 
     fn score(&mut self, queries: &[Query]) -> Result<Vec<Score>, Failed> {
         let asked: Vec<(usize, ModalitySet)> = queries.iter().map(|q| (q.sample, q.subset)).collect();
+        self.asked.extend(&asked);
         let answers = self.session.answer(&asked).map_err(|e| Failed(e.to_string()))?;
         let judge = |((_, subset), a): (&(usize, ModalitySet), dymo_models::engine::Answer)| {
             let evidence = self.statistics.evidence(*subset, &a.logits, &a.feature, Edges::Defined);
@@ -48,7 +61,7 @@ fn select(case: &Case, recovery: &dyn Recovery, operators: bool, min_gain: f32) 
     let clock = Clock::start();
     let session = Session::new(&case.network, recovery, case, &case.present, &case.ids, case.device.clone());
     let session = if operators { session.by_operators(case.device.clone()) } else { session };
-    let mut judge = Judge { session, statistics: &case.statistics };
+    let mut judge = Judge::new(session, &case.statistics);
     let samples: Vec<Sample> = case
         .present
         .iter()
@@ -61,13 +74,17 @@ fn select(case: &Case, recovery: &dyn Recovery, operators: bool, min_gain: f32) 
     answer["accuracy"] = case.accuracy(&predicted).into();
     answer["recovered"] = judge.session.recovered().into();
     answer["queries"] = judge.session.fused().into();
+    answer["gflop"] = (work::selection(case, &judge.asked) / 1e9).into();
     answer["rounds"] = (rounds as f64 / decisions.len() as f64).into();
     Ok(answer)
 }
 
 /// Everything, with a threshold τ of the best possible reward.
 pub fn whole(case: &Case, min_gain: f32) -> anyhow::Result<Value> {
-    select(case, &case.recovery, false, min_gain)
+    // Its arithmetic is more than that of selection, so that is not stated.
+    let mut answer = select(case, &case.recovery, false, min_gain)?;
+    answer["gflop"] = Value::Null;
+    Ok(answer)
 }
 
 /// Everything through Burn's operators (which are our kernels one by one).

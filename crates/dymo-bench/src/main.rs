@@ -10,6 +10,7 @@ mod inference;
 mod literal;
 mod peak;
 mod training;
+mod work;
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;

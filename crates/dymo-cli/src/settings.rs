@@ -135,3 +135,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     };
     replace().with_context(|| format!("cannot write {}; check free space and permissions", path.display()))
 }
+
+/// A number from 0 to 1, for a flag.
+pub(crate) fn share(text: &str) -> Result<f32, String> {
+    let number = text.parse::<f32>().map_err(|e| e.to_string())?;
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err(format!("{number} is not from 0 to 1")) }
+}

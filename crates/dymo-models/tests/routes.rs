@@ -9,7 +9,7 @@ use dymo_models::encoder::EncoderSettings;
 use dymo_models::engine::{Inputs, Session};
 use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionNetwork, FusionTable, Input};
 use dymo_models::ops::{self, Window};
-use dymo_models::recovery::{GuidedRecovery, GuidedSettings, MopoeRecovery, MopoeSettings, Observed, Recovery};
+use dymo_models::recovery::{Draw, GuidedRecovery, GuidedSettings, MopoeRecovery, MopoeSettings, Observed, Recovery};
 use dymo_models::transformer::Block;
 
 /// Sums of up to some thousand products in another order.
@@ -230,6 +230,49 @@ fn the_engine_equals_one_sample_at_a_time() {
     }
     assert!(session.answer(&[(0, ModalitySet::EMPTY)]).is_err());
     assert!(session.answer(&[(99, ModalitySet::single(0))]).is_err());
+}
+
+/// The kernels' route and Burn's operators give the same answers, with every recovery and both kinds of draw; a question asked in
+/// two calls is the question asked in one.
+#[test]
+fn both_routes_of_the_engine_give_the_same_answers() {
+    let device = Device::flex();
+    let network = network(&device);
+    let mopoe = |draw| {
+        let settings = MopoeSettings { widths: vec![4, 8], latent: 6, hidden: Some(8), draw, ..Default::default() };
+        device.seed(5);
+        MopoeRecovery::new(settings.init(&[KIND; 4], &device).expect("a model"), &settings, 5)
+    };
+    let guided = |draw| {
+        let settings =
+            GuidedSettings { widths: vec![4, 8], hidden: 16, shared: 4, private: 3, draw, ..Default::default() };
+        device.seed(6);
+        GuidedRecovery::new(settings.init(&[KIND; 4], 3, &device).expect("a model"), &settings, 9)
+    };
+    let models: [Box<dyn Recovery>; 4] = [
+        Box::new(mopoe(Draw::Mean)),
+        Box::new(mopoe(Draw::Sample)),
+        Box::new(guided(Draw::Mean)),
+        Box::new(guided(Draw::Sample)),
+    ];
+    let present: Vec<ModalitySet> = subsets(4).into_iter().cycle().take(31).collect();
+    let ids: Vec<u64> = (0..present.len() as u64).map(|i| 50 + i).collect();
+    let inputs = Strict { present: &present, device: device.clone() };
+    let queries: Vec<_> = (0..present.len()).flat_map(|s| subsets(4).into_iter().map(move |q| (s, q))).collect();
+    for recovery in models {
+        let session = || Session::new(&network, recovery.as_ref(), &inputs, &present, &ids, device.clone());
+        let (mut fast, mut plain, mut parts) = (session(), session().by_operators(device.clone()), session());
+        let (ours, theirs) = (fast.answer(&queries).expect("answers"), plain.answer(&queries).expect("answers"));
+        assert_eq!((fast.recovered(), fast.fused()), (plain.recovered(), plain.fused()));
+        let (first, rest) = queries.split_at(queries.len() / 3);
+        let split = [parts.answer(first).expect("answers"), parts.answer(rest).expect("answers")].concat();
+        for (((query, a), b), c) in queries.iter().zip(&ours).zip(&theirs).zip(&split) {
+            assert_eq!(a, c, "{query:?} of {} does not depend on what else was asked", recovery.name());
+            for (a, b) in a.logits.iter().chain(&a.feature).zip(b.logits.iter().chain(&b.feature)) {
+                assert!((a - b).abs() <= BOUND, "{}: {query:?}: {a} against {b}", recovery.name());
+            }
+        }
+    }
 }
 
 /// The laws of `Recovery`: only the wanted modalities come, and a draw depends on the sample's id, not on its neighbours.

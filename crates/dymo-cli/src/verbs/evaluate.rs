@@ -30,6 +30,9 @@ pub struct EvaluateArgs {
     /// Folder of the results
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Leave a sample alone whose best possible reward is below this: nothing is recovered for it; 0 asks about all
+    #[arg(long, value_name = "TAU", value_parser = settings::share)]
+    pub min_gain: Option<f32>,
     /// What is evaluated.
     #[command(flatten)]
     pub what: WhatArgs,
@@ -66,7 +69,10 @@ impl WhatArgs {
 }
 
 pub(crate) fn run(context: &Context, args: EvaluateArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let experiment = settings::experiment(context, &args.experiment, |table| args.what.over(&mut table.evaluation))?;
+    let experiment = settings::experiment(context, &args.experiment, |table| {
+        args.what.over(&mut table.evaluation);
+        table.selection.min_gain = args.min_gain.unwrap_or(table.selection.min_gain);
+    })?;
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }

@@ -11,6 +11,8 @@ mod tile;
 #[cfg(test)]
 mod tests;
 
+use rayon::prelude::*;
+
 use crate::conv::{Geometry, with_patches};
 use tile::{Level, run_layer};
 
@@ -269,6 +271,18 @@ impl Layer {
         let n = x.len() / self.inputs;
         assert_eq!(out.len(), n * self.outputs, "output of {n} samples");
         self.forward_strided(n, (x, self.inputs), (out, self.outputs));
+    }
+
+    /// [`Layer::forward`] with the samples shared among threads.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn forward_batch(&self, x: &[f32], out: &mut [f32]) {
+        // Whole tiles, and enough rows to make up for a call where a sample is one row.
+        let samples = if self.pixels.len() == 1 { 192 } else { 12 };
+        assert_eq!(x.len() / self.inputs * self.outputs, out.len(), "output of {} floats", x.len());
+        let blocks = x.par_chunks(samples * self.inputs).zip(out.par_chunks_mut(samples * self.outputs));
+        blocks.for_each(|(x, out)| self.forward(x, out));
     }
 
     /// [`Layer::forward`] between windows of wider rows: sample i begins at `i · stride` of its slice.

@@ -1,8 +1,10 @@
+//! Dense layers in every compilation; convolutions are held to their definition in the tests of [`crate::conv2d`].
+
 use proptest::prelude::*;
 
 use super::tile::Level;
 use super::{Finish, Layer};
-use crate::conv::{Geometry, conv_transpose2d, conv2d};
+use crate::conv::Geometry;
 
 fn values(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -24,33 +26,8 @@ fn close(ours: &[f32], theirs: &[f32]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn geometries() -> impl Strategy<Value = Geometry> {
-    (1usize..15, 1usize..9, 1usize..9, 1usize..5, 1usize..40, 1usize..5, 1usize..4, 0usize..3).prop_filter_map(
-        "the window must fit",
-        |(batch, height, width, channels, filters, kernel, stride, padding)| {
-            let fits = height + 2 * padding >= kernel && width + 2 * padding >= kernel;
-            fits.then_some(Geometry { batch, height, width, channels, filters, kernel, stride, padding })
-        },
-    )
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
-    /// Against the gathered convolution, which its own test holds to the definition.
-    #[test]
-    fn convolutions_equal_the_gathered_ones(g in geometries(), seed in any::<u64>()) {
-        let (image, map, weight) = (values(g.image_len(), seed), values(g.map_len(), seed ^ 1), values(g.weight_len(), seed ^ 2));
-        let bias = values(g.filters.max(g.channels), seed ^ 3);
-        let (mut ours, mut theirs) = (vec![f32::NAN; g.map_len()], vec![0.0; g.map_len()]);
-        conv2d(&g, &image, &weight, Some(&bias[..g.filters]), true, &mut theirs);
-        Layer::conv2d(&g, &weight, Some(&bias[..g.filters])).with_finish(Finish::Relu).forward(&image, &mut ours);
-        close(&ours, &theirs)?;
-        let (mut ours, mut theirs) = (vec![f32::NAN; g.image_len()], vec![0.0; g.image_len()]);
-        conv_transpose2d(&g, &map, &weight, Some(&bias[..g.channels]), false, &mut theirs);
-        Layer::conv_transpose2d(&g, &weight, Some(&bias[..g.channels])).forward(&map, &mut ours);
-        close(&ours, &theirs)?;
-    }
-
     /// Every way to compile the loop against the definition, in windows of wider rows.
     #[test]
     fn dense_layers_equal_the_definition(

@@ -20,7 +20,7 @@ use self::input::{Input, Line};
 use self::table::{Answer, Table};
 use crate::context::Context;
 use crate::outcome::Outcome;
-use crate::settings::{MetricArg, SplitArg};
+use crate::settings::{self, MetricArg, SplitArg};
 use crate::study::Reader;
 use crate::training::metric_name;
 
@@ -68,15 +68,8 @@ pub struct PredictArgs {
     #[arg(long, value_name = "NAME")]
     pub recovery: Option<RecoveryKind>,
     /// Recover nothing for samples that cannot gain as much; 0 is the method as published
-    #[arg(long, value_name = "TAU", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "TAU", default_value_t = 0.0, value_parser = settings::share)]
     pub min_gain: f32,
-}
-
-fn share(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
-        _ => Err("wanted a number from 0 to 1".into()),
-    }
 }
 
 pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {

@@ -1,0 +1,166 @@
+//! `cargo xtask bench`: one table of speed, every row measured in turns between ours and its peers.
+
+mod growth;
+mod page;
+mod rows;
+mod startup;
+mod worker;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use rows::{Contestant, Row};
+use worker::Worker;
+
+/// What `cargo xtask bench` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// Checkout of the published code (siyi-wind/DyMo); rows of it are left out without one
+    #[arg(long, value_name = "DIR")]
+    peer: Option<PathBuf>,
+    /// A Python with PyTorch, see xtask/peers/README.md; rows of peers are left out without one
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Threads of every contestant
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    threads: usize,
+    /// Measurements of each contestant
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    runs: usize,
+    /// Leave out growth and start-up
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Where things are.
+pub(crate) struct Places {
+    root: PathBuf,
+    binaries: PathBuf,
+    /// What is measured on, written by dymo-bench.
+    case: PathBuf,
+}
+
+impl Places {
+    fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(Self { case: root.join("runs/bench"), binaries: target.join("release"), root })
+    }
+
+    fn binary(&self, name: &str) -> PathBuf {
+        self.binaries.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    fn peers(&self) -> PathBuf {
+        self.root.join("xtask/peers")
+    }
+}
+
+/// Measures and writes `docs/results/speed.md`.
+pub(crate) fn run(args: &BenchArgs) -> Result<()> {
+    let places = Places::find()?;
+    build(&places)?;
+    let mut workers = start(args, &places)?;
+    let peak = peak(&mut workers.ours)?;
+    let mut rows = Vec::new();
+    for plan in rows::plans() {
+        rows.push(measure(plan, &mut workers, args.runs)?);
+    }
+    drop(workers);
+    let growth = if args.quick { Vec::new() } else { growth::measure(&places, args.threads)? };
+    let startup = if args.quick { Vec::new() } else { startup::measure(args, &places)? };
+    let text = page::write(&page::Findings { args, peak, rows: &rows, growth: &growth, startup: &startup });
+    let path = places.root.join("docs/results/speed.md");
+    let half = path.with_extension("md.half");
+    std::fs::write(&half, &text).with_context(|| half.display().to_string())?;
+    std::fs::rename(&half, &path).with_context(|| path.display().to_string())?;
+    println!("{text}\n{}", path.display());
+    Ok(())
+}
+
+fn build(places: &Places) -> Result<()> {
+    let packages = ["build", "--release", "--package", "dymo-cli", "--package", "dymo-bench"];
+    let status = Command::new(env!("CARGO")).args(packages).current_dir(&places.root).status()?;
+    if status.success() { Ok(()) } else { bail!("dymo-bench does not build") }
+}
+
+/// Programs that wait for tasks.
+struct Workers {
+    ours: Worker,
+    lean: Option<Worker>,
+    published: Option<Worker>,
+}
+
+impl Workers {
+    fn get(&mut self, contestant: &Contestant) -> Option<&mut Worker> {
+        match contestant.who {
+            rows::Who::Ours => Some(&mut self.ours),
+            rows::Who::Lean => self.lean.as_mut(),
+            rows::Who::Published => self.published.as_mut(),
+        }
+    }
+}
+
+fn start(args: &BenchArgs, places: &Places) -> Result<Workers> {
+    let threads = args.threads.to_string();
+    let mut ours = Command::new(places.binary("dymo-bench"));
+    ours.args(["serve", "--out"]).arg(&places.case).env("RAYON_NUM_THREADS", &threads).current_dir(&places.root);
+    let ours = Worker::start("dymo-bench", ours)?;
+    let python = |peer: &str, python: &Path| {
+        let mut command = Command::new(python);
+        command.arg("serve.py").args([peer, "--threads", &threads, "--case"]).arg(&places.case);
+        command.current_dir(places.peers()).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    };
+    let (mut lean, mut published) = (None, None);
+    if let Some(interpreter) = &args.python {
+        let interpreter = absolute(interpreter)?;
+        lean = Some(Worker::start("the PyTorch rewrite", python("lean", &interpreter))?);
+        if let Some(checkout) = &args.peer {
+            let mut command = python("published", &interpreter);
+            command.arg("--checkout").arg(absolute(checkout)?);
+            published = Some(Worker::start("the published code", command)?);
+        }
+    }
+    Ok(Workers { ours, lean, published })
+}
+
+/// Links are kept: a virtual environment's Python is one.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    if !path.exists() {
+        bail!("{} is not there; xtask/peers/README.md says how to make it", path.display());
+    }
+    Ok(std::path::absolute(path)?)
+}
+
+/// GFLOP/s of the machine, the best of some measurements.
+fn peak(ours: &mut Worker) -> Result<f64> {
+    let mut best = 0.0f64;
+    for _ in 0..5 {
+        best = best.max(ours.ask("peak")?["gflops"].as_f64().unwrap_or(0.0));
+    }
+    Ok(best)
+}
+
+/// One row: everybody once to warm up, then in turns.
+fn measure(plan: rows::Plan, workers: &mut Workers, runs: usize) -> Result<Row> {
+    eprintln!("== {}", plan.title);
+    let mut row = Row::new(plan);
+    for turn in 0..=runs {
+        for place in 0..row.plan.contestants.len() {
+            let contestant = row.plan.contestants[place];
+            // What takes half a minute is measured less often.
+            if turn > contestant.most {
+                continue;
+            }
+            let Some(worker) = workers.get(&contestant) else { continue };
+            let answer = worker.ask(contestant.task)?;
+            if turn > 0 {
+                row.found[place].add(&answer);
+            }
+        }
+    }
+    Ok(row)
+}
