@@ -249,7 +249,7 @@ fn add_part(
             let missing = value.is_nan() || mask.as_ref().is_some_and(|mask| mask[row * columns.len() + at]);
             cells.push(if missing { String::new() } else { value.to_string() });
             let whole = value.fract() == 0.0 && value >= 0.0;
-            if let Some(count) = column.cardinality().filter(|&count| !missing && !(whole && value < count as f64)) {
+            if let Some(count) = column.cardinality().filter(|&count| !(missing || whole && value < count as f64)) {
                 let (path, line, found) = (part.table.clone(), row as u64 + 1, value.to_string());
                 let (column, wanted) = (column.name().to_owned(), format!("a whole number from 0 to {}", count - 1));
                 return Err(ConvertError::Cell { path, line, column, found, wanted });
