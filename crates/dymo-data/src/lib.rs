@@ -28,8 +28,11 @@ pub mod init;
 
 pub mod check;
 
+pub mod convert;
+
 pub mod checksum;
 pub mod idx;
+pub mod npy;
 pub mod picture;
 pub mod text;
 pub mod volume;

@@ -243,11 +243,12 @@ impl State {
 
     fn subject(&mut self, subject: &str, line: u64, split: Option<Split>) {
         let first = self.subjects.entry(short_hash(subject.as_bytes())).or_insert(First { line, split });
-        if let (Some(a), Some(b)) = (first.split, split) {
-            if a != b && self.leaks.len() < KEPT_EACH {
-                let parts = vec![a.min(b), a.max(b)];
-                self.leaks.push(Finding::SubjectInTwoParts { line, subject: crate::manifest::short(subject), parts });
-            }
+        if let (Some(a), Some(b)) = (first.split, split)
+            && a != b
+            && self.leaks.len() < KEPT_EACH
+        {
+            let parts = vec![a.min(b), a.max(b)];
+            self.leaks.push(Finding::SubjectInTwoParts { line, subject: crate::manifest::short(subject), parts });
         }
     }
 
@@ -363,10 +364,10 @@ impl State {
         }
         let most = trained.iter().max_by_key(|class| class.1);
         let least = trained.iter().filter(|class| class.1 > 0).min_by_key(|class| class.1);
-        if let (Some(most), Some(least)) = (most, least) {
-            if most.1 >= 10 * least.1 {
-                found.push(Finding::Imbalance { most: most.clone(), least: least.clone() });
-            }
+        if let (Some(most), Some(least)) = (most, least)
+            && most.1 >= 10 * least.1
+        {
+            found.push(Finding::Imbalance { most: most.clone(), least: least.clone() });
         }
         found
     }

@@ -30,7 +30,7 @@ pub(super) fn image(folder: &Path, paths: &[String]) -> (Form, Vec<String>) {
     }
     let [height, width] = fit(most_common(&sizes).unwrap_or([64, 64]));
     let colour = if coloured { Colour::Rgb } else { Colour::Grey };
-    (Form::Image { column: None, height, width, colour }, remarks)
+    (Form::Image { column: None, height, width, colour, crop: None }, remarks)
 }
 
 /// A form for the volumes at `paths`, and remarks.

@@ -152,7 +152,7 @@ impl Profile {
     fn word(&mut self, cell: &str) {
         let lower = cell.to_ascii_lowercase();
         let ends = |extensions: &[&str]| extensions.iter().any(|extension| lower.ends_with(extension));
-        let picture = ends(&[".png", ".jpg", ".jpeg"]);
+        let picture = ends(&[".png", ".jpg", ".jpeg", ".npy"]);
         let volume = ends(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]);
         self.pictures += u64::from(picture);
         self.volumes += u64::from(volume);

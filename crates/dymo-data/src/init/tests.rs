@@ -50,7 +50,10 @@ fn kinds_categories_ranges_and_remarks() {
     );
     let names: Vec<&str> = settings.modalities.iter().map(|modality| modality.name.as_str()).collect();
     assert_eq!(names, ["photo", "remark", "table"]);
-    assert_eq!(settings.modalities[0].form, Form::Image { column: None, height: 8, width: 4, colour: Colour::Rgb });
+    assert_eq!(
+        settings.modalities[0].form,
+        Form::Image { column: None, height: 8, width: 4, colour: Colour::Rgb, crop: None }
+    );
     assert!(matches!(settings.modalities[1].form, Form::Text { length: 33, .. }), "{:?}", settings.modalities[1]);
     let Form::Table { columns } = &settings.modalities[2].form else { panic!() };
     let named: Vec<&str> = columns.iter().map(|column| column.name()).collect();

@@ -53,7 +53,7 @@ impl Layout {
             Use::Training => Some(name.to_owned()),
             Use::Prediction => None,
         };
-        let split = settings.division.is_none().then(|| settings.split.as_str());
+        let split = settings.division.is_none().then_some(settings.split.as_str());
         let modalities = match settings.grid {
             None => settings.modalities.clone(),
             Some(grid) => {

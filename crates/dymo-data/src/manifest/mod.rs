@@ -56,7 +56,7 @@ pub struct Grid {
 
 impl Grid {
     fn form(self) -> Form {
-        Form::Image { column: None, height: self.height, width: self.width, colour: self.colour }
+        Form::Image { column: None, height: self.height, width: self.width, colour: self.colour, crop: None }
     }
 }
 

@@ -7,7 +7,7 @@ use dymo_core::{Columns, Kind, Modality};
 use serde::{Deserialize, Serialize};
 
 use super::{Grid, SettingsError};
-use crate::picture::Colour;
+use crate::picture::{Colour, Crop};
 use crate::text::{Symbols, TextEncoder};
 use crate::volume::{Intensity, Plane, SliceChoice};
 
@@ -118,7 +118,7 @@ pub struct ModalitySettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Form {
-    /// PNG or JPEG files.
+    /// PNG or JPEG files, or arrays saved by NumPy.
     Image {
         /// The column of paths; the modality's name if nothing is said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +129,9 @@ pub enum Form {
         width: usize,
         /// What a pixel consists of.
         colour: Colour,
+        /// The part of each picture that is used; all of it if nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        crop: Option<Crop>,
     },
     /// NIfTI files; the first frame of each.
     Volume {

@@ -60,8 +60,10 @@ pub(super) fn write(
 /// The file of an image or a volume.
 fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Option<Blank>, ReadError> {
     match form {
-        Form::Image { height, width, colour, .. } => {
+        Form::Image { height, width, colour, crop, .. } => {
             let picture = Picture::open(path, *colour)?;
+            let picture =
+                crop.map_or(Ok(picture.clone()), |crop| picture.cropped(crop)).map_err(|source| source.of(path))?;
             let black = picture.values().iter().all(|&value| value == 0);
             let small = picture.resized(*height, *width).map_err(|source| source.of(path))?;
             bytes_to_f32(small.values(), out);

@@ -44,7 +44,7 @@ impl Samples for Made {
         check_read(self, index, modality, out)?;
         match modality {
             0 => out[0] = age(index),
-            _ => out.copy_from_slice(&[age(index), if index % 5 == 0 { f32::NAN } else { 1.0 }]),
+            _ => out.copy_from_slice(&[age(index), if index.is_multiple_of(5) { f32::NAN } else { 1.0 }]),
         }
         Ok(())
     }

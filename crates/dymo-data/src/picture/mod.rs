@@ -1,4 +1,4 @@
-//! Pictures: PNG and JPEG in, PNG out, bytes or f32 in `[height, width, channels]`.
+//! Pictures: PNG, JPEG and NumPy arrays in, PNG out, bytes or f32 in `[height, width, channels]`.
 
 mod jpeg;
 
@@ -12,6 +12,8 @@ use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageError, ImageRead
 use image::{GrayImage, RgbImage, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::npy::{self, Npy, NpyError};
 
 /// Widest and tallest picture that is read, in pixels.
 pub const MAX_SIDE: u32 = 8192;
@@ -37,6 +39,20 @@ impl Colour {
             Self::Rgb => 3,
         }
     }
+}
+
+/// A part of a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crop {
+    /// Rows left out above.
+    pub top: usize,
+    /// Columns left out at the left.
+    pub left: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
 }
 
 /// A picture in bytes, `[height, width, channels]`; 255 stands for 1.
@@ -72,7 +88,9 @@ impl Picture {
         Self::new(height, width, colour, bytes.collect())
     }
 
-    /// Decodes PNG or JPEG; the first bytes decide which. A transparency channel is dropped, 16 bits become 8.
+    /// Decodes PNG, JPEG or a NumPy array; the first bytes decide which. A transparency channel is dropped, 16 bits
+    /// become 8. An array is `[height, width]` or `[height, width, 1 or 3]`, bytes or real numbers in 0..1, which are
+    /// rounded to 1/255.
     ///
     /// # Errors
     /// [`PictureError::Truncated`] for a JPEG without its end, [`PictureError::Decode`] for anything else but a whole
@@ -80,6 +98,9 @@ impl Picture {
     pub fn decode(bytes: &[u8], colour: Colour) -> Result<Self, PictureError> {
         if jpeg::is_jpeg(bytes) && !jpeg::is_whole(bytes) {
             return Err(PictureError::Truncated);
+        }
+        if bytes.starts_with(npy::MAGIC) {
+            return Self::from_array(&Npy::read(bytes, npy::Limits { values: MAX_BYTES })?, colour);
         }
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
@@ -104,6 +125,38 @@ impl Picture {
             Self::decode(&bytes, colour)
         };
         read().map_err(|source| PictureFileError { path: path.to_owned(), source })
+    }
+
+    fn from_array(array: &Npy, colour: Colour) -> Result<Self, PictureError> {
+        let (height, width, stored) = match *array.shape() {
+            [height, width] | [height, width, 1] => (height, width, Colour::Grey),
+            [height, width, 3] => (height, width, Colour::Rgb),
+            _ => return Err(PictureError::Array { shape: array.shape().to_vec() }),
+        };
+        let picture = match array.element() {
+            npy::Element::Real(_) => Self::from_f32(height, width, stored, array.values())?,
+            // The cast saturates.
+            _ => Self::new(height, width, stored, array.values().iter().map(|&value| value as u8).collect())?,
+        };
+        if stored == colour { Ok(picture) } else { Ok(Self::from_image(picture.as_image()?, colour)) }
+    }
+
+    /// A part of the picture.
+    ///
+    /// # Errors
+    /// [`PictureError::Crop`] where it is empty or goes beyond the picture.
+    pub fn cropped(&self, crop: Crop) -> Result<Self, PictureError> {
+        let Crop { top, left, height, width } = crop;
+        let within = |start: usize, length: usize, whole: usize| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= whole)
+        };
+        if !within(top, height, self.height) || !within(left, width, self.width) {
+            return Err(PictureError::Crop { crop, found: [self.height, self.width] });
+        }
+        let channels = self.colour.channels();
+        let rows = self.values.chunks_exact(self.width * channels).skip(top).take(height);
+        let values = rows.flat_map(|row| row[left * channels..][..width * channels].iter().copied()).collect();
+        Ok(Self { height, width, colour: self.colour, values })
     }
 
     fn from_image(image: DynamicImage, colour: Colour) -> Self {
@@ -231,6 +284,23 @@ pub enum PictureError {
     /// Not a PNG or JPEG picture, a damaged one, or one above the limits.
     #[error("{0}; PNG and JPEG pictures of at most {MAX_SIDE}×{MAX_SIDE} pixels and {MAX_MIB} MiB are read")]
     Decode(#[from] ImageError),
+    /// Not an array that can be read.
+    #[error(transparent)]
+    Npy(#[from] NpyError),
+    /// An array that is no picture.
+    #[error("an array of extents {shape:?}, wanted height, width and at most 1 or 3 channels")]
+    Array {
+        /// Its extents.
+        shape: Vec<usize>,
+    },
+    /// A part that is not within the picture.
+    #[error("{}×{} pixels, wanted {} rows from {} and {} columns from {}", found[0], found[1], crop.height, crop.top, crop.width, crop.left)]
+    Crop {
+        /// The part.
+        crop: Crop,
+        /// `[height, width]` there.
+        found: [usize; 2],
+    },
     /// A JPEG file that ends too soon.
     #[error("the JPEG picture is truncated, fetch it again")]
     Truncated,
@@ -284,6 +354,32 @@ pub struct PictureFileError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn arrays_are_pictures() {
+        let decode = |descr: &str, shape: &str, bytes: &[u8], colour| {
+            Picture::decode(&npy::bytes_of(descr, false, shape, bytes), colour)
+        };
+        let rgb = decode("|u1", "(1, 2, 3)", &[1, 2, 3, 4, 5, 6], Colour::Rgb).unwrap();
+        assert_eq!((rgb.values(), rgb.width()), (&[1, 2, 3, 4, 5, 6][..], 2));
+        let real: Vec<u8> = [0.0f32, 0.5, 1.0].into_iter().flat_map(f32::to_le_bytes).collect();
+        assert_eq!(decode("<f4", "(1, 3)", &real, Colour::Grey).unwrap().values(), [0, 128, 255]);
+        assert_eq!(decode("|u1", "(1, 1)", &[9], Colour::Rgb).unwrap().values(), [9; 3]);
+        let wrong = decode("|u1", "(1, 1, 2)", &[9, 9], Colour::Rgb).unwrap_err().to_string();
+        assert!(wrong.contains("[1, 1, 2]"), "{wrong}");
+        assert!(decode("|u1", "(1, 1)", &[], Colour::Rgb).is_err());
+    }
+
+    #[test]
+    fn a_crop_lies_within_the_picture() {
+        let picture = ramp(3, 4, Colour::Grey);
+        let crop = |top, left, height, width| picture.cropped(Crop { top, left, height, width });
+        assert_eq!(crop(1, 2, 2, 2).unwrap().values(), [42, 49, 70, 77]);
+        assert_eq!(crop(0, 0, 3, 4).unwrap(), picture);
+        for (top, left, height, width) in [(0, 0, 0, 1), (2, 0, 2, 1), (0, usize::MAX, 1, 2)] {
+            assert!(matches!(crop(top, left, height, width), Err(PictureError::Crop { .. })));
+        }
+    }
 
     fn ramp(height: usize, width: usize, colour: Colour) -> Picture {
         let values = (0..height * width * colour.channels()).map(|i| (i * 7) as u8);
