@@ -1,6 +1,7 @@
 //! `cargo xtask`: automation of the workspace, in Rust instead of shell.
 
 mod page;
+mod prepare;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -31,6 +32,20 @@ enum Task {
         #[arg(last = true)]
         dymo: Vec<String>,
     },
+    /// Make the files and the manifest of a data set, from a published package or a folder of your own
+    Prepare {
+        /// Folder under datasets with a recipe
+        name: String,
+        /// Folder of real data, for a recipe that no package serves
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+        /// Folder to make, instead of datasets/NAME/data
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Decides the splits, and what is made up
+        #[arg(long, default_value_t = 2025)]
+        seed: u64,
+    },
     /// Write docs/results/NAME.md again from the results that are there
     Page {
         /// Folder under datasets with an experiment.toml
@@ -47,6 +62,7 @@ fn main() -> anyhow::Result<()> {
             let run = reproduce::Reproduction::new(&name, store, dymo)?;
             run.all(shipped)
         }
+        Task::Prepare { name, from, out, seed } => prepare::prepare(&name, from, out, seed),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }
 }
