@@ -71,11 +71,13 @@ pub(crate) fn prepare(name: &str, from: Option<PathBuf>, out: Option<PathBuf>, s
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let done = out.unwrap_or_else(|| root.join("datasets").join(name).join("data"));
+    // Where the folder lies is nobody else's business: the receipt may travel with the data.
+    let source = if from.is_some() { " --from DIR" } else { "" };
+    let command = format!("cargo xtask prepare {name}{source} --seed {seed}");
     let order = Order { from, seed, packages: root.join("data/packages") };
     let mut folder = Folder::begin(&done)?;
     let origin = (recipe.make)(&order, &mut folder)?;
     println!("   {origin}");
-    let command = format!("cargo xtask prepare {name} --seed {seed}");
     folder.finish(&Receipt { recipe: name, command, seed, origin, packages: recipe.packages.to_vec() })
 }
 
