@@ -2,6 +2,7 @@
 
 mod bench;
 mod page;
+mod prepare;
 mod reproduce;
 mod verify_golden;
 
@@ -41,6 +42,20 @@ enum Task {
     },
     /// Measure speed against the published code and against PyTorch, and write docs/results/speed.md
     Bench(bench::BenchArgs),
+    /// Make the files and the manifest of a data set, from a published package or a folder of your own
+    Prepare {
+        /// Folder under datasets with a recipe
+        name: String,
+        /// Folder of real data, for a recipe that no package serves
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+        /// Folder to make, instead of datasets/NAME/data
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Decides the splits, and what is made up
+        #[arg(long, default_value_t = 2025)]
+        seed: u64,
+    },
     /// Write docs/results/NAME.md again from the results that are there
     Page {
         /// Folder under datasets with an experiment.toml
@@ -59,6 +74,7 @@ fn main() -> anyhow::Result<()> {
         }
         Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
         Task::Bench(args) => bench::run(&args),
+        Task::Prepare { name, from, out, seed } => prepare::prepare(&name, from, out, seed),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }
 }
