@@ -89,7 +89,7 @@ impl Size {
         let kind = Kind::Image { height: side, width: side, channels: 1 };
         let encoder = EncoderSettings::Convolutional { widths: vec![8], token_width: WIDTH };
         let layout = FusionLayout::try_from(FusionTable {
-            inputs: vec![Input { kind, encoder }; self.modalities],
+            inputs: vec![Input { kind: kind.clone(), encoder }; self.modalities],
             width: WIDTH,
             heads: 2,
             blocks: 2,
@@ -100,7 +100,7 @@ impl Size {
         })?;
         let network = layout.init(&device);
         let statistics = statistics(self.modalities)?;
-        let noise = Noise { kind, device: device.clone() };
+        let noise = Noise { kind: kind.clone(), device: device.clone() };
         let present: Vec<ModalitySet> = (0..self.batch).map(|i| ModalitySet::single(i % self.modalities)).collect();
         let ids: Vec<u64> = (0..self.batch as u64).collect();
         let selector = Selector::dymo(Calibration::default_for(Metric::Cosine));

@@ -9,7 +9,7 @@ use dymo_models::recovery::Mopoe;
 use dymo_reward::Metric;
 use dymo_train::Batch;
 use dymo_train::fusion::FusionObjective;
-use dymo_train::recovery::MopoeObjective;
+use dymo_train::recovery::{HeldOut, MopoeObjective};
 use dymo_train::trainer::{Moment, Objective};
 use serde_json::Value;
 
@@ -51,8 +51,9 @@ impl Step<MopoeObjective, Mopoe> {
     pub fn mopoe(case: &Case) -> anyhow::Result<Self> {
         let device = case.device.clone().autodiff();
         device.seed(1);
-        let held_out = std::sync::Arc::new(Subset::first(case.train.clone(), 1));
-        let objective = MopoeObjective::new(case.settings.clone(), case.labels.len(), held_out, case.device.clone());
+        let samples = std::sync::Arc::new(Subset::first(case.train.clone(), 1));
+        let held_out = HeldOut { samples, reader: None, device: case.device.clone() };
+        let objective = MopoeObjective::new(case.settings.clone(), case.labels.len(), held_out);
         start(case, objective, &device)
     }
 }

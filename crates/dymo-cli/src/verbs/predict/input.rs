@@ -142,7 +142,7 @@ fn picture(kind: &Kind) -> Option<Form> {
     match *kind {
         Kind::Image { height, width, channels: channels @ (1 | 3) } => {
             let colour = if channels == 1 { Colour::Grey } else { Colour::Rgb };
-            Some(Form::Image { column: None, height, width, colour })
+            Some(Form::Image { column: None, height, width, colour, crop: None })
         }
         _ => None,
     }
