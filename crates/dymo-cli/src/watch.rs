@@ -59,6 +59,12 @@ impl Task {
         self.bar.set_position(done as u64);
     }
 
+    /// So much of a length that is only known on the way.
+    pub(crate) fn of(&self, done: u64, all: u64) {
+        self.bar.set_length(all);
+        self.bar.set_position(done);
+    }
+
     /// A training's progress: steps, the loss, and a line with the quantities of each epoch.
     pub(crate) fn training(&self, progress: &Progress<'_>) {
         if self.bar.length() != Some(progress.steps as u64) {

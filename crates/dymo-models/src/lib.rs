@@ -33,6 +33,7 @@
 //! ```
 
 pub mod encoder;
+mod flat;
 pub mod fusion;
 
 pub mod recovery;

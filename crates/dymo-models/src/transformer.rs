@@ -86,14 +86,23 @@ impl Block {
 
     /// The block step by step in tensor operators: for devices that the kernels cannot reach, and the yardstick of the kernel.
     pub fn read_by_operators(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+        self.by_operators(x, queries, None)
+    }
+
+    /// The same where some tokens are hidden from some samples: `hidden [B, N]` is added to the scores of attention.
+    pub(crate) fn read_masked(&self, x: Tensor<3>, queries: usize, hidden: Tensor<2>) -> Tensor<3> {
+        self.by_operators(x, queries, Some(hidden))
+    }
+
+    fn by_operators(&self, x: Tensor<3>, queries: usize, hidden: Option<Tensor<2>>) -> Tensor<3> {
         let normal = normalise(&self.norm1, x.clone());
-        let x = x.narrow(1, 0, queries) + self.attend(normal, queries);
+        let x = x.narrow(1, 0, queries) + self.attend(normal, queries, hidden);
         let hidden = ops::gelu(self.fc1.forward(normalise(&self.norm2, x.clone())));
         x + self.fc2.forward(hidden)
     }
 
     /// Attention of the first `queries` tokens over all: `[B, N, d]` → `[B, queries, d]`.
-    fn attend(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+    fn attend(&self, x: Tensor<3>, queries: usize, hidden: Option<Tensor<2>>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
         let head = width / self.heads;
         let weight = self.qkv.weight.val();
@@ -114,6 +123,10 @@ impl Block {
             (part(&q, 0, queries), part(&kv, 0, tokens), part(&kv, 1, tokens))
         };
         let scores = (q * (1.0 / (head as f64).sqrt())).matmul(k.swap_dims(2, 3));
+        let scores = match hidden {
+            None => scores,
+            Some(hidden) => scores + hidden.reshape([batch, 1, 1, tokens]),
+        };
         let mixed = activation::softmax(scores, 3).matmul(v);
         self.proj.forward(mixed.swap_dims(1, 2).reshape([batch, queries, width]))
     }

@@ -155,7 +155,7 @@ impl Experiment {
     pub fn layout(&self, schema: &Schema, metric: Metric) -> Result<FusionLayout, ExperimentError> {
         let inputs = schema.modalities().iter().map(|m| {
             let set = self.table.modality.get(m.name()).and_then(|t| t.encoder.clone());
-            let encoder = set.unwrap_or_else(|| default_encoder(m.kind(), self.table.fusion.width));
+            let encoder = set.unwrap_or_else(|| default_encoder(&m.kind(), self.table.fusion.width));
             Input { kind: m.kind(), encoder }
         });
         let fusion = &self.table.fusion;
@@ -259,9 +259,17 @@ impl Experiment {
 }
 
 /// What reads a modality that the file says nothing about.
-fn default_encoder(kind: dymo_core::Kind, token_width: usize) -> EncoderSettings {
+fn default_encoder(kind: &dymo_core::Kind, token_width: usize) -> EncoderSettings {
     match kind {
         dymo_core::Kind::Text { .. } => EncoderSettings::Perceptron { hidden: 256, token_width },
+        // Attention over columns grows with their square, and hundreds of them are measurements of one kind.
+        dymo_core::Kind::Table { columns } if columns.len() > MOST_COLUMN_TOKENS => {
+            EncoderSettings::Perceptron { hidden: 256, token_width }
+        }
+        dymo_core::Kind::Table { .. } => EncoderSettings::Columns { token_width, heads: 4, blocks: 2 },
         _ => EncoderSettings::Convolutional { widths: vec![32, 64, 128], token_width },
     }
 }
+
+/// Columns up to which a table is read cell by cell if nothing is said.
+const MOST_COLUMN_TOKENS: usize = 64;

@@ -6,3 +6,4 @@ mod help;
 mod import;
 mod place;
 mod resume;
+mod tutorial;

@@ -1,5 +1,6 @@
 //! Encoders: one modality's input to tokens (method, section 2; details, section 1).
 
+mod columns;
 mod convolutional;
 mod perceptron;
 mod single;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::layers::ConvStack;
 use crate::ops::Window;
 
+pub use columns::ColumnEncoder;
 pub use convolutional::ConvEncoder;
 pub use perceptron::Perceptron;
 pub use single::{PictureToken, SequenceToken};
@@ -61,7 +63,17 @@ pub enum EncoderSettings {
         /// Width of a token.
         token_width: usize,
     },
-    /// All values through a hidden layer with ReLU to one token. MNIST of MNIST-SVHN-Text: 784 → 400 → 32.
+    /// A transformer over the columns of a table, read by a class token, which is the modality's token; missing cells are absent.
+    Columns {
+        /// Width of a cell's token, and of the modality's.
+        token_width: usize,
+        /// Attention heads; they divide the width.
+        heads: usize,
+        /// Transformer blocks.
+        blocks: usize,
+    },
+    /// All values through a hidden layer with ReLU to one token. Of a table: its numbers, flags for missing ones, and its categories
+    /// as flags. MNIST of MNIST-SVHN-Text: 784 → 400 → 32.
     Perceptron {
         /// Width of the hidden layer.
         hidden: usize,
@@ -92,7 +104,9 @@ impl EncoderSettings {
         let [height, width, _] = kind.shape();
         match self {
             Self::Convolutional { widths, .. } => map(height, widths.len()) / 2 * (map(width, widths.len()) / 2),
-            Self::Perceptron { .. } | Self::PictureToken { .. } | Self::SequenceToken { .. } => 1,
+            Self::Columns { .. } | Self::Perceptron { .. } | Self::PictureToken { .. } | Self::SequenceToken { .. } => {
+                1
+            }
         }
     }
 
@@ -100,6 +114,7 @@ impl EncoderSettings {
     pub fn token_width(&self) -> usize {
         match self {
             Self::Convolutional { token_width, .. }
+            | Self::Columns { token_width, .. }
             | Self::Perceptron { token_width, .. }
             | Self::PictureToken { token_width, .. }
             | Self::SequenceToken { token_width, .. } => *token_width,
@@ -110,7 +125,12 @@ impl EncoderSettings {
     pub fn fits(&self, kind: &Kind) -> bool {
         let [height, width, _] = kind.shape();
         let positive = match self {
-            Self::Convolutional { widths, .. } => !widths.is_empty() && widths.iter().all(|w| *w > 0),
+            Self::Convolutional { widths, .. } => {
+                kind.is_pictorial() && !widths.is_empty() && widths.iter().all(|w| *w > 0)
+            }
+            Self::Columns { token_width, heads, blocks } => {
+                kind.columns().is_some() && *blocks > 0 && *heads > 0 && token_width.is_multiple_of(*heads)
+            }
             Self::Perceptron { hidden, .. } => *hidden > 0,
             Self::PictureToken { layers, .. } => {
                 let leaves = |extent| extent_behind(layers, extent).is_some_and(|e| e > 0);
@@ -128,6 +148,13 @@ impl EncoderSettings {
         match self {
             Self::Convolutional { widths, token_width } => {
                 Encoder::Convolutional(ConvEncoder::new(kind, widths, *token_width, device))
+            }
+            // Only a table has this encoder (`fits`); a perceptron reads whatever else is asked for.
+            Self::Columns { token_width, heads, blocks } => {
+                match ColumnEncoder::new(kind, *token_width, *heads, *blocks, device) {
+                    Some(encoder) => Encoder::Columns(encoder),
+                    None => Encoder::Perceptron(Perceptron::new(kind, *token_width, *token_width, device)),
+                }
             }
             Self::Perceptron { hidden, token_width } => {
                 Encoder::Perceptron(Perceptron::new(kind, *hidden, *token_width, device))
@@ -151,6 +178,8 @@ fn map(picture: usize, layers: usize) -> usize {
 pub enum Encoder {
     /// See [`EncoderSettings::Convolutional`].
     Convolutional(ConvEncoder),
+    /// See [`EncoderSettings::Columns`].
+    Columns(ColumnEncoder),
     /// See [`EncoderSettings::Perceptron`].
     Perceptron(Perceptron),
     /// See [`EncoderSettings::PictureToken`].
@@ -164,6 +193,7 @@ impl Encoder {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         match self {
             Self::Convolutional(encoder) => encoder.forward(x),
+            Self::Columns(encoder) => encoder.forward(x),
             Self::Perceptron(encoder) => encoder.forward(x),
             Self::PictureToken(encoder) => encoder.forward(x),
             Self::SequenceToken(encoder) => encoder.forward(x),

@@ -40,16 +40,16 @@ pub(super) const FUSION: &Table = &[
 
 /// Of MoPoE with pictures.
 pub(super) const MOPOE: &Table = &[
-    ("encoders.m*.shared_encoder.0.*", "encoders.*.stack.layers.0.*"),
-    ("encoders.m*.shared_encoder.2.*", "encoders.*.stack.layers.1.*"),
-    ("encoders.m*.shared_encoder.4.*", "encoders.*.stack.layers.2.*"),
-    ("encoders.m*.shared_encoder.7.*", "encoders.*.hidden.*"),
-    ("encoders.m*.class_mu.*", "encoders.*.mean.*"),
-    ("encoders.m*.class_logvar.*", "encoders.*.log_variance.*"),
-    ("decoders.m*.decoder.0.*", "decoders.*.hidden.*"),
-    ("decoders.m*.decoder.3.*", "decoders.*.stack.layers.0.*"),
-    ("decoders.m*.decoder.5.*", "decoders.*.stack.layers.1.*"),
-    ("decoders.m*.decoder.7.*", "decoders.*.stack.layers.2.*"),
+    ("encoders.m*.shared_encoder.0.*", "encoders.*.Picture.stack.layers.0.*"),
+    ("encoders.m*.shared_encoder.2.*", "encoders.*.Picture.stack.layers.1.*"),
+    ("encoders.m*.shared_encoder.4.*", "encoders.*.Picture.stack.layers.2.*"),
+    ("encoders.m*.shared_encoder.7.*", "encoders.*.Picture.hidden.*"),
+    ("encoders.m*.class_mu.*", "encoders.*.Picture.mean.*"),
+    ("encoders.m*.class_logvar.*", "encoders.*.Picture.log_variance.*"),
+    ("decoders.m*.decoder.0.*", "decoders.*.Picture.hidden.*"),
+    ("decoders.m*.decoder.3.*", "decoders.*.Picture.stack.layers.0.*"),
+    ("decoders.m*.decoder.5.*", "decoders.*.Picture.stack.layers.1.*"),
+    ("decoders.m*.decoder.7.*", "decoders.*.Picture.stack.layers.2.*"),
 ];
 
 /// A released name as ours; `None` if it is in no row.

@@ -130,12 +130,12 @@ fn encoder(encoder: &Encoder) -> Option<Chain> {
             chain.push_pointwise(&it.projection)?;
             Some(chain.pooled([height, width, it.projection.weight.dims()[0]]))
         }
-        Encoder::Perceptron(it) => {
+        // The features of a table are made by its module.
+        Encoder::Perceptron(it) if it.features.width() == it.features.outputs() => {
             chain.push(dense(&it.hidden)?.with_finish(Finish::Relu));
             chain.push(dense(&it.output)?);
             Some(chain)
         }
-        #[allow(unreachable_patterns)]
         _ => None,
     }
 }

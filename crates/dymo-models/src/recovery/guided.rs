@@ -13,9 +13,10 @@ use burn::tensor::{Device, Int, Tensor, activation};
 use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
+use super::latent::{LatentDecoder, LatentEncoder};
 use super::mixed::{MixedBatch, MixedRecovery, Products, decode_wanted};
 use super::noise::{normal_values, standard_normal};
-use super::picture::{Gaussian, PictureDecoder, PictureEncoder, laplace_loss};
+use super::picture::Gaussian;
 use super::{Draw, Observed, Recovery, RecoveryError, RecoveryLayoutError, check_inputs, check_pictures};
 use crate::ops;
 use crate::ready::{ReadyDecoder, ReadyEncoder, numbers};
@@ -50,7 +51,7 @@ impl GuidedSettings {
     /// A model with fresh weights.
     ///
     /// # Errors
-    /// If a modality is no picture or volume, or an extent is zero.
+    /// If a picture is too small, or an extent is zero.
     pub fn init(&self, kinds: &[Kind], classes: usize, device: &Device) -> Result<Guided, RecoveryLayoutError> {
         for (field, value) in [("shared", self.shared), ("private", self.private), ("hidden", self.hidden)] {
             if value == 0 {
@@ -58,14 +59,14 @@ impl GuidedSettings {
             }
         }
         check_pictures("guided", kinds, self.widths.len())?;
-        let encoder = |kind: &Kind, latent| PictureEncoder::new(kind, &self.widths, self.hidden, latent, device);
+        let encoder = |kind: &Kind, latent| LatentEncoder::new(kind, &self.widths, self.hidden, latent, device);
         let zeros = || Initializer::Zeros.init([kinds.len(), self.private], device);
         Ok(Guided {
             shared_encoders: kinds.iter().map(|k| encoder(k, self.shared)).collect(),
             private_encoders: kinds.iter().map(|k| encoder(k, self.private)).collect(),
             decoders: kinds
                 .iter()
-                .map(|k| PictureDecoder::new(k, &self.widths, self.shared + self.private, device))
+                .map(|k| LatentDecoder::new(k, &self.widths, self.hidden, self.shared + self.private, device))
                 .collect(),
             classifier: LinearConfig::new(self.shared, classes).init(device),
             prior_mean: zeros(),
@@ -77,9 +78,9 @@ impl GuidedSettings {
 /// The model. `prior_*` are `[M, private]`.
 #[derive(Module, Debug)]
 pub struct Guided {
-    shared_encoders: Vec<PictureEncoder>,
-    private_encoders: Vec<PictureEncoder>,
-    decoders: Vec<PictureDecoder>,
+    shared_encoders: Vec<LatentEncoder>,
+    private_encoders: Vec<LatentEncoder>,
+    decoders: Vec<LatentDecoder>,
     classifier: Linear,
     prior_mean: Param<Tensor<2>>,
     prior_log_variance: Param<Tensor<2>>,
@@ -156,13 +157,9 @@ impl Guided {
         }
         let latent = Tensor::cat(latents, 0);
         for (m, code) in codes.into_iter().enumerate() {
-            let picture = self.decoders[m].forward(Tensor::cat(vec![latent.clone(), code], 1));
-            // What a sample does not have is zero in the input: made zero in the picture too, it neither costs nor teaches.
-            let picture = match &batch.has {
-                None => picture,
-                Some(has) => picture * has[m].clone(),
-            };
-            reconstruction = reconstruction + laplace_loss(picture, batch.inputs[m].clone(), LAPLACE_SCALE);
+            let code = Tensor::cat(vec![latent.clone(), code], 1);
+            let has = batch.has.as_ref().map(|has| has[m].clone());
+            reconstruction = reconstruction + self.decoders[m].loss(code, batch.inputs[m].clone(), LAPLACE_SCALE, has);
         }
         let divergence = divergence / size as f64;
         let total = reconstruction.clone() + divergence.clone() + label.clone() * label_weight;
@@ -251,8 +248,8 @@ impl ReadyGuided {
             return None;
         }
         Some(Self {
-            encoders: model.shared_encoders.iter().map(ReadyEncoder::new).collect::<Option<_>>()?,
-            decoders: model.decoders.iter().map(ReadyDecoder::new).collect::<Option<_>>()?,
+            encoders: model.shared_encoders.iter().map(LatentEncoder::ready).collect::<Option<_>>()?,
+            decoders: model.decoders.iter().map(LatentDecoder::ready).collect::<Option<_>>()?,
             prior_mean: numbers(model.prior_mean.val())?,
             prior_log_variance: numbers(model.prior_log_variance.val())?,
             draw,

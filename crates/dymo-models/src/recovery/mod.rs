@@ -1,6 +1,7 @@
 //! Recovery models: they fill in what is missing from what is observed, and from nothing else.
 
 mod guided;
+mod latent;
 mod mixed;
 mod mopoe;
 mod noise;
@@ -12,6 +13,7 @@ use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
 pub use guided::{Guided, GuidedBatch, GuidedLoss, GuidedRecovery, GuidedSettings};
+pub use latent::{FlatDecoder, FlatEncoder, LatentDecoder, LatentEncoder};
 pub use mixed::{MixedBatch, MixedRecovery};
 pub use mopoe::{Mopoe, MopoeLoss, MopoeRecovery, MopoeSettings};
 pub use noise::standard_normal;
@@ -108,7 +110,7 @@ pub trait Recovery: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoveryLayoutError {
-    /// Decoders exist for pictures and volumes.
+    /// A picture or volume is too small for its decoder.
     #[error(
         "modality {modality} has shape {shape:?}, the {model} model decodes pictures of at least {least}×{least}: choose retrieval for it"
     )]
@@ -130,12 +132,12 @@ pub enum RecoveryLayoutError {
     },
 }
 
-/// Checks that every modality can be decoded by a stack of `layers` transposed convolutions.
+/// Checks that every picture and volume can be decoded by a stack of `layers` transposed convolutions.
 fn check_pictures(model: &'static str, kinds: &[Kind], layers: usize) -> Result<(), RecoveryLayoutError> {
     let least = 1 << layers;
     for (modality, kind) in kinds.iter().enumerate() {
         let shape = kind.shape();
-        if matches!(kind, Kind::Text { .. }) || shape[0] < least || shape[1] < least {
+        if kind.is_pictorial() && (shape[0] < least || shape[1] < least) {
             return Err(RecoveryLayoutError::NoDecoder { model, modality, shape, least });
         }
     }

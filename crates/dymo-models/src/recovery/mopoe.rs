@@ -7,9 +7,10 @@ use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet, subsets};
 use serde::{Deserialize, Serialize};
 
+use super::latent::{LatentDecoder, LatentEncoder};
 use super::mixed::{MixedBatch, MixedRecovery, Products, decode_wanted};
 use super::noise::standard_normal;
-use super::picture::{Gaussian, PictureDecoder, PictureEncoder, laplace_loss};
+use super::picture::Gaussian;
 use super::{Draw, Observed, Recovery, RecoveryError, RecoveryLayoutError, check_inputs, check_pictures};
 use crate::ops;
 use crate::ready::{ReadyDecoder, ReadyEncoder};
@@ -45,7 +46,7 @@ impl MopoeSettings {
     /// A model with fresh weights for these modalities.
     ///
     /// # Errors
-    /// If a modality is no picture or volume, or an extent is zero.
+    /// If a picture is too small, or an extent is zero.
     pub fn init(&self, kinds: &[Kind], device: &Device) -> Result<Mopoe, RecoveryLayoutError> {
         if self.latent == 0 {
             return Err(RecoveryLayoutError::Zero { field: "latent" });
@@ -53,8 +54,8 @@ impl MopoeSettings {
         check_pictures("MoPoE", kinds, self.widths.len())?;
         let hidden = self.hidden.unwrap_or(self.latent);
         Ok(Mopoe {
-            encoders: kinds.iter().map(|k| PictureEncoder::new(k, &self.widths, hidden, self.latent, device)).collect(),
-            decoders: kinds.iter().map(|k| PictureDecoder::new(k, &self.widths, self.latent, device)).collect(),
+            encoders: kinds.iter().map(|k| LatentEncoder::new(k, &self.widths, hidden, self.latent, device)).collect(),
+            decoders: kinds.iter().map(|k| LatentDecoder::new(k, &self.widths, hidden, self.latent, device)).collect(),
         })
     }
 }
@@ -62,8 +63,8 @@ impl MopoeSettings {
 /// The model: an encoder and a decoder for each modality, one shared latent.
 #[derive(Module, Debug)]
 pub struct Mopoe {
-    encoders: Vec<PictureEncoder>,
-    decoders: Vec<PictureDecoder>,
+    encoders: Vec<LatentEncoder>,
+    decoders: Vec<LatentDecoder>,
 }
 
 /// The parts of a training step's loss, each `[1]`.
@@ -119,7 +120,7 @@ impl Mopoe {
         let latent = mixture.draw(noise);
         let mut reconstruction = Tensor::zeros([1], &latent.device());
         for (decoder, x) in self.decoders.iter().zip(inputs) {
-            reconstruction = reconstruction + laplace_loss(decoder.forward(latent.clone()), x.clone(), LAPLACE_SCALE);
+            reconstruction = reconstruction + decoder.loss(latent.clone(), x.clone(), LAPLACE_SCALE, None);
         }
         let divergence = divergence.unwrap_or_else(|| Tensor::zeros([1], &latent.device()));
         let total = reconstruction.clone() + divergence.clone() * beta;
@@ -172,12 +173,12 @@ struct ReadyMopoe {
 
 impl ReadyMopoe {
     fn new(model: &Mopoe, draw: Option<u64>) -> Option<Self> {
-        let device = model.encoders.first()?.mean.weight.val().device();
+        let device = model.encoders.first()?.device();
         if !ops::is_cpu(&device) {
             return None;
         }
-        let encoders = model.encoders.iter().map(ReadyEncoder::new).collect::<Option<_>>()?;
-        let decoders = model.decoders.iter().map(ReadyDecoder::new).collect::<Option<_>>()?;
+        let encoders = model.encoders.iter().map(LatentEncoder::ready).collect::<Option<_>>()?;
+        let decoders = model.decoders.iter().map(LatentDecoder::ready).collect::<Option<_>>()?;
         Some(Self { encoders, decoders, draw })
     }
 }

@@ -100,9 +100,9 @@ impl PictureDecoder {
     }
 }
 
-/// Negative log likelihood of a Laplace distribution with this scale around `mean`, summed over a sample's values and averaged
-/// over the batch: `[B, values]` twice → `[1]`.
-pub fn laplace_loss(mean: Tensor<2>, x: Tensor<2>, scale: f64) -> Tensor<1> {
-    let [batch, values] = x.dims();
-    (x - mean).abs().sum_dim(1).sum() / (scale * batch as f64) + values as f64 * (2.0 * scale).ln()
+/// Negative log likelihood of a Laplace distribution with this scale around `mean`, summed over a sample's values: `[B, values]` twice
+/// → `[B, 1]`.
+pub fn laplace_losses(mean: Tensor<2>, x: Tensor<2>, scale: f64) -> Tensor<2> {
+    let [_, values] = x.dims();
+    (x - mean).abs().sum_dim(1) / scale + values as f64 * (2.0 * scale).ln()
 }

@@ -134,7 +134,8 @@ fn schema_of(layout: &FusionLayout, names: Vec<String>, hints: &Hints) -> Result
         Some(classes) => return Err(hint("--classes", classes.len(), layout.classes(), "classes")),
         None => (0..layout.classes()).map(|k| k.to_string()).collect(),
     };
-    let modalities = names.into_iter().zip(layout.inputs()).map(|(name, input)| Modality::new(name, input.kind.clone()));
+    let modalities =
+        names.into_iter().zip(layout.inputs()).map(|(name, input)| Modality::new(name, input.kind.clone()));
     Ok(Schema::new(modalities.collect(), classes)?)
 }
 

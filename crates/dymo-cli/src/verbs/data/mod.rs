@@ -1,4 +1,6 @@
-//! `dymo data sheet` and `dymo data masks`.
+//! `dymo data`: look at data, and prepare one's own.
+
+mod own;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,25 @@ use crate::study::part;
 /// What is done with the data.
 #[derive(Debug, clap::Subcommand)]
 pub enum DataVerb {
+    /// Look at a table of files and propose the experiment that reads it
+    #[command(after_help = "\
+Examples:
+  dymo data init patients.csv
+  dymo data init patients.csv --label diagnosis --subject patient --leave-out ejection_fraction --out heart.toml
+
+Columns of paths become pictures or volumes, numbers and categories a table, sentences a text. The file is for you to correct.")]
+    Init(own::InitArgs),
+    /// Read every file of an experiment and say everything that is wrong or odd, at once
+    #[command(after_help = "\
+Example:
+  dymo data check experiment.toml
+
+Unreadable files, mixed grids of volumes, unknown categories, class balance, what goes missing together, the same file or subject
+in two parts, a column that gives the label away. Exit code 2 if something has to be corrected.")]
+    Check(own::CheckArgs),
+    /// Turn the files of a published data set into a table and an experiment
+    #[command(subcommand)]
+    Convert(own::ConvertVerb),
     /// Write a picture of the first samples: a row for each modality
     #[command(after_help = "\
 Example:
@@ -67,6 +88,9 @@ pub struct MasksArgs {
 
 pub(crate) fn run(context: &Context, verb: DataVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     match verb {
+        DataVerb::Init(args) => own::init(context, &args, out),
+        DataVerb::Check(args) => own::check_data(context, &args, out),
+        DataVerb::Convert(verb) => own::convert(context, &verb, out),
         DataVerb::Sheet(args) => sheet(context, &args, out),
         DataVerb::Masks(args) => masks(context, &args, out),
     }

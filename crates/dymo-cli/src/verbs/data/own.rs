@@ -1,0 +1,169 @@
+//! `dymo data init`, `check` and `convert`: from files of one's own to an experiment.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use dymo_data::Source;
+use dymo_data::check::{Severity, check};
+use dymo_data::convert::{ArrayLayout, Converted, FaceOptions, arrays, faces};
+use dymo_data::init::{InitOptions, propose};
+
+use crate::context::Context;
+use crate::outcome::Outcome;
+use crate::settings;
+
+/// Arguments of `dymo data init`.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// The table (CSV): a row for each sample
+    pub table: PathBuf,
+    /// The experiment to write; experiment.toml beside the table if nothing is said
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace an experiment that is there
+    #[arg(long)]
+    pub force: bool,
+    /// The column of the class
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// The column that names each sample
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<String>,
+    /// The column that says train, validation or test
+    #[arg(long, value_name = "COLUMN")]
+    pub split: Option<String>,
+    /// The column of what must not lie in two parts, such as the patient
+    #[arg(long, value_name = "COLUMN")]
+    pub subject: Option<String>,
+    /// Columns that are not used
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
+    pub leave_out: Vec<String>,
+}
+
+/// Arguments of `dymo data check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The experiment
+    pub experiment: PathBuf,
+}
+
+/// What is converted.
+#[derive(Debug, clap::Subcommand)]
+pub enum ConvertVerb {
+    /// Car pictures with a table: the NumPy and CSV files of DVM
+    #[command(after_help = "\
+Example:
+  dymo data convert dvm features/ --out dvm")]
+    Dvm(ConvertArgs),
+    /// Faces with attributes: list_attr_celeba, its partition and pictures
+    #[command(after_help = "\
+Examples:
+  dymo data convert celeba celeba/ --out faces
+  dymo data convert celeba celeba/ --attribute Smiling --side 64 --out smiles")]
+    Celeba(FaceArgs),
+    /// Arrays and tables of any names, said in a TOML file
+    #[command(after_help = "\
+Example:
+  dymo data convert arrays layout.toml --out cardiac")]
+    Arrays(ConvertArgs),
+}
+
+/// From where, and where to.
+#[derive(Debug, clap::Args)]
+pub struct ConvertArgs {
+    /// The folder of the files, or the layout (TOML)
+    pub from: PathBuf,
+    /// Folder of the table and its experiment
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `dymo data convert celeba`.
+#[derive(Debug, clap::Args)]
+pub struct FaceArgs {
+    /// From where, and where to.
+    #[command(flatten)]
+    pub files: ConvertArgs,
+    /// The attribute that is the class
+    #[arg(long, value_name = "NAME")]
+    pub attribute: Option<String>,
+    /// Side of the pictures in pixels
+    #[arg(long, value_name = "N")]
+    pub side: Option<usize>,
+    /// Leave the class's attribute out of the text
+    #[arg(long)]
+    pub hide_attribute: bool,
+}
+
+pub(super) fn init(context: &Context, args: &InitArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let options = InitOptions {
+        label: args.label.clone(),
+        id: args.id.clone(),
+        split: args.split.clone(),
+        subject: args.subject.clone(),
+        leave_out: args.leave_out.clone(),
+        seed: context.seed,
+    };
+    let to = args.out.clone().unwrap_or_else(|| args.table.with_file_name("experiment.toml"));
+    if to.exists() && !args.force {
+        bail!("{} is there already; name another file with --out, or replace it with --force", to.display());
+    }
+    let proposal = propose(&args.table, &options)?;
+    settings::write(&to, proposal.to_toml()?.as_bytes())?;
+    let next = format!("Read {0}, correct it, then: dymo data check {0}", to.display());
+    let text = format!("{}\n{next}", proposal.summary().trim_end());
+    context.result(out, &text, &serde_json::json!({ "experiment": to, "settings": proposal.settings }))
+}
+
+pub(super) fn check_data(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let experiment = settings::experiment(context, &args.experiment, |_| ())?;
+    if settings::shown(context, &experiment, out)? {
+        return Ok(Outcome::Done);
+    }
+    let Source::Manifest(table) = experiment.source() else {
+        let splits = experiment.open(&context.datasets)?;
+        let counts = [&splits.train, &splits.validation, &splits.test].map(|part| part.len());
+        let [train, validation, test] = counts;
+        let text = format!("No table to check; the data open: {train} train, {validation} validate, {test} test.");
+        return context.result(out, &text, &serde_json::json!({ "parts": counts }));
+    };
+    let task = context.watch.task("checking", 0);
+    let report = check(table, &mut |at| task.of(at.bytes, at.of_bytes))?;
+    task.done();
+    let outcome = context.result(out, report.to_string().trim_end(), &serde_json::to_value(&report)?)?;
+    match report.count(Severity::Error) {
+        0 => Ok(outcome),
+        n => bail!("{}: {n} errors, listed above; correct them and check again", table.path.display()),
+    }
+}
+
+pub(super) fn convert(context: &Context, verb: &ConvertVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let converted = match verb {
+        ConvertVerb::Dvm(args) => arrays(&ArrayLayout::cars(&args.from), &args.out)?,
+        ConvertVerb::Arrays(args) => arrays(&layout(&args.from)?, &args.out)?,
+        ConvertVerb::Celeba(args) => {
+            let mut options = FaceOptions { hide_attribute: args.hide_attribute, ..FaceOptions::default() };
+            options.attribute = args.attribute.clone().unwrap_or(options.attribute);
+            options.side = args.side.unwrap_or(options.side);
+            faces(&args.files.from, &options, &args.files.out)?
+        }
+    };
+    let Converted { table, experiment, parts: [train, validation, test], remarks } = &converted;
+    let mut text = format!("{train} samples train, {validation} validate, {test} test: {}", table.display());
+    for remark in remarks {
+        text.push_str("\n* ");
+        text.push_str(remark);
+    }
+    text.push_str(&format!("\nNext: dymo data check {}", experiment.display()));
+    let json = serde_json::json!({
+        "table": table, "experiment": experiment, "parts": [train, validation, test], "remarks": remarks,
+    });
+    context.result(out, &text, &json)
+}
+
+fn layout(path: &Path) -> anyhow::Result<ArrayLayout> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let layout: ArrayLayout = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(layout.rooted(path.parent().unwrap_or(Path::new(""))))
+}

@@ -1,0 +1,123 @@
+//! Every command of docs/TUTORIAL.md, in its order, on made-up files of the form that it speaks of.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::place::Place;
+
+const TUTORIAL: &str = include_str!("../../../../docs/TUTORIAL.md");
+const ROWS: usize = 60;
+
+/// A NIfTI-1 file, single precision, `[16, 16, 4]`, 2 × 2 × 5 mm: a ball whose size tells the class.
+fn scan(radius: f32, shift: f32) -> Vec<u8> {
+    let mut file = vec![0u8; 352];
+    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &348i32.to_le_bytes());
+    let extents: Vec<u8> = [3i16, 16, 16, 4, 1, 1, 1, 1].iter().flat_map(|d| d.to_le_bytes()).collect();
+    put(40, &extents);
+    put(70, &16i16.to_le_bytes());
+    put(72, &32i16.to_le_bytes());
+    let spacing: Vec<u8> = [1f32, 2.0, 2.0, 5.0, 0.0, 0.0, 0.0, 0.0].iter().flat_map(|d| d.to_le_bytes()).collect();
+    put(76, &spacing);
+    put(108, &352f32.to_le_bytes());
+    put(344, b"n+1\0");
+    for z in 0..4 {
+        for y in 0..16 {
+            for x in 0..16 {
+                let [x, y, z] = [x as f32 - 8.0 + shift, y as f32 - 8.0, (z as f32 - 1.5) * 2.5];
+                let inside = (x * x + y * y + z * z).sqrt() < radius;
+                file.extend((if inside { 100.0f32 } else { 10.0 } + shift).to_le_bytes());
+            }
+        }
+    }
+    file
+}
+
+/// The spreadsheet: the class shows in every column, less in some, and each lacks a third of its cells.
+fn records(place: &Place, label: bool) -> String {
+    let mut table = String::from(if label { "id,diagnosis,patient,scan,age,stage,note\n" } else { "id,scan,age,stage,note\n" });
+    for i in 0..ROWS {
+        let ill = i % 2 == 1;
+        let name = format!("scans/s{}.nii", i + 1);
+        std::fs::create_dir_all(place.path("scans")).expect("a folder");
+        place.write(&name, scan(if ill { 6.0 } else { 4.0 }, (i % 5) as f32 * 0.3));
+        let scan = if i % 3 == 1 { "" } else { &name };
+        let age = if i % 4 == 3 { String::new() } else { (50 + (i * 7) % 20 + usize::from(ill) * 10).to_string() };
+        let stage = match (i % 5, ill) {
+            (4, _) => "",
+            (0, true) | (1, false) => "moderate",
+            (_, true) => "severe",
+            (_, false) => "mild",
+        };
+        let note = if ill { "short of breath at night" } else { "no complaint whatever" };
+        let note = if i % 6 == 5 { "" } else { note };
+        let known = if label { format!("{},p{i},", if ill { "ill" } else { "well" }) } else { String::new() };
+        writeln!(table, "s{},{known}{scan},{age},{stage},{note}", i + 1).expect("a line");
+    }
+    table
+}
+
+#[test]
+fn every_command_of_the_tutorial_runs() {
+    let place = Place::new();
+    std::fs::remove_file(place.path("experiment.toml")).expect("an empty folder");
+    place.write("patients.csv", records(&place, true));
+    let commands: Vec<&str> = TUTORIAL.lines().filter_map(|line| line.strip_prefix("    dymo ")).collect();
+    assert_eq!(commands.len(), 5, "inspect, init, check, train, predict");
+    let small = TUTORIAL.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("settings");
+    for command in commands {
+        if command.starts_with("train") {
+            let proposed = std::fs::read_to_string(place.path("experiment.toml")).expect("the proposal");
+            place.write("experiment.toml", format!("{proposed}\n{small}"));
+        }
+        if command.starts_with("predict") {
+            // One scan that is no scan, and one row of which nothing is known.
+            let table = records(&place, false).replace("s1,scans/s1.nii", "s1,scans/s1.nii.bad") + "nobody,,,,\n";
+            place.write("scans/s1.nii.bad", "not a volume");
+            place.write("new.csv", table);
+        }
+        place.run(command).well();
+    }
+    assert!(place.path("s1.png").exists());
+
+    let metrics: Value =
+        serde_json::from_slice(&std::fs::read(place.path("model/evaluation/metrics.json")).unwrap()).unwrap();
+    assert!(!metrics["records"].as_array().unwrap().is_empty());
+    let mut rows = csv::Reader::from_path(place.path("predictions.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), ROWS + 1, "a row for a row");
+    for (i, row) in rows.iter().enumerate() {
+        let known = i > 0 && i < ROWS;
+        assert_eq!(row[8].is_empty(), known, "{row:?}");
+        assert_eq!(["ill", "well"].contains(&&row[2]), known, "{row:?}");
+    }
+    assert!(rows[0][8].contains("scan"), "{:?}", rows[0]);
+    assert!(rows[ROWS][8].contains("nothing"), "{:?}", rows[ROWS]);
+
+    // Cut off in the middle, it goes on and ends with the same table.
+    let whole = std::fs::read(place.path("predictions.csv")).unwrap();
+    place.write("predictions.csv.part", &whole[..whole.len() / 2]);
+    std::fs::remove_file(place.path("predictions.csv")).unwrap();
+    place.run("predict model new.csv --out predictions.csv --resume").well();
+    assert!(std::fs::read(place.path("predictions.csv")).unwrap() == whole);
+}
+
+#[test]
+fn a_proposal_is_not_overwritten() {
+    let place = Place::new();
+    place.write("patients.csv", records(&place, true));
+    place.run("data init patients.csv --label diagnosis").refused(&["experiment.toml", "--force"]);
+    place.run("data init patients.csv --label diagnosis --force").well();
+}
+
+#[test]
+fn a_check_that_finds_an_error_ends_with_two() {
+    let place = Place::new();
+    place.write("patients.csv", records(&place, true));
+    place.run("data init patients.csv --label diagnosis --subject patient --force").well();
+    place.write("scans/s3.nii", &scan(4.0, 0.0)[..700]);
+    let ran = place.run("data check experiment.toml");
+    ran.refused(&["patients.csv", "errors"]);
+    assert!(ran.out.contains("s3.nii"), "{}", ran.out);
+}
