@@ -108,7 +108,7 @@ impl Case {
         self.export_first(out)
     }
 
-    /// The first sample as a table of picture files, `one.csv`.
+    /// The first sample as a table of picture files, `one.csv`; a table has to have a row of every split.
     fn export_first(&self, out: &Path) -> anyhow::Result<()> {
         let names = self.names.join(",");
         let mut cells = Vec::new();
@@ -123,7 +123,8 @@ impl Case {
             picture.save(out.join(format!("m{m}.png")))?;
             cells.push(format!("m{m}.png"));
         }
-        let text = format!("id,label,split,{names}\nfirst,{},test,{}\n", self.labels[0], cells.join(","));
+        let row = |split: &str| format!("{split},{},{split},{}\n", self.labels[0], cells.join(","));
+        let text = format!("id,label,split,{names}\n{}{}{}", row("train"), row("validation"), row("test"));
         Ok(std::fs::write(out.join("one.csv"), text)?)
     }
 

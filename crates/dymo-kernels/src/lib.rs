@@ -1,5 +1,5 @@
 //! CPU kernels that Burn's pure-Rust backend is slow at: convolution and its transpose, GELU, LayerNorm and 2×2 max-pooling,
-//! forward and backward.
+//! forward and backward; and for inference [`Layer`] and [`Trunk`], whose weights are packed once.
 //!
 //! Knows slices and shapes, threads (rayon's current pool) and nothing else. Must never know a tensor type, a model, a file
 //! or a data set. Images are `[batch, height, width, channels]` (NHWC), rows are contiguous, everything is `f32`.

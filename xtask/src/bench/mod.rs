@@ -64,20 +64,28 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     build(&places)?;
     let mut workers = start(args, &places)?;
     let peak = peak(&mut workers.ours)?;
-    let mut rows = Vec::new();
+    let mut found = page::Findings { args, peak, rows: Vec::new(), growth: Vec::new(), startup: Vec::new() };
+    // Saved after every part: what was measured stays, whatever fails later.
     for plan in rows::plans() {
-        rows.push(measure(plan, &mut workers, args.runs)?);
+        found.rows.push(measure(plan, &mut workers, args.runs)?);
+        save(&places, &found)?;
     }
     drop(workers);
-    let growth = if args.quick { Vec::new() } else { growth::measure(&places, args.threads)? };
-    let startup = if args.quick { Vec::new() } else { startup::measure(args, &places)? };
-    let text = page::write(&page::Findings { args, peak, rows: &rows, growth: &growth, startup: &startup });
+    if !args.quick {
+        found.growth = growth::measure(&places, args.threads)?;
+        save(&places, &found)?;
+        found.startup = startup::measure(args, &places)?;
+        save(&places, &found)?;
+    }
+    println!("{}", page::write(&found));
+    Ok(())
+}
+
+fn save(places: &Places, found: &page::Findings<'_>) -> Result<()> {
     let path = places.root.join("docs/results/speed.md");
     let half = path.with_extension("md.half");
-    std::fs::write(&half, &text).with_context(|| half.display().to_string())?;
-    std::fs::rename(&half, &path).with_context(|| path.display().to_string())?;
-    println!("{text}\n{}", path.display());
-    Ok(())
+    std::fs::write(&half, page::write(found)).with_context(|| half.display().to_string())?;
+    std::fs::rename(&half, &path).with_context(|| path.display().to_string())
 }
 
 fn build(places: &Places) -> Result<()> {

@@ -12,9 +12,9 @@ pub(crate) struct Findings<'a> {
     pub args: &'a BenchArgs,
     /// GFLOP/s.
     pub peak: f64,
-    pub rows: &'a [Row],
-    pub growth: &'a [Curve],
-    pub startup: &'a [Startup],
+    pub rows: Vec<Row>,
+    pub growth: Vec<Curve>,
+    pub startup: Vec<Startup>,
 }
 
 /// What was learnt on the way, written by hand.
@@ -27,11 +27,11 @@ pub(crate) fn write(found: &Findings<'_>) -> String {
     page += "contestant once to warm up. *median* and *spread* (the middle half of the measurements) are wall time; *processor* is the time of\n";
     page += "all threads, the median. *faster* is how many times the first line's median fits into the other's.\n\n";
     machine(&mut page, found);
-    for row in found.rows {
+    for row in &found.rows {
         table(&mut page, row, found.peak, found.args.threads);
     }
-    growth(&mut page, found.growth);
-    startup(&mut page, found.startup);
+    growth(&mut page, &found.growth);
+    startup(&mut page, &found.startup);
     missing(&mut page, found.args);
     page += REMARKS;
     page

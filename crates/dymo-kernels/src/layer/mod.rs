@@ -165,7 +165,7 @@ impl Layer {
         let (s, filters) = (g.stride, g.stride * g.stride * g.channels);
         // Map rows `block − before ..= block + after` reach a block's image rows.
         let before = (g.kernel - 1).saturating_sub(g.padding) / s;
-        let after = (s - 1 + g.padding) / s;
+        let after = g.padding.div_ceil(s);
         let side = before + after + 1;
         let mut rows = vec![0.0; side * side * g.filters * filters];
         for ((oy, ox), (dy, dx)) in places(side, side).flat_map(|o| places(s, s).map(move |d| (o, d))) {

@@ -202,26 +202,33 @@ tile!(tile_8x1, 1 vectors,
 
 /// Ends the sums of one sample and writes those that exist.
 #[inline(always)]
-fn store<const L: usize, const V: usize>(row: &mut [f32], mut sums: [[f32; L]; V], finish: Finish) {
-    let (whole, _) = row.as_chunks_mut::<L>();
-    if finish == Finish::Add {
-        if whole.len() == V {
-            for (out, sum) in whole.iter_mut().zip(&sums) {
+fn store<const L: usize, const V: usize>(row: &mut [f32], sums: [[f32; L]; V], finish: Finish) {
+    // Of a length that the compiler knows, so that stores take the place of calls.
+    let whole: Option<&mut [[f32; L]; V]> = row.as_chunks_mut::<L>().0.try_into().ok();
+    match (whole, finish) {
+        (Some(out), Finish::Add) => {
+            for (out, sum) in out.iter_mut().zip(&sums) {
                 for i in 0..L {
                     out[i] += sum[i];
                 }
             }
-        } else {
-            row.iter_mut().zip(sums.as_flattened()).for_each(|(out, sum)| *out += sum);
         }
-        return;
-    }
-    if finish == Finish::Relu {
-        sums.as_flattened_mut().iter_mut().for_each(|v| *v = v.max(0.0));
-    }
-    if whole.len() == V {
-        whole.copy_from_slice(&sums);
-    } else {
-        row.copy_from_slice(&sums.as_flattened()[..row.len()]);
+        (Some(out), Finish::Relu) => {
+            for (out, sum) in out.iter_mut().zip(&sums) {
+                for i in 0..L {
+                    out[i] = sum[i].max(0.0);
+                }
+            }
+        }
+        (Some(out), Finish::Linear | Finish::Gelu) => *out = sums,
+        (None, _) => {
+            for (out, sum) in row.iter_mut().zip(sums.as_flattened()) {
+                *out = match finish {
+                    Finish::Add => *out + sum,
+                    Finish::Relu => sum.max(0.0),
+                    Finish::Linear | Finish::Gelu => *sum,
+                };
+            }
+        }
     }
 }

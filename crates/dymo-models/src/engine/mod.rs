@@ -85,7 +85,7 @@ pub struct Answer {
 /// Who computes: the kernels where tensors live in plain memory, Burn's operators elsewhere. Both keep tokens.
 enum Route {
     Operators(Operators),
-    Kernels(Kernels),
+    Kernels(Box<Kernels>),
 }
 
 /// A set of samples under one network and one recovery model.
@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
     ) -> Self {
         let ready = if ops::is_cpu(&device) { ReadyNetwork::new(network) } else { None };
         let route = match ready {
-            Some(ready) => Route::Kernels(Kernels::new(ready, network.layout().modalities(), present.len())),
+            Some(ready) => Route::Kernels(Box::new(Kernels::new(ready, network.layout().modalities(), present.len()))),
             None => Route::Operators(Operators::new(device, network.layout().modalities(), present.len())),
         };
         Self { network, recovery, inputs, present, ids, route, answers: HashMap::new(), recovered: 0, fused: 0 }
