@@ -128,11 +128,21 @@ impl Study<'_> {
         }
     }
 
-    /// What is present of each sample: what it has, without what the scenario takes away.
+    /// What is present of each sample: what it has, without what the scenario takes away. One modality of a sample is always left,
+    /// another in turn, where the scenario would take all that it has.
     fn present(&self, scenario: &Scenario, samples: &dyn Samples) -> anyhow::Result<Vec<ModalitySet>> {
         let m = samples.schema().modalities().len();
         let drawn = draw(scenario.protocol, samples.len(), m, self.experiment.seed())?;
-        Ok(drawn.iter().enumerate().map(|(i, kept)| kept.intersection(samples.observed(i))).collect())
+        let left = |(i, kept): (usize, &ModalitySet)| {
+            let observed = samples.observed(i);
+            match kept.intersection(observed) {
+                ModalitySet::EMPTY => {
+                    observed.iter().nth(i % observed.len().max(1)).map_or(observed, ModalitySet::single)
+                }
+                left => left,
+            }
+        };
+        Ok(drawn.iter().enumerate().map(left).collect())
     }
 
     /// Every scenario of one recovery and metric.

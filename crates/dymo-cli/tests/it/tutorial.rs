@@ -36,12 +36,13 @@ fn scan(radius: f32, shift: f32) -> Vec<u8> {
 
 /// The spreadsheet: the class shows in every column, less in some, and each lacks a third of its cells.
 fn records(place: &Place, label: bool) -> String {
-    let mut table = String::from(if label { "id,diagnosis,patient,scan,age,stage,note\n" } else { "id,scan,age,stage,note\n" });
+    let mut table =
+        String::from(if label { "id,diagnosis,patient,scan,age,stage,note\n" } else { "id,scan,age,stage,note\n" });
     for i in 0..ROWS {
         let ill = i % 2 == 1;
         let name = format!("scans/s{}.nii", i + 1);
         std::fs::create_dir_all(place.path("scans")).expect("a folder");
-        place.write(&name, scan(if ill { 6.0 } else { 4.0 }, (i % 5) as f32 * 0.3));
+        place.write(&name, scan(if ill { 6.0 } else { 4.0 }, i as f32 * 0.02));
         let scan = if i % 3 == 1 { "" } else { &name };
         let age = if i % 4 == 3 { String::new() } else { (50 + (i * 7) % 20 + usize::from(ill) * 10).to_string() };
         let stage = match (i % 5, ill) {
@@ -50,8 +51,8 @@ fn records(place: &Place, label: bool) -> String {
             (_, true) => "severe",
             (_, false) => "mild",
         };
-        let note = if ill { "short of breath at night" } else { "no complaint whatever" };
-        let note = if i % 6 == 5 { "" } else { note };
+        let note = if ill { "short of breath for" } else { "no complaint since" };
+        let note = if i % 6 == 5 { String::new() } else { format!("{note} {} days", i + 3) };
         let known = if label { format!("{},p{i},", if ill { "ill" } else { "well" }) } else { String::new() };
         writeln!(table, "s{},{known}{scan},{age},{stage},{note}", i + 1).expect("a line");
     }
@@ -93,7 +94,7 @@ fn every_command_of_the_tutorial_runs() {
         assert_eq!(["ill", "well"].contains(&&row[2]), known, "{row:?}");
     }
     assert!(rows[0][8].contains("scan"), "{:?}", rows[0]);
-    assert!(rows[ROWS][8].contains("nothing"), "{:?}", rows[ROWS]);
+    assert!(rows[ROWS][8].contains("missing"), "{:?}", rows[ROWS]);
 
     // Cut off in the middle, it goes on and ends with the same table.
     let whole = std::fs::read(place.path("predictions.csv")).unwrap();
