@@ -28,6 +28,8 @@ pub fn learning_curve(curve: &LearningCurve, label: &str) -> String {
     canvas.polyline(&places, Stroke::solid("var(--dymo,#0067a5)", 2.0));
     let last = (x.at(end), y.inside(value));
     canvas.dot(last, 3.2, "var(--dymo,#0067a5)", true);
-    canvas.bold((last.0 + 9.0, last.1 + 4.0), &number(value), Anchor::Start, INK);
+    // Beside the end of the line there is room for five digits.
+    let shown = if value.abs() >= 1000.0 { value.round() } else { value };
+    canvas.bold((last.0 + 9.0, last.1 + 4.0), &number(shown), Anchor::Start, INK);
     canvas.finish(label)
 }

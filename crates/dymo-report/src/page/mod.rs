@@ -115,7 +115,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         coherence: plots::coherence(report),
         least_gain: plots::least_gain(report),
         bounds: Shown::unless_empty(&tables::bounds(report)),
-        bound_words: report.bounds.iter().map(bound_in_words).collect(),
+        bound_words: least_bounds(&report.bounds).into_iter().map(bound_in_words).collect(),
         trust: Trust::of(report),
         chapters: chapters(report),
         facts: facts(&report.provenance),
@@ -163,6 +163,20 @@ fn legend(report: &Report) -> Vec<LegendArm> {
         colour: arms::colour(arm),
     };
     names.into_iter().map(entry).collect()
+}
+
+/// The least of every recovery and metric, in the order of their first: the others are in the table.
+fn least_bounds(bounds: &[Bound]) -> Vec<&Bound> {
+    let mut least: Vec<&Bound> = Vec::new();
+    for bound in bounds {
+        let same = |b: &&mut &Bound| b.recovery == bound.recovery && b.metric == bound.metric;
+        match least.iter_mut().find(same) {
+            Some(kept) if bound.bound_nats < kept.bound_nats => *kept = bound,
+            Some(_) => {}
+            None => least.push(bound),
+        }
+    }
+    least
 }
 
 /// The bound as a sentence, with its reservation where it is empty.
