@@ -108,7 +108,7 @@ impl Case {
         self.export_first(out)
     }
 
-    /// The first sample as a table of picture files, `one.csv`; a table has to have a row of every split.
+    /// The first sample as a table of picture files, `one.csv`; a table has to have a row of every split and class.
     fn export_first(&self, out: &Path) -> anyhow::Result<()> {
         let names = self.names.join(",");
         let mut cells = Vec::new();
@@ -123,8 +123,11 @@ impl Case {
             picture.save(out.join(format!("m{m}.png")))?;
             cells.push(format!("m{m}.png"));
         }
-        let row = |split: &str| format!("{split},{},{split},{}\n", self.labels[0], cells.join(","));
-        let text = format!("id,label,split,{names}\n{}{}{}", row("train"), row("validation"), row("test"));
+        let row = |id: &str, label: usize, split: &str| format!("{id},{label},{split},{}\n", cells.join(","));
+        let mut text = format!("id,label,split,{names}\n");
+        (0..self.statistics.classes()).for_each(|class| text += &row(&format!("class-{class}"), class, "train"));
+        text += &row("held-out", self.labels[0], "validation");
+        text += &row("first", self.labels[0], "test");
         Ok(std::fs::write(out.join("one.csv"), text)?)
     }
 

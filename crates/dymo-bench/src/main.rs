@@ -75,7 +75,10 @@ fn serve(case: &Case, out: &std::path::Path) -> anyhow::Result<()> {
     say(&json!({ "ready": true }))?;
     for line in std::io::stdin().lock().lines() {
         let answer = match line?.trim() {
-            "peak" => json!({ "gflops": peak::single_precision() }),
+            "peak" => {
+                let (gflops, share) = peak::single_precision();
+                json!({ "gflops": gflops, "share": share })
+            }
             "whole" => inference::whole(case, 0.0)?,
             "whole-min-gain" => inference::whole(case, 1e-3)?,
             "whole-operators" => inference::whole_by_operators(case)?,

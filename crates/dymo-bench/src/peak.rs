@@ -1,5 +1,7 @@
 //! What the machine can do at most: multiplications and additions in registers, on all threads at once.
 
+use std::time::Instant;
+
 use cpu_time::ThreadTime;
 use rayon::prelude::*;
 
@@ -49,14 +51,18 @@ fn work(rounds: usize) -> (f32, usize) {
     (loop_body::<8, false>(rounds), rounds * 12 * 8 * 2)
 }
 
-/// Single-precision GFLOP/s of all threads while they have a processor: what other programs take is not counted.
-pub fn single_precision() -> f64 {
+/// Single-precision GFLOP/s of all threads while they have a processor (what other programs take is not counted), and the
+/// share of the time for which they had one.
+pub fn single_precision() -> (f64, f64) {
     let threads = rayon::current_num_threads();
     let rate = |_| {
-        let began = ThreadTime::now();
+        let (began, wall) = (ThreadTime::now(), Instant::now());
         let (result, operations) = work(ROUNDS);
         std::hint::black_box(result);
-        operations as f64 / began.elapsed().as_secs_f64() / 1e9
+        let seconds = began.elapsed().as_secs_f64();
+        (operations as f64 / seconds / 1e9, seconds / wall.elapsed().as_secs_f64())
     };
-    (0..threads).into_par_iter().with_max_len(1).map(rate).sum()
+    let found: Vec<(f64, f64)> = (0..threads).into_par_iter().with_max_len(1).map(rate).collect();
+    let share = found.iter().map(|(_, share)| share).sum::<f64>() / threads as f64;
+    (found.iter().map(|(rate, _)| rate).sum(), share)
 }

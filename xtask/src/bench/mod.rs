@@ -63,11 +63,12 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let places = Places::find()?;
     build(&places)?;
     let mut workers = start(args, &places)?;
-    let peak = peak(&mut workers.ours)?;
-    let mut found = page::Findings { args, peak, rows: Vec::new(), growth: Vec::new(), startup: Vec::new() };
+    let machine = Machine::measure(&mut workers.ours)?;
+    let mut found = page::Findings { args, machine, rows: Vec::new(), growth: Vec::new(), startup: Vec::new() };
     // Saved after every part: what was measured stays, whatever fails later.
     for plan in rows::plans() {
         found.rows.push(measure(plan, &mut workers, args.runs)?);
+        found.machine.watch(&mut workers.ours)?;
         save(&places, &found)?;
     }
     drop(workers);
@@ -143,13 +144,36 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     Ok(std::path::absolute(path)?)
 }
 
-/// GFLOP/s of the machine, the best of some measurements.
-fn peak(ours: &mut Worker) -> Result<f64> {
-    let mut best = 0.0f64;
-    for _ in 0..5 {
-        best = best.max(ours.ask("peak")?["gflops"].as_f64().unwrap_or(0.0));
+/// What the machine gave us.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    /// GFLOP/s at most, in single precision.
+    peak: f64,
+    /// The smallest share of the time for which our threads had a processor, of all the times that it was looked at.
+    share: f64,
+}
+
+impl Machine {
+    fn measure(ours: &mut Worker) -> Result<Self> {
+        let mut machine = Self { peak: 0.0, share: 1.0 };
+        for _ in 0..5 {
+            machine.watch(ours)?;
+        }
+        Ok(machine)
     }
-    Ok(best)
+
+    /// Looks again.
+    fn watch(&mut self, ours: &mut Worker) -> Result<()> {
+        let answer = ours.ask("peak")?;
+        self.peak = self.peak.max(answer["gflops"].as_f64().unwrap_or(0.0));
+        self.share = self.share.min(answer["share"].as_f64().unwrap_or(0.0));
+        Ok(())
+    }
+
+    /// Whether wall times can be compared.
+    pub(crate) fn quiet(self) -> bool {
+        self.share > 0.9
+    }
 }
 
 /// One row: everybody once to warm up, then in turns.

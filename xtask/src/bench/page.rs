@@ -2,16 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::BenchArgs;
 use super::growth::Curve;
 use super::rows::{Row, quantile};
 use super::startup::Startup;
+use super::{BenchArgs, Machine};
 
 /// What the page is made of.
 pub(crate) struct Findings<'a> {
     pub args: &'a BenchArgs,
-    /// GFLOP/s.
-    pub peak: f64,
+    pub machine: Machine,
     pub rows: Vec<Row>,
     pub growth: Vec<Curve>,
     pub startup: Vec<Startup>,
@@ -25,10 +24,11 @@ pub(crate) fn write(found: &Findings<'_>) -> String {
     let mut page = String::from("# Speed\n\n");
     page += "Written by `cargo xtask bench`; the remarks at the end by hand. The rows of a table were measured in turns in one run, each\n";
     page += "contestant once to warm up. *median* and *spread* (the middle half of the measurements) are wall time; *processor* is the time of\n";
-    page += "all threads, the median. *faster* is how many times the first line's median fits into the other's.\n\n";
+    page += "all threads, the median. *faster* is how many times the first line's median fits into the other's, by\nwall time and by processor time.\n\n";
     machine(&mut page, found);
+    warning(&mut page, found);
     for row in &found.rows {
-        table(&mut page, row, found.peak, found.args.threads);
+        table(&mut page, row, found.machine, found.args.threads);
     }
     growth(&mut page, &found.growth);
     startup(&mut page, &found.startup);
@@ -53,26 +53,34 @@ fn machine(page: &mut String, found: &Findings<'_>) {
     let has = |flag: &str| flags.split(' ').any(|f| f == flag);
     let wide = ["avx2", "fma", "avx512f"].into_iter().filter(|f| has(f)).collect::<Vec<_>>().join(", ");
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown").to_owned();
     line(page, format_args!("| | |\n| --- | --- |"));
     line(page, format_args!("| processor | {}, {cores} cores, {wide} |", field("model name")));
     line(
         page,
         format_args!(
             "| peak | {:.0} GFLOP/s in single precision on {} threads, measured in registers |",
-            found.peak, found.args.threads
+            found.machine.peak, found.args.threads
         ),
     );
     line(page, format_args!("| threads | {} of every contestant |", found.args.threads));
-    line(
-        page,
-        format_args!(
-            "| other work | load average {load} at the end, {} of it ours: on a busy machine trust *processor* more than *median* |",
-            found.args.threads
-        ),
-    );
+    let share = found.machine.share * 100.0;
+    line(page, format_args!("| other programs | our threads had a processor for at least {share:.0} % of the time |"));
     line(page, format_args!("| command | `{}` |\n", command(found.args)));
+}
+
+/// A busy machine is no place to compare programs that wait in different ways.
+fn warning(page: &mut String, found: &Findings<'_>) {
+    if found.machine.quiet() {
+        return;
+    }
+    let what = match found.args.threads {
+        1 => "*faster* is given by processor time alone.",
+        _ => {
+            "**PyTorch's threads wait for one another by spinning; when a processor is taken from one of them the others burn time, up \
+             to tenfold. So no ratio is given: run again on a quiet machine, or with `--threads 1`.**"
+        }
+    };
+    line(page, format_args!("Other programs were running. {what}\n"));
 }
 
 fn command(args: &BenchArgs) -> String {
@@ -86,29 +94,42 @@ fn command(args: &BenchArgs) -> String {
     command + &format!(" --threads {} --runs {}", args.threads, args.runs)
 }
 
-fn table(page: &mut String, row: &Row, peak: f64, threads: usize) {
+fn table(page: &mut String, row: &Row, machine: Machine, threads: usize) {
+    let peak = machine.peak;
     line(page, format_args!("## {}\n", row.plan.title));
-    line(page, format_args!("| | median | spread | fastest | processor | samples/s | faster | aim | accuracy |"));
-    line(page, format_args!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"));
+    line(
+        page,
+        format_args!(
+            "| | median | spread | fastest | processor | samples/s | faster (wall) | faster (processor) | aim | accuracy |"
+        ),
+    );
+    line(page, format_args!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"));
     let ours = quantile(&row.found[0].seconds, 0.5);
-    for (contestant, found) in row.plan.contestants.iter().zip(&row.found) {
+    for (place, (contestant, found)) in row.plan.contestants.iter().zip(&row.found).enumerate() {
         if found.seconds.is_empty() {
             continue;
         }
         let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(&found.seconds, share));
         let aim = contestant.aim.map_or(String::new(), |aim| format!("{aim}×"));
-        let faster = if median == ours { String::new() } else { format!("{:.1}×", median / ours) };
+        let ratio = |theirs: f64, ours: f64, counts: bool| match (place > 0 && counts, theirs / ours) {
+            (true, ratio) if ratio.is_finite() => format!("{ratio:.1}×"),
+            _ => String::new(),
+        };
+        let processor = quantile(&found.processor, 0.5);
+        let wall = ratio(median, ours, machine.quiet());
+        // Threads that spin burn processor time, so on a busy machine it counts only where there is nobody to wait for.
+        let burnt = ratio(processor, quantile(&row.found[0].processor, 0.5), machine.quiet() || threads == 1);
         let accuracy = found.accuracy.map_or(String::new(), |a| format!("{:.1} %", a * 100.0));
         line(
             page,
             format_args!(
-                "| {} | {} | {} – {} | {} | {} | {:.0} | {faster} | {aim} | {accuracy} |",
+                "| {} | {} | {} – {} | {} | {} | {:.0} | {wall} | {burnt} | {aim} | {accuracy} |",
                 contestant.name,
                 time(median),
                 time(low),
                 time(high),
                 time(quantile(&found.seconds, 0.0)),
-                time(quantile(&found.processor, 0.5)),
+                time(processor),
                 row.plan.samples as f64 / median,
             ),
         );
