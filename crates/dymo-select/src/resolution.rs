@@ -42,6 +42,7 @@ mod tests {
     fn round(candidates: &[(f32, Verdict)]) -> Round {
         let score = Score { predicted: 0, evidence: Evidence { quality: 0.5, typicality: 0.5 } };
         let candidate = |(modality, (reward, verdict)): (usize, &(f32, Verdict))| Candidate {
+            threshold: 0.0,
             modality: modality + 1,
             score,
             calibration_factor: 1.0,
@@ -70,8 +71,14 @@ mod tests {
         let (sure, unsure) = (round(&[(0.3, Accepted)]), round(&[(0.0, Neutral)]));
         let after = sure.before;
         let subset = ModalitySet::single(0);
-        let decision =
-            Decision { observed: subset, final_subset: subset, before: None, after, rounds: vec![sure, unsure] };
+        let decision = Decision {
+            observed: subset,
+            final_subset: subset,
+            before: None,
+            after,
+            rounds: vec![sure, unsure],
+            tried: Vec::new(),
+        };
         assert_eq!(decision.rounds_within_resolution(), 1);
     }
 }

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kinds: Vec<Kind> = schema.modalities().iter().map(|m| m.kind()).collect();
     let encoder = EncoderSettings::Convolutional { widths: vec![16, 32, 64], token_width: 64 };
     let layout = FusionLayout::try_from(FusionTable {
-        inputs: kinds.iter().map(|kind| Input { kind: *kind, encoder: encoder.clone() }).collect(),
+        inputs: kinds.iter().map(|kind| Input { kind: kind.clone(), encoder: encoder.clone() }).collect(),
         width: 64,
         heads: 4,
         blocks: 2,

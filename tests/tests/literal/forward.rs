@@ -94,6 +94,7 @@ impl Literal {
         let map = Map { height, width, channels, values: x.clone() };
         let name = |part: &str| format!("encoders.{modality}.{part}");
         match &input.encoder {
+            EncoderSettings::Columns { .. } => unreachable!("random networks here read pictures and texts"),
             EncoderSettings::Perceptron { .. } => {
                 let hidden = relu(self.linear(&name("Perceptron.hidden"), &x));
                 vec![self.linear(&name("Perceptron.output"), &hidden)]

@@ -225,7 +225,7 @@ mod tests {
         let layer = ConvLayer { filters: 2, kernel: 4, stride: 2, padding: 0 };
         let kind = Kind::Image { height: 4, width: 4, channels: 1 };
         let inputs = [
-            Input { kind, encoder: EncoderSettings::Perceptron { hidden: 3, token_width: 2 } },
+            Input { kind: kind.clone(), encoder: EncoderSettings::Perceptron { hidden: 3, token_width: 2 } },
             Input { kind, encoder: EncoderSettings::PictureToken { layers: vec![layer], token_width: 2 } },
         ];
         for (released, own) in [

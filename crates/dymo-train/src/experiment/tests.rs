@@ -17,7 +17,8 @@ fn refusal(text: &str) -> String {
 
 fn schema() -> Schema {
     let kind = Kind::Image { height: 28, width: 28, channels: 3 };
-    let modalities = vec![Modality::new("front", kind), Modality::new("side", kind), Modality::new("top", kind)];
+    let modalities =
+        vec![Modality::new("front", kind.clone()), Modality::new("side", kind.clone()), Modality::new("top", kind)];
     Schema::new(modalities, vec!["well".into(), "ill".into()]).unwrap()
 }
 

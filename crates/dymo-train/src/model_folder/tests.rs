@@ -10,7 +10,7 @@ use crate::trainer::{Point, Schedule, Trained};
 
 fn schema(classes: &[&str]) -> Schema {
     let kind = Kind::Image { height: 4, width: 4, channels: 1 };
-    let modalities = vec![Modality::new("left", kind), Modality::new("right", kind)];
+    let modalities = vec![Modality::new("left", kind.clone()), Modality::new("right", kind)];
     Schema::new(modalities, classes.iter().map(ToString::to_string).collect()).unwrap()
 }
 
