@@ -77,7 +77,11 @@ fn is_stop(error: &anyhow::Error) -> bool {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
+    // An error of the csv crate does not give the system's as its cause.
+    let table = |e: &csv::Error| matches!(e.kind(), csv::ErrorKind::Io(e) if broken(e));
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(broken) || cause.downcast_ref::<csv::Error>().is_some_and(table)
+    })
 }
 
 /// The error and its causes; a cause that the message before it already tells is not told twice. Whoever opens a file says which;

@@ -14,7 +14,7 @@
 //! let kind = Kind::Image { height: 28, width: 28, channels: 3 };
 //! let encoder = EncoderSettings::Convolutional { widths: vec![8, 8, 16], token_width: 16 };
 //! let layout = FusionLayout::try_from(FusionTable {
-//!     inputs: vec![Input { kind, encoder }; 3],
+//!     inputs: vec![Input { kind: kind.clone(), encoder }; 3],
 //!     width: 32,
 //!     heads: 4,
 //!     blocks: 2,

@@ -121,16 +121,19 @@ fn masks_that_cannot_be() {
 #[test]
 fn tables_that_cannot_be() {
     let place = Place::with_model();
-    place.write("table.csv", "id,label,split,m0,m1,m2,m3,m4\np1,a,test,absent.png,,,,\n");
-    place.run("predict model table.csv --out p.csv").refused(&["table.csv", "absent.png"]);
     place.write("table.csv", "id,label,split,left\n");
-    assert_eq!(place.run("predict model table.csv --out p.csv").code, Some(2));
-    place.write("cut.png", b"\x89PNG\r\n\x1a\n\0\0");
-    let row = |id: &str, split: &str| format!("{id},{id},{split},cut.png,,,,\n");
-    let rows = row("a", "test") + &row("b", "train") + &row("c", "validation");
-    place.write("table.csv", format!("id,label,split,m0,m1,m2,m3,m4\n{rows}"));
-    place.run("predict model table.csv --out p.csv").refused(&["cut.png"]);
+    place.run("predict model table.csv --out p.csv").refused(&["table.csv", "m0"]);
+    place.write("table.csv", "id,label,split,m0,m1,m2,m3,m4\n");
+    place.run("predict model table.csv --out p.csv").refused(&["table.csv", "no sample"]);
     assert!(!place.path("p.csv").exists());
+
+    // What is wrong with a row is that row's answer.
+    place.write("cut.png", b"\x89PNG\r\n\x1a\n\0\0");
+    place.write("table.csv", "id,m0,m1,m2,m3,m4\na,absent.png,,,,\nb,cut.png,,,,\n");
+    let ran = place.run("predict model table.csv --out p.csv").well();
+    assert!(ran.out.contains("2 of 2 rows have no prediction"), "{}", ran.out);
+    let table = std::fs::read_to_string(place.path("p.csv")).unwrap();
+    assert!(table.contains("absent.png") && table.contains("cut.png"), "{table}");
 }
 
 /// A copy of the data sets in which one file of digits is cut.

@@ -105,12 +105,12 @@ fn predictions_say_what_was_let_in_and_why() {
 fn a_table_of_pictures_is_predicted() {
     let place = Place::with_model();
     place.run("data sheet experiment.toml --out sheet.png --samples 3").well();
-    let rows = "p1,a,test,sheet.png,,,sheet.png,\np2,b,test,,,sheet.png,,\n\
-                p3,a,train,sheet.png,,,,\np4,a,validation,sheet.png,,,,\n";
+    let rows = "p1,1,test,sheet.png,,,sheet.png,\np2,2,test,,,sheet.png,,\n\
+                p3,1,train,sheet.png,,,,\np4,1,validation,sheet.png,,,,\n";
     place.write("table.csv", format!("id,label,split,m0,m1,m2,m3,m4\n{rows}"));
     let out = place.run("predict model table.csv").well().out;
     let lines: Vec<&str> = out.lines().collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 5, "a row for each, whatever its split");
     assert!(lines[1].starts_with("p1,m0+m3,") && lines[2].starts_with("p2,m2,"), "{out}");
 }
 

@@ -93,7 +93,7 @@ mod tests {
             (FUSION, "m_encoders.3.network.2.bias", "encoders.3.Convolutional.stack.layers.1.bias"),
             (FUSION, "transformer.1.norm2.weight", "blocks.1.norm2.gamma"),
             (FUSION, "m_encoders.2.text_feature_enc.conv5.weight", "encoders.2.SequenceToken.layers.2.weight"),
-            (MOPOE, "decoders.m4.decoder.7.weight", "decoders.4.stack.layers.2.weight"),
+            (MOPOE, "decoders.m4.decoder.7.weight", "decoders.4.Picture.stack.layers.2.weight"),
         ] {
             assert_eq!(ours(table, released).as_deref(), Some(own));
             assert_eq!(theirs(table, own).as_deref(), Some(released));

@@ -49,6 +49,14 @@ impl Input {
         Ok(Self::Table { stream: Box::new(stream), bytes })
     }
 
+    /// How many rows there are, where that is known beforehand.
+    pub(super) fn rows(&self) -> Option<u64> {
+        match self {
+            Self::Table { .. } => None,
+            Self::Samples { samples, .. } => Some(samples.len() as u64),
+        }
+    }
+
     /// Passes over rows that an earlier run has answered.
     pub(super) fn skip(&mut self, rows: u64) {
         match self {

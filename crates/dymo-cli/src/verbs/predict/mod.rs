@@ -77,6 +77,12 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     let (reader, kind, recovery) = networks(context, &args, &folder)?;
     let mut input = Input::open(context, &args, &folder)?;
     let masks = masks(&args, folder.schema())?;
+    if let (Some(masks), Some(path), Some(all)) = (&masks, &args.masks, input.rows()) {
+        let wanted = args.samples.unwrap_or(u64::MAX).min(all);
+        if (masks.len() as u64) < wanted {
+            bail!("{}: {} rows for {wanted} samples; write one for each", path.display(), masks.len());
+        }
+    }
     let setting = Setting {
         network: &reader.network,
         statistics: &reader.statistics,
