@@ -124,7 +124,7 @@ mod tests {
         while !file.is_empty() {
             let length = u64::from_le_bytes(file[..8].try_into().expect("eight bytes")) as usize;
             let stored = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes"));
-            let mask = |crc: u32| (crc >> 15 | crc << 17).wrapping_add(0xa282_ead8);
+            let mask = |crc: u32| crc.rotate_right(15).wrapping_add(0xa282_ead8);
             assert_eq!(stored(8), mask(slow_crc(&file[..8])), "checksum of the length");
             let event = &file[12..12 + length];
             assert_eq!(stored(12 + length), mask(slow_crc(event)), "checksum of the event");
