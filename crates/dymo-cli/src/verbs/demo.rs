@@ -20,7 +20,7 @@ const DEMO_TRAIN: &str = "demo-train.toml";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  dymo demo                     evaluate the weights that come along; three minutes on two cores
+  dymo demo                     evaluate the weights that come along; a minute or two on two cores
   dymo demo --train             train everything from scratch first; 25 minutes on two cores
   dymo demo --samples 500 --out quick
 
