@@ -139,11 +139,14 @@ pub(crate) fn fit(
     folder: &mut ModelFolder,
 ) -> anyhow::Result<usize> {
     let limit = experiment.table().statistics.limit;
-    let samples = limit.unwrap_or(usize::MAX).min(splits.train.len());
     let network = folder.fusion(metric, &context.device)?;
-    let task = context.watch.task(&format!("statistics, {}", metric_name(metric)), samples);
-    let fitted =
-        statistics::fit(&network, splits.train.as_ref(), limit, &context.device, &mut |done, _| task.at(done))?;
+    let task = context.watch.task(&format!("statistics, {}", metric_name(metric)), 0);
+    // Only complete samples count, and only the fitting knows how many those are.
+    let mut samples = 0;
+    let fitted = statistics::fit(&network, splits.train.as_ref(), limit, &context.device, &mut |done, all| {
+        samples = all;
+        task.of(done as u64, all as u64);
+    })?;
     folder.add_statistics(&fitted, samples)?;
     task.done();
     Ok(samples)

@@ -37,11 +37,6 @@ impl Batch {
     pub fn rows_with(&self, subset: ModalitySet) -> Vec<usize> {
         (0..self.observed.len()).filter(|i| subset.is_subset_of(self.observed[*i])).collect()
     }
-
-    /// Class numbers as a tensor, `[n]`.
-    pub fn label_tensor(&self, device: &Device) -> Tensor<1, Int> {
-        label_tensor(&self.labels, device)
-    }
 }
 
 /// Class numbers as a tensor, `[n]`.

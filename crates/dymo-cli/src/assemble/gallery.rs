@@ -63,7 +63,7 @@ impl Shown<'_> {
         let class = |k: usize| schema.classes().get(k).cloned().unwrap_or_else(|| k.to_string());
         let (from, to, truth) = (class(before), class(self.decision.predicted()), class(truth));
         let accepted = self.decision.final_subset.len() - self.decision.observed.len();
-        let offered = self.decision.rounds.first().map_or(0, |round| round.candidates.len());
+        let offered = self.decision.offered().len();
         let let_in = format!("{accepted} of {offered} recovered modalities were let in");
         let headline = match story {
             Story::Helped => format!("{let_in}, and the answer moved from {from} to the true class {to}"),

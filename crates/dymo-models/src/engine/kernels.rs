@@ -54,9 +54,7 @@ impl Kernels {
         let mut made = Made::default();
         let wanted: Vec<ModalitySet> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
         for m in 0..self.pools.len() {
-            let samples: Vec<usize> =
-                (0..wanted.len()).filter(|s| wanted[*s].contains(m) && task.present[*s].contains(m)).collect();
-            for chunk in samples.chunks(CHUNK) {
+            for chunk in task.observed_wanting(&wanted, m).chunks(CHUNK) {
                 self.keep(task, m, chunk, task.read(m, chunk)?)?;
             }
         }

@@ -251,6 +251,12 @@ impl Task<'_> {
         self.inputs.read(modality, samples).map_err(|reason| EngineError::Input { reason })
     }
 
+    /// Samples that want a modality which is observed of them.
+    fn observed_wanting(&self, wanted: &[ModalitySet], modality: usize) -> Vec<usize> {
+        let both = |s: &usize| wanted[*s].contains(modality) && self.present[*s].contains(modality);
+        (0..wanted.len()).filter(both).collect()
+    }
+
     /// Samples by what is observed of them.
     fn by_pattern(&self, samples: impl Iterator<Item = usize>) -> BTreeMap<ModalitySet, Vec<usize>> {
         let mut groups: BTreeMap<ModalitySet, Vec<usize>> = BTreeMap::new();

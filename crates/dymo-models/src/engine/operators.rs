@@ -64,9 +64,7 @@ impl Operators {
 
     fn encode_observed(&mut self, task: &Task<'_>, wanted: &[ModalitySet]) -> Result<(), EngineError> {
         for (m, pool) in self.pools.iter_mut().enumerate() {
-            let samples: Vec<usize> =
-                (0..wanted.len()).filter(|s| wanted[*s].contains(m) && task.present[*s].contains(m)).collect();
-            for chunk in samples.chunks(CHUNK) {
+            for chunk in task.observed_wanting(wanted, m).chunks(CHUNK) {
                 pool.keep(chunk, task.network.tokens(m, task.read(m, chunk)?));
             }
         }
