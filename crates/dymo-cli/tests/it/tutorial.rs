@@ -122,3 +122,19 @@ fn a_check_that_finds_an_error_ends_with_two() {
     ran.refused(&["patients.csv", "errors"]);
     assert!(ran.out.contains("s3.nii"), "{}", ran.out);
 }
+
+/// An experiment that does not lie beside its table finds it all the same.
+#[test]
+fn a_proposal_elsewhere_finds_its_table() {
+    let place = Place::new();
+    place.write("patients.csv", records(&place, true));
+    std::fs::create_dir_all(place.path("below/table")).expect("a folder");
+    let table = records(&place, true).replace("scans/", "../../scans/");
+    place.write("below/table/patients.csv", table);
+    for (table, out) in [("patients.csv", "below/up.toml"), ("below/table/patients.csv", "below/down.toml")] {
+        place.run(&format!("data init {table} --label diagnosis --subject patient --out {out}")).well();
+        place.run(&format!("data check {out}")).well();
+    }
+    let down = std::fs::read_to_string(place.path("below/down.toml")).expect("the proposal");
+    assert!(down.contains("path = \"table/patients.csv\""), "{down}");
+}

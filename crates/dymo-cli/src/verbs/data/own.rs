@@ -109,11 +109,20 @@ pub(super) fn init(context: &Context, args: &InitArgs, out: &mut dyn Write) -> a
     if to.exists() && !args.force {
         bail!("{} is there already; name another file with --out, or replace it with --force", to.display());
     }
-    let proposal = propose(&args.table, &options)?;
+    let mut proposal = propose(&args.table, &options)?;
+    proposal.settings.path = seen_from(&to, &args.table)?;
     settings::write(&to, proposal.to_toml()?.as_bytes())?;
     let next = format!("Read {0}, correct it, then: dymo data check {0}", to.display());
     let text = format!("{}\n{next}", proposal.summary().trim_end());
     context.result(out, &text, &serde_json::json!({ "experiment": to, "settings": proposal.settings }))
+}
+
+/// The table's path as the experiment names it: relative to the experiment's folder where it lies in there, else absolute.
+fn seen_from(experiment: &Path, table: &Path) -> anyhow::Result<PathBuf> {
+    let [experiment, table] = [experiment, table].map(std::path::absolute);
+    let (experiment, table) = (experiment?, table?);
+    let inside = experiment.parent().and_then(|folder| table.strip_prefix(folder).ok().map(Path::to_path_buf));
+    Ok(inside.unwrap_or(table))
 }
 
 pub(super) fn check_data(context: &Context, args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
