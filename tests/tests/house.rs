@@ -1,5 +1,6 @@
 //! Rules of the house that no compiler checks.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,6 +33,32 @@ fn the_light_crates_do_not_depend_on_burn() {
         let heavy: Vec<&str> = text.lines().filter(|line| line.starts_with("burn")).collect();
         assert!(heavy.is_empty(), "{name} brings {heavy:?}");
     }
+}
+
+/// Packages with their features, as Cargo would build them for these arguments.
+fn packages(arguments: &[&str]) -> BTreeSet<String> {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--prefix", "none", "--format", "{p} {f}"])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("cargo tree runs");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    String::from_utf8_lossy(&tree.stdout).lines().map(|line| line.trim_end_matches(" (*)").trim().to_owned()).collect()
+}
+
+/// Burn takes minutes to compile; one feature more below it, asked by a tool of the tests, would have it compiled twice.
+#[test]
+fn running_and_testing_share_one_build() {
+    let run = packages(&["--edges", "normal,build", "--package", "dymo-cli"]);
+    let test = packages(&["--edges", "normal,build,dev", "--workspace"]);
+    assert!(run.iter().any(|p| p.starts_with("burn ")), "the tree was read");
+    let twice: Vec<&String> = run.difference(&test).collect();
+    assert!(
+        twice.is_empty(),
+        "the tests build these with other features, and what stands on them again: {twice:#?}\n\
+         name the missing features in dymo-cli's Cargo.toml"
+    );
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
