@@ -71,13 +71,13 @@ def mopoe(folder):
     t = load_file(f"{folder}/mopoe.safetensors")
     out = {}
     for m in range(5):
-        ours, theirs = f"encoders.{m}", f"encoders.m{m}"
+        ours, theirs = f"encoders.{m}.Picture", f"encoders.m{m}"
         for i in range(3):
             same(t, f"{ours}.stack.layers.{i}", f"{theirs}.shared_encoder.{2 * i}", out)
         linear(t, f"{ours}.hidden", f"{theirs}.shared_encoder.7", out)
         linear(t, f"{ours}.mean", f"{theirs}.class_mu", out)
         linear(t, f"{ours}.log_variance", f"{theirs}.class_logvar", out)
-        ours, theirs = f"decoders.{m}", f"decoders.m{m}"
+        ours, theirs = f"decoders.{m}.Picture", f"decoders.m{m}"
         linear(t, f"{ours}.hidden", f"{theirs}.decoder.0", out)
         for i in range(3):
             same(t, f"{ours}.stack.layers.{i}", f"{theirs}.decoder.{3 + 2 * i}", out)
