@@ -1,16 +1,16 @@
 //! One training step: loss, gradients, Adam.
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use dymo_data::Subset;
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::Mopoe;
 use dymo_reward::Metric;
-use dymo_train::Batch;
 use dymo_train::fusion::FusionObjective;
 use dymo_train::recovery::{HeldOut, MopoeObjective};
 use dymo_train::trainer::{Moment, Objective};
+use dymo_train::{Adam, Batch};
 use serde_json::Value;
 
 use crate::case::Case;
@@ -29,7 +29,7 @@ fn start<O: Objective<Model = M>, M>(case: &Case, objective: O, device: &Device)
     let indices: Vec<usize> = (0..case.labels.len()).collect();
     let batch = Batch::read(case.train.as_ref(), &indices, device)?;
     let model = Some(objective.init(device)?);
-    Ok(Step { objective, model, optimiser: AdamConfig::new().with_epsilon(1e-8).init(), batch, step: 0 })
+    Ok(Step { objective, model, optimiser: ModuleOptimizer::from(Adam), batch, step: 0 })
 }
 
 impl Step<FusionObjective, FusionNetwork> {

@@ -1,5 +1,5 @@
 //! CPU kernels that Burn's pure-Rust backend is slow at: convolution and its transpose, GELU, LayerNorm and 2×2 max-pooling,
-//! forward and backward; and for inference [`Layer`] and [`Trunk`], whose weights are packed once.
+//! forward and backward; for training also products of experts, sums of absolute errors and Adam; and for inference [`Layer`] and [`Trunk`], whose weights are packed once.
 //!
 //! Knows slices and shapes, threads (rayon's current pool) and nothing else. Must never know a tensor type, a model, a file
 //! or a data set. Images are `[batch, height, width, channels]` (NHWC), rows are contiguous, everything is `f32`.
@@ -15,20 +15,26 @@
 //! ```
 
 mod activation;
+mod adam;
 mod block;
 mod conv;
 mod dispatch;
+mod error_sum;
 mod layer;
 mod matrix;
 mod memory;
 mod norm;
 mod pool;
+mod products;
 mod trunk;
 
 pub use activation::{gelu, gelu_backward, relu_backward};
+pub use adam::{AdamStep, adam};
 pub use block::{BlockGradients, BlockSaved, BlockShape, BlockWeights, block_backward, block_forward};
 pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d_weight_gradient, sum_rows};
+pub use error_sum::{absolute_error, absolute_error_backward};
 pub use layer::{Finish, Layer};
 pub use norm::{layer_norm, layer_norm_backward, norm_rows};
 pub use pool::{max_pool2, max_pool2_backward, max_pool2_image};
+pub use products::Products;
 pub use trunk::Trunk;

@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adam;
 mod batch;
 mod checkpoint;
 mod error;
@@ -28,5 +29,6 @@ pub mod recovery;
 pub mod statistics;
 pub mod trainer;
 
+pub use adam::Adam;
 pub use batch::{Batch, read_modality};
 pub use error::TrainError;

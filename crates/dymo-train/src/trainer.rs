@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor};
 use dymo_data::Samples;
 use serde::{Deserialize, Serialize};
 
+use crate::adam::Adam;
 use crate::batch::{Batch, epoch_order, scalar};
 use crate::checkpoint::{Checkpoint, Place};
 use crate::error::TrainError;
@@ -226,7 +227,7 @@ impl<'a, M: Module> Training<'a, M> {
     ) -> Result<Self, TrainError> {
         let device = device.clone().autodiff();
         let model = fresh(objective, &device, run.seed)?;
-        let optimiser = AdamConfig::new().with_epsilon(1e-8).init();
+        let optimiser = ModuleOptimizer::from(Adam);
         let Schedule { batch, learning_rate, .. } = schedule;
         // Epochs, patience and step limit are left out: a finished run may be resumed with more of them.
         let name = format!(

@@ -5,6 +5,7 @@
 
 mod block;
 mod fast;
+mod losses;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::module::{conv_transpose2d as burn_conv_transpose2d, conv2d as burn_conv2d, layer_norm as burn_norm};
@@ -13,6 +14,8 @@ use burn::tensor::{Device, Tensor, activation};
 
 use block::BlockOps;
 use fast::FastOps;
+use losses::LossOps;
+pub(crate) use losses::Mixture;
 
 /// ε of every LayerNorm (method, section 2.4).
 pub const NORM_EPSILON: f64 = 1e-5;
@@ -168,5 +171,27 @@ pub(crate) fn transformer_block(x: Tensor<3>, weights: BlockParameters, heads: u
         weights.fc2.1.into_dispatch(),
         heads,
         queries,
+    ))
+}
+
+/// Σ |x − target| of every row: `[B, values]` twice → `[B, 1]`. The target gets no gradient.
+pub fn absolute_error(x: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
+    if is_cpu(&x.device()) {
+        return Tensor::from_dispatch(<Dispatch as LossOps>::dymo_absolute_error(
+            x.into_dispatch(),
+            target.into_dispatch(),
+        ));
+    }
+    (target - x).abs().sum_dim(1)
+}
+
+/// Products of experts over all subsets: `means` and `log_variances` `[experts, B, Z]` → `[B, 2Z + 1]`, a row holding mean and log
+/// variance of the sample's chosen product and the sum over subsets of the divergence from a standard normal, nats. For CPU
+/// devices only; [`crate::recovery::Mopoe`] chooses.
+pub(crate) fn mixture_of_products(means: Tensor<3>, log_variances: Tensor<3>, mixture: Mixture) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as LossOps>::dymo_products(
+        means.into_dispatch(),
+        log_variances.into_dispatch(),
+        mixture,
     ))
 }

@@ -12,13 +12,15 @@ use super::mixed::{MixedBatch, MixedRecovery, Products, decode_wanted};
 use super::noise::standard_normal;
 use super::picture::Gaussian;
 use super::{Draw, Observed, Recovery, RecoveryError, RecoveryLayoutError, check_inputs, check_pictures};
-use crate::ops;
+use crate::ops::{self, Mixture};
 use crate::ready::{ReadyDecoder, ReadyEncoder};
 
 /// Scale of the Laplace likelihood of pictures.
 const LAPLACE_SCALE: f64 = 0.75;
 /// Added to every expert's variance, as published.
 const VARIANCE_FLOOR: f64 = 1e-8;
+/// Precision of the standard normal expert that joins where all modalities are in.
+const PRIOR_PRECISION: f64 = 1.0 / (1.0 + VARIANCE_FLOOR);
 
 /// Shape of a MoPoE and the weight of its divergence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,35 +99,53 @@ impl Mopoe {
     pub fn loss(&self, inputs: &[Tensor<2>], noise: Tensor<2>, beta: f64, nominal_batch: usize) -> MopoeLoss {
         let batch = inputs[0].dims()[0];
         let experts: Vec<Gaussian> = self.encoders.iter().zip(inputs).map(|(e, x)| e.forward(x.clone())).collect();
-        let all = subsets(experts.len());
-        let share = batch / all.len();
-        let (mut means, mut logs) = (Vec::new(), Vec::new());
-        let mut divergence: Option<Tensor<1>> = None;
-        for (place, subset) in all.iter().enumerate() {
-            let members: Vec<&Gaussian> = subset.iter().map(|m| &experts[m]).collect();
-            let joint = product_of_experts(&members, members.len() == experts.len());
-            let kl = joint.divergence_from_standard().sum() / (nominal_batch * all.len()) as f64;
-            divergence = Some(match divergence {
-                Some(sum) => sum + kl,
-                None => kl,
-            });
-            // The mixture goes by place in the batch: the last subset takes what is left over.
-            let (start, end) = (place * share, if place + 1 == all.len() { batch } else { (place + 1) * share });
-            if end > start {
-                means.push(joint.mean.narrow(0, start, end - start));
-                logs.push(joint.log_variance.narrow(0, start, end - start));
-            }
-        }
-        let mixture = Gaussian { mean: Tensor::cat(means, 0), log_variance: Tensor::cat(logs, 0) };
+        let (mixture, divergence) = mixture_and_divergence(&experts, batch);
+        let divergence = divergence / (nominal_batch * subsets(experts.len()).len()) as f64;
         let latent = mixture.draw(noise);
         let mut reconstruction = Tensor::zeros([1], &latent.device());
         for (decoder, x) in self.decoders.iter().zip(inputs) {
             reconstruction = reconstruction + decoder.loss(latent.clone(), x.clone(), LAPLACE_SCALE, None);
         }
-        let divergence = divergence.unwrap_or_else(|| Tensor::zeros([1], &latent.device()));
         let total = reconstruction.clone() + divergence.clone() * beta;
         MopoeLoss { reconstruction, divergence, total }
     }
+}
+
+/// Every sample's Gaussian in the mixture over all subsets, which goes by place in the batch (the last subset takes what is left
+/// over), and the sum over subsets and samples of the divergence, `[1]`.
+fn mixture_and_divergence(experts: &[Gaussian], batch: usize) -> (Gaussian, Tensor<1>) {
+    let all = subsets(experts.len());
+    let share = (batch / all.len()).max(1);
+    let chosen = |sample: usize| if batch < all.len() { all.len() - 1 } else { (sample / share).min(all.len() - 1) };
+    let [_, width] = experts[0].mean.dims();
+    if ops::is_cpu(&experts[0].mean.device()) {
+        let stacked = |of: fn(&Gaussian) -> Tensor<2>| Tensor::stack::<3>(experts.iter().map(of).collect(), 0);
+        let mixture = Mixture {
+            subsets: all.iter().map(|subset| subset.bits()).collect(),
+            chosen: (0..batch).map(chosen).collect(),
+            floor: VARIANCE_FLOOR as f32,
+            prior: PRIOR_PRECISION as f32,
+        };
+        let rows = ops::mixture_of_products(stacked(|e| e.mean.clone()), stacked(|e| e.log_variance.clone()), mixture);
+        let part = |first: usize, wide: usize| rows.clone().narrow(1, first, wide);
+        let gaussian = Gaussian { mean: part(0, width), log_variance: part(width, width) };
+        return (gaussian, part(2 * width, 1).sum());
+    }
+    let (mut means, mut logs) = (Vec::new(), Vec::new());
+    let mut divergence = Tensor::zeros([1], &experts[0].mean.device());
+    let mut start = 0;
+    for (place, subset) in all.iter().enumerate() {
+        let members: Vec<&Gaussian> = subset.iter().map(|m| &experts[m]).collect();
+        let joint = product_of_experts(&members, members.len() == experts.len());
+        divergence = divergence + joint.divergence_from_standard().sum();
+        let count = (start..batch).take_while(|sample| chosen(*sample) == place).count();
+        if count > 0 {
+            means.push(joint.mean.narrow(0, start, count));
+            logs.push(joint.log_variance.narrow(0, start, count));
+        }
+        start += count;
+    }
+    (Gaussian { mean: Tensor::cat(means, 0), log_variance: Tensor::cat(logs, 0) }, divergence)
 }
 
 /// Precision-weighted product; a standard normal expert joins only where all modalities are in (`complete`).
@@ -140,7 +160,7 @@ fn product_of_experts(experts: &[&Gaussian], complete: bool) -> Gaussian {
     }
     match (precision, weighted) {
         (Some(precision), Some(weighted)) => {
-            let precision = if complete { precision + 1.0 / (1.0 + VARIANCE_FLOOR) } else { precision };
+            let precision = if complete { precision + PRIOR_PRECISION } else { precision };
             Gaussian { mean: weighted / precision.clone(), log_variance: -precision.log() }
         }
         _ => unreachable_product(),
@@ -188,7 +208,7 @@ impl MixedRecovery for ReadyMopoe {
         let mut products = Products::of(&self.encoders, batch, VARIANCE_FLOOR as f32);
         for (place, present) in batch.present.iter().enumerate() {
             if present.len() == self.encoders.len() {
-                products.add_prior(place, (1.0 / (1.0 + VARIANCE_FLOOR)) as f32);
+                products.add_prior(place, PRIOR_PRECISION as f32);
             }
         }
         let (latents, width) = (products.latents(self.draw, batch.ids), self.encoders[0].latent());

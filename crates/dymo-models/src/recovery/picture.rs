@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, activation};
 use dymo_core::Kind;
 
 use crate::layers::{ConvStack, DeconvStack};
+use crate::ops;
 
 /// A picture to the mean and log variance of a latent.
 #[derive(Module, Debug)]
@@ -104,5 +105,5 @@ impl PictureDecoder {
 /// → `[B, 1]`.
 pub fn laplace_losses(mean: Tensor<2>, x: Tensor<2>, scale: f64) -> Tensor<2> {
     let [_, values] = x.dims();
-    (x - mean).abs().sum_dim(1) / scale + values as f64 * (2.0 * scale).ln()
+    ops::absolute_error(mean, x) / scale + values as f64 * (2.0 * scale).ln()
 }
