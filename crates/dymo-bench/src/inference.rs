@@ -124,7 +124,11 @@ impl MixedRecovery for Known<'_> {
         let take = |m: usize| {
             let width = self.0.kinds[m].values();
             let wanting = batch.ids.iter().zip(batch.wanted).filter(|(_, wanted)| wanted.contains(m));
-            wanting.flat_map(|(id, _)| self.0.values[m][*id as usize * width..][..width].iter().copied()).collect()
+            let mut values = Vec::new();
+            for (id, _) in wanting {
+                values.extend_from_slice(&self.0.values[m][*id as usize * width..][..width]);
+            }
+            values
         };
         (0..self.0.kinds.len()).map(take).collect()
     }
