@@ -121,7 +121,7 @@ fn drawn_parts_are_checked_too() {
         .collect();
     let (_folder, path) = folder(&format!("{HEAD}{rows}"));
     let mut settings = settings(&path);
-    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1 });
+    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None });
     let report = check(&settings, &mut |_| ()).unwrap();
     assert_eq!(report.parts, [16, 12, 12]);
     assert!(said(&report, "the same content"), "{report}");

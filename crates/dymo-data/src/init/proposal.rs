@@ -81,7 +81,8 @@ pub(super) fn build(path: &Path, profiles: Vec<Profile>, seen: Seen, options: &I
     name(roles.split).into_iter().for_each(|name| settings.split = name);
     settings.subject = name(roles.subject);
     if roles.split.is_none() {
-        settings.division = Some(Division { validation: 0.15, test: 0.15, seed: options.seed.unwrap_or(2025) });
+        settings.division =
+            Some(Division { validation: 0.15, test: 0.15, seed: options.seed.unwrap_or(2025), fold: None });
         draft.remarks.push("no column of parts: they are drawn from a seed, see [data.division]".into());
     }
     if roles.id.is_none() {

@@ -23,6 +23,18 @@ pub(super) fn divide(division: Division, labels: &[u32], groups: &[&str]) -> Vec
     for (label, mut names) in by_class {
         // No class has 2³² groups; a shuffle takes one draw a group.
         stream.item(label as usize, 1 << 32).shuffle(&mut names);
+        if let Some(fold) = division.fold {
+            // Classes begin at different folds, so that small ones do not all leave the last fold empty.
+            let tests = |place: usize| (place + label as usize) % fold.of == fold.number;
+            let (tested, rest): (Vec<_>, Vec<_>) = names.into_iter().enumerate().partition(|(place, _)| tests(*place));
+            part.extend(tested.into_iter().map(|(_, name)| (name, Split::Test)));
+            let validation = (division.validation * rest.len() as f64).round() as usize;
+            let validation = validation.clamp(usize::from(rest.len() > 1), rest.len().saturating_sub(1));
+            for (place, (_, name)) in rest.into_iter().enumerate() {
+                part.insert(name, if place < validation { Split::Validation } else { Split::Train });
+            }
+            continue;
+        }
         let [validation, test] = counts(division, names.len());
         for (place, name) in names.into_iter().enumerate() {
             let split = match place {
@@ -50,9 +62,10 @@ fn counts(division: Division, n: usize) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Fold;
     use proptest::prelude::*;
 
-    const DIVISION: Division = Division { validation: 0.2, test: 0.3, seed: 1 };
+    const DIVISION: Division = Division { validation: 0.2, test: 0.3, seed: 1, fold: None };
 
     #[test]
     fn shares_hold_within_each_class() {
@@ -64,6 +77,23 @@ mod tests {
         assert_eq!((count(0, Split::Test), count(0, Split::Validation)), (27, 18));
         assert_eq!((count(1, Split::Test), count(1, Split::Validation)), (3, 2));
         assert_ne!(parts, divide(Division { seed: 2, ..DIVISION }, &labels, &groups));
+    }
+
+    /// Every subject tests in exactly one fold, and a fold's shares hold within each class.
+    #[test]
+    fn folds_divide_the_samples() {
+        let labels: Vec<u32> = (0..45).map(|i| u32::from(i % 5 < 2)).collect();
+        let names: Vec<String> = (0..45).map(|i| format!("p{i}")).collect();
+        let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut tested = vec![0; 45];
+        for number in 0..5 {
+            let parts = divide(Division { fold: Some(Fold { number, of: 5 }), ..DIVISION }, &labels, &groups);
+            let of_class = |label| (0..45).filter(|&i| labels[i] == label && parts[i] == Split::Test).count();
+            assert!((3..=4).contains(&of_class(1)) && (5..=6).contains(&of_class(0)), "fold {number}");
+            assert!(parts.contains(&Split::Validation) && parts.contains(&Split::Train));
+            parts.iter().zip(&mut tested).for_each(|(part, count)| *count += usize::from(*part == Split::Test));
+        }
+        assert_eq!(tested, [1; 45]);
     }
 
     proptest! {

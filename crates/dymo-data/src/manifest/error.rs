@@ -106,6 +106,14 @@ pub enum SettingsError {
         /// Share that tests.
         test: f64,
     },
+    /// A fold that is not there.
+    #[error("data.division.fold is number {number} of {of}, wanted at least 2 folds and a number below theirs")]
+    Fold {
+        /// Which one.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
     /// A text that cannot be encoded.
     #[error("text modality {modality:?}: {source}")]
     Text {

@@ -27,7 +27,7 @@ pub(crate) use rows::{Guarded, header};
 pub use error::{ManifestError, Problem, SettingsError};
 pub use layout::Use;
 pub use rows::{BadRow, Cell, MAX_ROW, Row, Rows};
-pub use settings::{Division, Form, ManifestSettings, ModalitySettings};
+pub use settings::{Division, Fold, Form, ManifestSettings, ModalitySettings};
 pub use stream::{Chunk, ManifestStream, Notice, Outcome};
 pub use values::Blank;
 pub(crate) use values::is_constant;

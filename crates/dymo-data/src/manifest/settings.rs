@@ -102,6 +102,19 @@ pub struct Division {
     pub test: f64,
     /// Decides who goes where.
     pub seed: u64,
+    /// Cross-validation: the samples that test are this fold, and `test` says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+}
+
+/// One of several equal parts of each class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Which one, from 0.
+    pub number: usize,
+    /// How many there are, at least 2.
+    pub of: usize,
 }
 
 /// One modality of a table.
@@ -258,6 +271,11 @@ impl ManifestSettings {
 impl Division {
     fn check(self) -> Result<(), SettingsError> {
         let Self { validation, test, .. } = self;
+        if let Some(Fold { number, of }) = self.fold
+            && (of < 2 || number >= of)
+        {
+            return Err(SettingsError::Fold { number, of });
+        }
         // Written so that NaN is refused, too.
         let fits = validation > 0.0 && test > 0.0 && validation + test < 1.0;
         if fits { Ok(()) } else { Err(SettingsError::Division { validation, test }) }
