@@ -1,5 +1,6 @@
 //! `cargo xtask`: automation of the workspace, in Rust instead of shell.
 
+mod baseline;
 mod bench;
 mod page;
 mod prepare;
@@ -42,6 +43,8 @@ enum Task {
     },
     /// Measure speed against the published code and against PyTorch, and write docs/results/speed.md
     Bench(bench::BenchArgs),
+    /// Gradient-boosted trees on an experiment's tables alone, through scikit-learn; the page shows them beside ours
+    Baseline(baseline::BaselineArgs),
     /// Make the files and the manifest of a data set, from a published package or a folder of your own
     Prepare {
         /// Folder under datasets with a recipe
@@ -74,6 +77,7 @@ fn main() -> anyhow::Result<()> {
         }
         Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
         Task::Bench(args) => bench::run(&args),
+        Task::Baseline(args) => baseline::run(&args),
         Task::Prepare { name, from, out, seed } => prepare::prepare(&name, from, out, seed),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }

@@ -90,6 +90,7 @@ pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
     qualities(&mut page, &report)?;
     quality_over_epochs(&mut page, &report)?;
     gains(&mut page, &report)?;
+    baselines(&mut page, results)?;
     // What a person has to say about the figures stands beside the data set and is quoted.
     let remarks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").join(name).join("remarks.md");
     if let Ok(remarks) = std::fs::read_to_string(remarks) {
@@ -205,6 +206,45 @@ fn quality_over_epochs(page: &mut String, report: &Report) -> Result<()> {
             writeln!(page, "| {epoch} | {:.1} % |", 100.0 * share)?;
         }
     }
+    Ok(())
+}
+
+/// What `cargo xtask baseline` left, if it was run.
+fn baselines(page: &mut String, results: &Path) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Answer {
+        baselines: Vec<Baseline>,
+        majority_class: f64,
+    }
+    #[derive(Deserialize)]
+    struct Baseline {
+        name: String,
+        n: usize,
+        accuracy: f64,
+        accuracy_interval: [f64; 2],
+        balanced_accuracy: f64,
+        auc: f64,
+        auc_interval: [f64; 2],
+    }
+    let path = results.join("baseline.json");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+    let answer: Answer = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    writeln!(page, "\n## Baselines\n")?;
+    writeln!(page, "| | accuracy | balanced accuracy | AUC | n |\n|---|---|---|---|---|")?;
+    for b in &answer.baselines {
+        let [low, high] = b.accuracy_interval.map(|v| 100.0 * v);
+        let [auc_low, auc_high] = b.auc_interval;
+        writeln!(
+            page,
+            "| {} | {:.1} ({low:.1}–{high:.1}) | {:.1} | {:.3} ({auc_low:.3}–{auc_high:.3}) | {} |",
+            b.name,
+            100.0 * b.accuracy,
+            100.0 * b.balanced_accuracy,
+            b.auc,
+            b.n
+        )?;
+    }
+    writeln!(page, "| the commonest class, always | {:.1} | | | |", 100.0 * answer.majority_class)?;
     Ok(())
 }
 

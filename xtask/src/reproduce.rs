@@ -29,6 +29,11 @@ impl Reproduction {
         Ok(Self { name: name.into(), root, experiment, store, dymo })
     }
 
+    /// The experiment file.
+    pub(crate) fn experiment(&self) -> &Path {
+        &self.experiment
+    }
+
     /// Trains (unless the shipped weights are used), fits, evaluates, and writes the page.
     pub(crate) fn all(&self, shipped: bool) -> Result<()> {
         self.cargo_build()?;
@@ -55,7 +60,8 @@ impl Reproduction {
         Ok(())
     }
 
-    fn results(&self) -> PathBuf {
+    /// Where `dymo evaluate` leaves its report.
+    pub(crate) fn results(&self) -> PathBuf {
         self.store.join("results")
     }
 

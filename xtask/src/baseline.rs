@@ -1,0 +1,128 @@
+//! `cargo xtask baseline`: what a strong method makes of an experiment's tables alone. No well-kept crate grows boosted trees
+//! with missing entries and categories, so scikit-learn does.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::reproduce::Reproduction;
+
+/// What `cargo xtask baseline` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BaselineArgs {
+    /// Folder under datasets with an experiment.toml and tables in it
+    name: String,
+    /// A Python with scikit-learn
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// Folds of a stratified cross-validation, instead of the table's own parts
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    folds: usize,
+    /// How often the folds are drawn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeats: usize,
+    /// Where results are kept
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+/// Measures, and leaves `baseline.json` beside the results, where the page finds it.
+pub(crate) fn run(args: &BaselineArgs) -> Result<()> {
+    let run = Reproduction::new(&args.name, args.store.clone(), Vec::new())?;
+    let text = std::fs::read_to_string(run.experiment()).with_context(|| run.experiment().display().to_string())?;
+    let experiment: toml::Table = toml::from_str(&text).with_context(|| run.experiment().display().to_string())?;
+    let request = request(&experiment, run.experiment(), args)?;
+    let answer = ask(&args.python, &request)?;
+    let path = run.results().join("baseline.json");
+    std::fs::create_dir_all(run.results()).with_context(|| path.display().to_string())?;
+    let half = path.with_extension("json.half");
+    std::fs::write(&half, serde_json::to_string_pretty(&answer)?).with_context(|| half.display().to_string())?;
+    std::fs::rename(&half, &path).with_context(|| path.display().to_string())?;
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    Ok(())
+}
+
+/// What the Python peer is to do.
+fn request(experiment: &toml::Table, path: &Path, args: &BaselineArgs) -> Result<Value> {
+    let data = experiment.get("data").and_then(|d| d.as_table()).context("the experiment has no [data]")?;
+    let text = |key: &str, default: &str| data.get(key).and_then(|v| v.as_str()).unwrap_or(default).to_owned();
+    let list = |key: &str| data.get(key).cloned().unwrap_or(toml::Value::Array(Vec::new()));
+    let modalities = data.get("modalities").and_then(|m| m.as_array()).cloned().unwrap_or_default();
+    let columns: Vec<toml::Value> = modalities
+        .iter()
+        .filter(|m| m.get("kind").and_then(|k| k.as_str()) == Some("table"))
+        .filter_map(|m| m.get("columns").and_then(|c| c.as_array()).cloned())
+        .flatten()
+        .collect();
+    if columns.is_empty() {
+        bail!("{}: no modality of kind table, so trees have nothing to learn from", path.display());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    Ok(json!({
+        "manifest": folder.join(text("path", "manifest.csv")),
+        "label": text("label", "label"),
+        "split": text("split", "split"),
+        "classes": list("classes"),
+        "missing": list("missing"),
+        "columns": columns,
+        "folds": args.folds,
+        "repeats": args.repeats.max(1),
+        "seed": experiment.get("seed").and_then(toml::Value::as_integer).unwrap_or(2025),
+    }))
+}
+
+fn ask(python: &Path, request: &Value) -> Result<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/trees.py");
+    let mut child = Command::new(python)
+        .arg(&script)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{} did not start; --python names a Python with scikit-learn", python.display()))?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(request.to_string().as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{} ended with {}; its own words are above", script.display(), output.status);
+    }
+    serde_json::from_slice(&output.stdout).context("the answer of trees.py")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> BaselineArgs {
+        BaselineArgs { name: "x".into(), python: "python3".into(), folds: 0, repeats: 1, store: None }
+    }
+
+    #[test]
+    fn all_tables_of_an_experiment_are_asked_about() {
+        let text = "seed = 7\n[data]\nmaker = 'manifest'\npath = 'data/t.csv'\nlabel = 'region'\nclasses = ['a', 'b']\n\
+                    [[data.modalities]]\nname = 'p'\nkind = 'image'\nheight = 4\nwidth = 4\ncolour = 'grey'\n\
+                    [[data.modalities]]\nname = 't'\nkind = 'table'\ncolumns = [{ name = 'x', type = 'continuous', mean = 0.0, deviation = 1.0, range = [0.0, 1.0] }]\n\
+                    [[data.modalities]]\nname = 'u'\nkind = 'table'\ncolumns = [{ name = 'c', type = 'categorical', categories = ['l', 'r'] }]\n";
+        let experiment: toml::Table = toml::from_str(text).expect("TOML");
+        let request = request(&experiment, Path::new("/d/experiment.toml"), &args()).expect("a request");
+        assert_eq!(request["manifest"], "/d/data/t.csv");
+        assert_eq!(
+            (&request["label"], &request["split"], &request["seed"]),
+            (&json!("region"), &json!("split"), &json!(7))
+        );
+        let names: Vec<&str> =
+            request["columns"].as_array().expect("columns").iter().filter_map(|c| c["name"].as_str()).collect();
+        assert_eq!(names, ["x", "c"]);
+    }
+
+    #[test]
+    fn an_experiment_without_tables_is_refused() {
+        let experiment: toml::Table = toml::from_str("[data]\nmaker = 'polymnist'\nseed = 1").expect("TOML");
+        let error = request(&experiment, Path::new("e.toml"), &args()).expect_err("nothing to learn from");
+        assert!(error.to_string().contains("no modality of kind table"), "{error}");
+    }
+}
