@@ -40,7 +40,7 @@ pub mod volume;
 mod stream;
 
 pub use missingness::{Protocol, draw};
-pub use samples::{ReadError, Samples, Subset, labels, read_batch};
+pub use samples::{ReadError, Relabelled, Samples, Subset, labels, read_batch};
 pub use source::{Source, SourceError, Splits};
 
 /// The example of the README is compiled with the tests.

@@ -103,6 +103,52 @@ pub(crate) fn check_read(samples: &dyn Samples, index: usize, modality: usize, o
     Ok(())
 }
 
+/// The samples of another data set under other labels, as a permutation test needs them.
+#[derive(Clone)]
+pub struct Relabelled {
+    whole: Arc<dyn Samples>,
+    labels: Vec<usize>,
+}
+
+impl Relabelled {
+    /// Sample i has class `labels[i]`.
+    ///
+    /// # Panics
+    /// If there is not one label a sample, each below the number of classes.
+    pub fn new(whole: Arc<dyn Samples>, labels: Vec<usize>) -> Self {
+        assert_eq!(labels.len(), whole.len(), "one label a sample");
+        let classes = whole.schema().classes().len();
+        assert!(labels.iter().all(|label| *label < classes), "labels are below {classes}");
+        Self { whole, labels }
+    }
+}
+
+impl Samples for Relabelled {
+    fn schema(&self) -> &Schema {
+        self.whole.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.whole.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.labels[index]
+    }
+
+    fn observed(&self, index: usize) -> ModalitySet {
+        self.whole.observed(index)
+    }
+
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+        self.whole.read(index, modality, out)
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.whole.id(index)
+    }
+}
+
 /// Some of the samples of another data set, in an order of their own.
 #[derive(Clone)]
 pub struct Subset {

@@ -1,0 +1,395 @@
+//! `dymo cross-validate`: every sample judged once by networks that have not seen it, for tables that are too small for one split.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use dymo_data::manifest::{Division, Fold};
+use dymo_data::{Relabelled, Samples, Source, Splits};
+use dymo_metrics::{Probabilities, auc_one_vs_rest};
+use dymo_report::{Provenance, Report};
+use dymo_train::evaluation::{Arm, Outcome as Judged};
+use dymo_train::experiment::{Experiment, ExperimentTable, SplitName};
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::train;
+use crate::assemble::{Confidence, Key, add_outcome};
+use crate::context::Context;
+use crate::outcome::Outcome;
+use crate::settings::{self, SETTINGS};
+use crate::study::{Study, summary};
+use crate::training::{self, TrainingArgs};
+
+/// Share of the samples outside a fold that choose the best epoch, where the experiment names none.
+const VALIDATION: f64 = 0.15;
+
+/// Arguments of `dymo cross-validate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dymo cross-validate experiment.toml --out runs/cv                       5 folds, each class spread evenly over them
+  dymo cross-validate experiment.toml --out runs/cv --folds 5 --repeats 3
+  dymo cross-validate experiment.toml --out runs/cv --permutations 19     is it better than chance?
+  dymo cross-validate experiment.toml --out runs/cv --resume              after Ctrl-C, or a crash
+
+Every fold trains networks, recovery and statistics afresh on the other folds. The report pools the folds: each sample counts once,
+its class probabilities averaged over repeats, and intervals are over samples. Subjects stay whole if data.subject names them.")]
+pub struct CrossValidateArgs {
+    /// The experiment, on a table of samples
+    pub experiment: PathBuf,
+    /// Folder of the folds' models and of the report
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Number of folds
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
+    pub folds: u16,
+    /// How often the folds are drawn anew
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub repeats: u16,
+    /// Label permutation test: train so often on shuffled labels, with the first metric and recovery
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub permutations: u16,
+    /// How it is resumed.
+    #[command(flatten)]
+    pub training: TrainingArgs,
+}
+
+/// What all folds said of all samples.
+#[derive(Default)]
+struct Pool {
+    /// The samples' names, fold after fold.
+    ids: Vec<String>,
+    modalities: Vec<String>,
+    classes: Vec<String>,
+    keys: Vec<Key>,
+    judged: Vec<Judged>,
+}
+
+/// The result of a label permutation test.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Permutations {
+    /// The first scenario's AUC of DyMo with the true labels.
+    observed: f64,
+    /// The same with shuffled labels, one a permutation.
+    shuffled: Vec<f64>,
+}
+
+impl Permutations {
+    /// Share of labellings that do at least as well, the true one among them.
+    fn p_value(&self) -> f64 {
+        let as_good = self.shuffled.iter().filter(|auc| **auc >= self.observed).count();
+        (1 + as_good) as f64 / (1 + self.shuffled.len()) as f64
+    }
+}
+
+pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let experiment = settings::experiment(context, &args.experiment, |_| ())?;
+    if settings::shown(context, &experiment, out)? {
+        return Ok(Outcome::Done);
+    }
+    let began = Instant::now();
+    let mut repeats = Vec::new();
+    for repeat in 0..args.repeats {
+        repeats.push(one_repeat(context, &experiment, &args, repeat, None, &args.out)?);
+    }
+    let pool = averaged(repeats);
+    let mut report = report(context, &experiment, &args, &pool)?;
+    if args.permutations > 0 {
+        let found = permute(context, &experiment, &args, &pool)?;
+        report.provenance.notes.push(words(&found));
+    }
+    report.provenance.duration_seconds = began.elapsed().as_secs_f64();
+    settings::write(&args.out.join(SETTINGS), experiment.settings().as_bytes())?;
+    let written = report.write(&args.out)?;
+    let (text, json) = summary(&report, &written.page)?;
+    context.result(out, &text, &json)
+}
+
+/// The experiment whose test samples are one fold.
+fn fold_of(experiment: &Experiment, args: &CrossValidateArgs, repeat: u16, number: u16) -> anyhow::Result<Experiment> {
+    let mut refused = false;
+    let folded = experiment.with(|table: &mut ExperimentTable| {
+        let seed = table.seed.wrapping_add(u64::from(repeat));
+        table.evaluation.split = SplitName::Test;
+        table.evaluation.samples = None;
+        let Source::Manifest(manifest) = &mut table.data else {
+            refused = true;
+            return;
+        };
+        let validation = manifest.division.map_or(VALIDATION, |division| division.validation);
+        let fold = Fold { number: number.into(), of: args.folds.into() };
+        let division = Division { validation, test: 1.0 / f64::from(args.folds), seed, fold: Some(fold) };
+        manifest.division = Some(Division { validation: division.validation.min(0.9 - division.test), ..division });
+    })?;
+    if refused {
+        bail!(
+            "{}: cross-validation needs a table of samples ([data] maker = \"manifest\"); this data set has splits of its own",
+            experiment.path().display()
+        );
+    }
+    Ok(folded)
+}
+
+/// Trains and judges every fold once. `shuffle` seeds a permutation of all labels.
+fn one_repeat(
+    context: &Context,
+    experiment: &Experiment,
+    args: &CrossValidateArgs,
+    repeat: u16,
+    shuffle: Option<u64>,
+    out: &Path,
+) -> anyhow::Result<Pool> {
+    let mut pool = Pool::default();
+    for number in 0..args.folds {
+        let folded = fold_of(experiment, args, repeat, number)?;
+        let mut splits = folded.open(&context.datasets)?;
+        if let Some(seed) = shuffle {
+            splits = shuffled(&splits, seed);
+        }
+        let place = out.join(format!("repeat-{}", repeat + 1)).join(format!("fold-{}", number + 1));
+        let stages = folded.stages();
+        let (mut folder, _) = train::into_folder(context, &folded, &splits, &stages, place, &args.training)?;
+        for metric in folded.metrics() {
+            training::fit(context, &folded, &splits, *metric, &mut folder)?;
+        }
+        let study = Study { context, experiment: &folded, folder: &folder, splits: &splits };
+        pool.add(study.judge()?);
+        pool.ids.extend((0..splits.test.len()).map(|i| splits.test.id(i)));
+        let schema = splits.test.schema();
+        pool.modalities = schema.modalities().iter().map(|m| m.name().to_owned()).collect();
+        pool.classes = schema.classes().to_vec();
+    }
+    Ok(pool)
+}
+
+impl Pool {
+    /// Puts a fold's samples behind those of the folds before it.
+    fn add(&mut self, fold: Vec<(Key, Judged)>) {
+        for (place, (key, judged)) in fold.into_iter().enumerate() {
+            match self.judged.get_mut(place) {
+                None => {
+                    self.keys.push(key);
+                    self.judged.push(judged);
+                }
+                Some(all) => append(all, judged),
+            }
+        }
+    }
+}
+
+fn append(all: &mut Judged, fold: Judged) {
+    all.labels.extend(fold.labels);
+    all.recovered += fold.recovered;
+    all.fused += fold.fused;
+    all.seconds += fold.seconds;
+    for (all, arm) in all.arms.iter_mut().zip(fold.arms) {
+        all.predictions.extend(arm.predictions);
+        all.probabilities.extend(arm.probabilities);
+        all.decisions.extend(arm.decisions);
+    }
+}
+
+/// The repeats as one: class probabilities averaged for each sample, what was decided as in the first.
+fn averaged(repeats: Vec<Pool>) -> Pool {
+    let count = repeats.len() as f32;
+    let mut repeats = repeats.into_iter();
+    let Some(mut mean) = repeats.next() else { return Pool::default() };
+    for other in repeats {
+        let place_of: BTreeMap<&String, usize> = other.ids.iter().enumerate().map(|(i, id)| (id, i)).collect();
+        let places: Vec<Option<usize>> = mean.ids.iter().map(|id| place_of.get(id).copied()).collect();
+        for (all, other) in mean.judged.iter_mut().zip(&other.judged) {
+            for (all_arm, arm) in all.arms.iter_mut().zip(&other.arms) {
+                let rows = all_arm.probabilities.chunks_exact_mut(all.classes);
+                for (row, place) in rows.zip(&places) {
+                    let Some(place) = place else { continue };
+                    let theirs = &arm.probabilities[place * all.classes..(place + 1) * all.classes];
+                    row.iter_mut().zip(theirs).for_each(|(p, q)| *p += q);
+                }
+            }
+        }
+    }
+    for judged in &mut mean.judged {
+        for arm in &mut judged.arms {
+            arm.probabilities.iter_mut().for_each(|p| *p /= count);
+            arm.predictions = arm.probabilities.chunks_exact(judged.classes).map(likeliest).collect();
+        }
+    }
+    mean
+}
+
+/// The first of the largest.
+fn likeliest(row: &[f32]) -> usize {
+    (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
+}
+
+fn report(context: &Context, experiment: &Experiment, args: &CrossValidateArgs, pool: &Pool) -> anyhow::Result<Report> {
+    let table = experiment.evaluation();
+    let confidence = Confidence { level: table.confidence, resamples: table.resamples, seed: experiment.seed() };
+    let mut report = Report { modalities: pool.modalities.clone(), ..Report::default() };
+    for (key, judged) in pool.keys.iter().zip(&pool.judged) {
+        add_outcome(&mut report, key, judged, confidence)?;
+    }
+    let counts = pool.judged.first().map(|judged| class_counts(judged, &pool.classes)).unwrap_or_default();
+    report.provenance = Provenance {
+        title: format!("{}, cross-validated", experiment.name()),
+        command: context.command.clone(),
+        seed: experiment.seed(),
+        device: context.device_words.clone(),
+        threads: context.threads,
+        versions: vec![("dymo".into(), env!("CARGO_PKG_VERSION").into()), ("burn".into(), "0.22.1".into())],
+        settings_toml: experiment.settings(),
+        data_note: experiment.table().about.clone().unwrap_or_else(|| experiment.source_settings()),
+        weights_note: format!("{} × {} folds, each trained afresh on the others", args.repeats, args.folds),
+        notes: vec![
+            format!(
+                "Every sample was judged by networks that have not seen it: {} folds, classes spread evenly, drawn {} time(s); \
+                 class probabilities are averaged over the draws.",
+                args.folds, args.repeats
+            ),
+            format!("Samples of each class: {counts}."),
+        ],
+        ..Provenance::default()
+    };
+    Ok(report)
+}
+
+fn class_counts(judged: &Judged, classes: &[String]) -> String {
+    let count = |class: usize| judged.labels.iter().filter(|label| **label == class).count();
+    let words: Vec<String> = classes.iter().enumerate().map(|(c, name)| format!("{name} {}", count(c))).collect();
+    words.join(", ")
+}
+
+/// One class against the rest, of DyMo in the first scenario.
+fn area(pool: &Pool) -> anyhow::Result<f64> {
+    let judged = pool.judged.first().context("nothing was judged")?;
+    let arm = judged.arm(Arm::Dymo).context("evaluation.arms lacks dymo, which the permutation test is about")?;
+    Ok(auc_one_vs_rest(&Probabilities::new(&arm.probabilities, judged.classes)?, &judged.labels)?)
+}
+
+/// Trains on shuffled labels; what has been found is kept in a file after each.
+fn permute(
+    context: &Context,
+    experiment: &Experiment,
+    args: &CrossValidateArgs,
+    pool: &Pool,
+) -> anyhow::Result<Permutations> {
+    let path = args.out.join("permutations.json");
+    let mut found = Permutations { observed: area(pool)?, shuffled: Vec::new() };
+    if args.training.resume
+        && let Ok(text) = std::fs::read_to_string(&path)
+    {
+        let kept: Permutations = serde_json::from_str(&text).with_context(|| {
+            format!("{}: not what an earlier run left; delete it to begin again", path.display())
+        })?;
+        found.shuffled = kept.shuffled;
+    }
+    let least = least(experiment)?;
+    let task = context.watch.task("label permutations", args.permutations.into());
+    for number in found.shuffled.len()..args.permutations.into() {
+        let place = args.out.join("permuted");
+        // Another labelling's checkpoints are of no use.
+        if place.exists() {
+            std::fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
+        }
+        let seed = experiment.seed().wrapping_add(1 + number as u64);
+        found.shuffled.push(area(&one_repeat(context, &least, args, 0, Some(seed), &place)?)?);
+        settings::write(&path, serde_json::to_string_pretty(&found)?.as_bytes())?;
+        std::fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
+        task.at(number + 1);
+    }
+    task.done();
+    Ok(found)
+}
+
+/// The experiment with its first metric, first recovery and first scenario alone.
+fn least(experiment: &Experiment) -> anyhow::Result<Experiment> {
+    let first = experiment.recoveries().first().copied();
+    Ok(experiment.with(|table| {
+        table.metrics.truncate(1);
+        if let Some(kind) = first {
+            table.recovery.keep_only(kind);
+        }
+        let rates = table.evaluation.rates.len().min(1);
+        table.evaluation.rates.truncate(rates);
+        table.evaluation.counts.truncate(1 - rates);
+        table.evaluation.observed.clear();
+        table.evaluation.arms = vec![Arm::Dymo];
+    })?)
+}
+
+fn words(found: &Permutations) -> String {
+    let count = found.shuffled.len();
+    let mean = found.shuffled.iter().sum::<f64>() / count.max(1) as f64;
+    let best = found.shuffled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!(
+        "Label permutation test (AUC of DyMo, first metric, recovery and rate): {:.3} with the true labels; with labels shuffled, {count} \
+         times, {mean:.3} on average and {best:.3} at most; p = {:.3}.",
+        found.observed,
+        found.p_value()
+    )
+}
+
+/// The same samples with all labels of the three parts shuffled among them.
+fn shuffled(splits: &Splits, seed: u64) -> Splits {
+    let parts = [&splits.train, &splits.validation, &splits.test];
+    // In the order of the names, so that a sample gets the same label in every fold.
+    let mut places: Vec<(String, usize, usize)> = Vec::new();
+    for (part, samples) in parts.iter().enumerate() {
+        places.extend((0..samples.len()).map(|i| (samples.id(i), part, i)));
+    }
+    places.sort();
+    let mut labels: Vec<usize> = places.iter().map(|(_, part, i)| parts[*part].label(*i)).collect();
+    labels.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let mut by_part: [Vec<usize>; 3] = parts.map(|samples| vec![0; samples.len()]);
+    for ((_, part, i), label) in places.iter().zip(labels) {
+        by_part[*part][*i] = label;
+    }
+    let [train, validation, test] = by_part;
+    let with = |samples: &Arc<dyn Samples>, labels| -> Arc<dyn Samples> { Arc::new(Relabelled::new(samples.clone(), labels)) };
+    Splits {
+        train: with(&splits.train, train),
+        validation: with(&splits.validation, validation),
+        test: with(&splits.test, test),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dymo_train::evaluation::ArmOutcome;
+
+    fn pool(ids: &[&str], probabilities: &[f32]) -> Pool {
+        let arm = ArmOutcome {
+            arm: Arm::Dymo,
+            predictions: vec![0; ids.len()],
+            probabilities: probabilities.to_vec(),
+            decisions: Vec::new(),
+        };
+        let judged = Judged { labels: vec![0, 1], classes: 2, arms: vec![arm], recovered: 0, fused: 0, seconds: 0.0 };
+        let ids = ids.iter().map(ToString::to_string).collect();
+        Pool { ids, keys: Vec::new(), judged: vec![judged], ..Pool::default() }
+    }
+
+    /// Repeats meet by name, in whatever order their folds came.
+    #[test]
+    fn repeats_are_averaged_for_each_sample() {
+        let mean = averaged(vec![pool(&["a", "b"], &[0.6, 0.4, 0.2, 0.8]), pool(&["b", "a"], &[0.9, 0.1, 0.1, 0.9])]);
+        let arm = &mean.judged[0].arms[0];
+        for (found, wanted) in arm.probabilities.iter().zip([0.35, 0.65, 0.55, 0.45]) {
+            assert!((found - wanted).abs() < 1e-6, "{:?}", arm.probabilities);
+        }
+        assert_eq!(arm.predictions, [1, 0]);
+    }
+
+    #[test]
+    fn the_true_labelling_counts_among_all() {
+        let found = Permutations { observed: 0.8, shuffled: vec![0.5, 0.8, 0.9, 0.4] };
+        assert!((found.p_value() - 0.6).abs() < 1e-12);
+    }
+}
