@@ -94,7 +94,7 @@ mod tests {
             let gradient = (weights.clone() - 1.0).powi_scalar(3);
             (weights, state) = optimiser.step(0.05, weights, gradient, state);
         }
-        weights.into_data().to_vec().expect("floats")
+        weights.into_data().try_to_vec().expect("floats")
     }
 
     #[test]
@@ -117,7 +117,8 @@ mod tests {
         let (a, sa) = in_memory(&step, weights.clone(), gradient.clone(), state());
         let (b, sb) = by_operators(&step, weights, gradient, state());
         for (a, b) in [(a, b), (sa.moment_1, sb.moment_1), (sa.moment_2, sb.moment_2)] {
-            let (a, b): (Vec<f32>, Vec<f32>) = (a.into_data().to_vec().expect("a"), b.into_data().to_vec().expect("b"));
+            let (a, b): (Vec<f32>, Vec<f32>) =
+                (a.into_data().try_to_vec().expect("a"), b.into_data().try_to_vec().expect("b"));
             assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6), "{a:?} {b:?}");
         }
     }

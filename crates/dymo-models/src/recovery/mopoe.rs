@@ -111,26 +111,37 @@ impl Mopoe {
     }
 }
 
-/// Every sample's Gaussian in the mixture over all subsets, which goes by place in the batch (the last subset takes what is left
-/// over), and the sum over subsets and samples of the divergence, `[1]`.
+/// Every sample's Gaussian in the mixture over all subsets, and the sum over subsets and samples of the divergence, `[1]`.
 fn mixture_and_divergence(experts: &[Gaussian], batch: usize) -> (Gaussian, Tensor<1>) {
-    let all = subsets(experts.len());
-    let share = (batch / all.len()).max(1);
-    let chosen = |sample: usize| if batch < all.len() { all.len() - 1 } else { (sample / share).min(all.len() - 1) };
-    let [_, width] = experts[0].mean.dims();
-    if ops::is_cpu(&experts[0].mean.device()) {
-        let stacked = |of: fn(&Gaussian) -> Tensor<2>| Tensor::stack::<3>(experts.iter().map(of).collect(), 0);
-        let mixture = Mixture {
-            subsets: all.iter().map(|subset| subset.bits()).collect(),
-            chosen: (0..batch).map(chosen).collect(),
-            floor: VARIANCE_FLOOR as f32,
-            prior: PRIOR_PRECISION as f32,
-        };
-        let rows = ops::mixture_of_products(stacked(|e| e.mean.clone()), stacked(|e| e.log_variance.clone()), mixture);
-        let part = |first: usize, wide: usize| rows.clone().narrow(1, first, wide);
-        let gaussian = Gaussian { mean: part(0, width), log_variance: part(width, width) };
-        return (gaussian, part(2 * width, 1).sum());
+    if ops::is_cpu(&experts[0].mean.device()) { in_memory(experts, batch) } else { by_operators(experts, batch) }
+}
+
+/// The mixture goes by place in the batch: the last subset takes what is left over.
+fn chosen_subset(sample: usize, batch: usize, subsets: usize) -> usize {
+    match batch / subsets {
+        0 => subsets - 1,
+        share => (sample / share).min(subsets - 1),
     }
+}
+
+fn in_memory(experts: &[Gaussian], batch: usize) -> (Gaussian, Tensor<1>) {
+    let all = subsets(experts.len());
+    let [_, width] = experts[0].mean.dims();
+    let stacked = |of: fn(&Gaussian) -> Tensor<2>| Tensor::stack::<3>(experts.iter().map(of).collect(), 0);
+    let mixture = Mixture {
+        subsets: all.iter().map(|subset| subset.bits()).collect(),
+        chosen: (0..batch).map(|sample| chosen_subset(sample, batch, all.len())).collect(),
+        floor: VARIANCE_FLOOR as f32,
+        prior: PRIOR_PRECISION as f32,
+    };
+    let rows = ops::mixture_of_products(stacked(|e| e.mean.clone()), stacked(|e| e.log_variance.clone()), mixture);
+    let part = |first: usize, wide: usize| rows.clone().narrow(1, first, wide);
+    let gaussian = Gaussian { mean: part(0, width), log_variance: part(width, width) };
+    (gaussian, part(2 * width, 1).sum())
+}
+
+fn by_operators(experts: &[Gaussian], batch: usize) -> (Gaussian, Tensor<1>) {
+    let all = subsets(experts.len());
     let (mut means, mut logs) = (Vec::new(), Vec::new());
     let mut divergence = Tensor::zeros([1], &experts[0].mean.device());
     let mut start = 0;
@@ -138,7 +149,7 @@ fn mixture_and_divergence(experts: &[Gaussian], batch: usize) -> (Gaussian, Tens
         let members: Vec<&Gaussian> = subset.iter().map(|m| &experts[m]).collect();
         let joint = product_of_experts(&members, members.len() == experts.len());
         divergence = divergence + joint.divergence_from_standard().sum();
-        let count = (start..batch).take_while(|sample| chosen(*sample) == place).count();
+        let count = (start..batch).take_while(|sample| chosen_subset(*sample, batch, all.len()) == place).count();
         if count > 0 {
             means.push(joint.mean.narrow(0, start, count));
             logs.push(joint.log_variance.narrow(0, start, count));
@@ -247,5 +258,42 @@ impl Recovery for MopoeRecovery {
         let draw = (self.draw == Draw::Sample).then_some(self.seed);
         let ready = self.ready.get_or_init(|| ReadyMopoe::new(&self.model, draw));
         ready.as_ref().map(|ready| ready as &dyn MixedRecovery)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+        x.into_data().try_to_vec().expect("single precision")
+    }
+
+    #[test]
+    fn memory_and_operators_agree() {
+        let device = Device::default();
+        device.seed(3);
+        let random = || Tensor::<2>::random([70, 6], Distribution::Normal(0.0, 1.0), &device);
+        for modalities in [1, 3, 5] {
+            let experts: Vec<Gaussian> =
+                (0..modalities).map(|_| Gaussian { mean: random(), log_variance: random() }).collect();
+            let (a, kl_a) = in_memory(&experts, 70);
+            let (b, kl_b) = by_operators(&experts, 70);
+            let pairs = [(a.mean, b.mean), (a.log_variance, b.log_variance)];
+            for (a, b) in pairs.map(|(a, b)| (floats(a), floats(b))) {
+                assert_eq!(a.len(), b.len());
+                assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5), "{modalities} modalities");
+            }
+            let (a, b) = (floats(kl_a)[0], floats(kl_b)[0]);
+            assert!((a - b).abs() < 1e-5 * b.abs(), "{modalities} modalities: {a}, {b}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_shared_out_among_the_subsets() {
+        let of = |batch: usize| (0..batch).map(|i| chosen_subset(i, batch, 3)).collect::<Vec<_>>();
+        assert_eq!(of(7), [0, 0, 1, 1, 2, 2, 2]);
+        assert_eq!(of(2), [2, 2]);
     }
 }
