@@ -1,5 +1,9 @@
 //! An evaluation as a whole: every recovery, metric and way of going missing, on the same samples, into one report.
 
+mod checks;
+mod robustness;
+mod trust;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +19,7 @@ use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, ev
 use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, SplitName};
 use dymo_train::model_folder::ModelFolder;
 
-use crate::assemble::{BOUND_FLOOR, Confidence, Key, add_bound, add_outcome, gallery};
+use crate::assemble::{self, BOUND_FLOOR, Confidence, Key, add_bound, add_outcome, gallery};
 use crate::context::Context;
 use crate::training::metric_name;
 
@@ -60,7 +64,7 @@ impl Study<'_> {
             learning_curves: self.learning_curves(),
             ..Report::default()
         };
-        let mut copies = false;
+        let (mut copies, mut uncalibrated) = (false, false);
         for kind in &recoveries {
             for reader in &readers {
                 let recovery = self.recovery(*kind, reader)?;
@@ -70,12 +74,27 @@ impl Study<'_> {
                 if reader.metric == readers[0].metric {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
+                uncalibrated |= self.report_trust(&mut report, *kind, &setting, &scenarios, samples.as_ref())?;
+                if let Some(scenario) = hardest(&scenarios) {
+                    self.beyond_greedy(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                    self.check_acquisitions(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                    self.robustness(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                }
                 if *kind == recoveries[0] && reader.metric == readers[0].metric {
                     self.least_gains(&mut report, &setting, hardest(&scenarios), samples.as_ref())?;
                 }
             }
         }
         report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
+        report.provenance.notes.extend(self.trust_notes(&recoveries, uncalibrated));
+        if uncalibrated {
+            let model = self.folder.path().display();
+            self.context.watch.note(&format!(
+                "{model}: not everything in it is calibrated, so some answers have no prediction sets and no guarantee; \
+                 `dymo calibrate {} --model {model}` fits them",
+                self.experiment.path().display()
+            ));
+        }
         Ok(report)
     }
 
@@ -145,6 +164,12 @@ impl Study<'_> {
         Ok(drawn.iter().enumerate().map(left).collect())
     }
 
+    /// How intervals are made.
+    fn intervals(&self) -> Confidence {
+        let table = self.experiment.evaluation();
+        Confidence { level: table.confidence, resamples: table.resamples, seed: self.experiment.seed() }
+    }
+
     /// Every scenario of one recovery and metric.
     fn measure(
         &self,
@@ -156,8 +181,7 @@ impl Study<'_> {
         samples: &Arc<dyn Samples>,
     ) -> anyhow::Result<()> {
         let table = self.experiment.evaluation();
-        let confidence =
-            Confidence { level: table.confidence, resamples: table.resamples, seed: self.experiment.seed() };
+        let confidence = self.intervals();
         let indices: Vec<usize> = (0..samples.len()).collect();
         let name = format!("{kind}, {}", metric_name(metric));
         let task = self.context.watch.task(&name, samples.len() * scenarios.len());
@@ -176,7 +200,10 @@ impl Study<'_> {
             add_outcome(report, &key, &outcome, confidence)?;
             add_bound(report, &key, &outcome, table.delta)?;
             if report.gallery.is_empty() && Some(scenario) == hardest(scenarios) {
-                report.gallery = gallery(setting, samples.as_ref(), &indices, &outcome, &name, &table.gallery)?;
+                report.gallery = {
+                    let reader = assemble::Reader::new(samples.schema(), Some(self.experiment.source()));
+                    gallery(setting, samples.as_ref(), &indices, &outcome, &name, (&reader, &table.gallery))?
+                };
             }
         }
         task.done();

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dymo_core::{ModalitySet, Schema};
+use dymo_reward::Acquisition;
 use dymo_select::{Decision, Verdict};
 
 use super::input::names;
 
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 15] = [
     "id",
     "observed",
     "prediction",
@@ -21,6 +22,11 @@ const HEADER: [&str; 10] = [
     "why",
     "error",
     "warning",
+    "confidence",
+    "prediction_set",
+    "promise",
+    "acquire_next",
+    "acquire_why",
 ];
 /// Place of the column `error`.
 const ERROR: usize = 8;
@@ -41,6 +47,15 @@ pub(super) struct Found {
     pub class: usize,
     pub probability: Option<f32>,
     pub from_observed: usize,
+    /// The probability, calibrated; `None` where nothing was fitted, as the set.
+    pub confidence: Option<f32>,
+    pub set: Option<Vec<usize>>,
+    /// What the set promises, in words.
+    pub promise: String,
+    /// What to expect of each missing modality, the most telling first.
+    pub acquire: Vec<Acquisition>,
+    /// Whether held-out samples have turned selection off.
+    pub selection_off: bool,
 }
 
 impl From<usize> for Found {
@@ -114,15 +129,23 @@ impl<'a> Table<'a> {
         match &answer.result {
             Err(reason) => row[ERROR].clone_from(reason),
             Ok(Found { decision: None, .. }) => row[ERROR] = "it was not classified".into(),
-            Ok(Found { decision: Some(decision), class: predicted, probability, from_observed, .. }) => {
+            Ok(found @ Found { decision: Some(decision), .. }) => {
                 let rejected = decision.final_subset.complement(self.schema.modalities().len());
                 row[1] = names(self.schema, decision.observed);
-                row[2] = class(*predicted);
-                row[3] = probability.map(|p| format!("{p:.4}")).unwrap_or_default();
+                row[2] = class(found.class);
+                row[3] = found.probability.map(|p| format!("{p:.4}")).unwrap_or_default();
                 row[4] = names(self.schema, decision.accepted());
                 row[5] = names(self.schema, rejected);
-                row[6] = class(*from_observed);
-                row[7] = why(self.schema, decision);
+                row[6] = class(found.from_observed);
+                row[7] = why(self.schema, found).join("; ");
+                row[10] = found.confidence.map(|p| format!("{p:.4}")).unwrap_or_default();
+                let set = found.set.as_deref().unwrap_or_default();
+                row[11] = set.iter().map(|k| class(*k)).collect::<Vec<_>>().join("+");
+                row[12].clone_from(&found.promise);
+                if let Some(best) = found.acquire.first() {
+                    row[13] = names(self.schema, ModalitySet::single(best.modality));
+                    row[14] = best.in_words(&row[13]);
+                }
             }
         }
         row[ERROR + 1].clone_from(&answer.notices);
@@ -175,7 +198,15 @@ impl Kept {
 }
 
 /// Every decision that was final, in words.
-fn why(schema: &Schema, decision: &Decision) -> String {
+pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
+    let Some(decision) = &found.decision else { return Vec::new() };
+    let missing = decision.observed.complement(schema.modalities().len());
+    if found.selection_off && !missing.is_empty() {
+        let names = names(schema, missing);
+        return vec![format!(
+            "{names} kept out: selection is off, for held-out samples did not show that it does no worse than discarding"
+        )];
+    }
     let last = decision.rounds.len().saturating_sub(1);
     let mut clauses = Vec::new();
     for (number, round) in decision.rounds.iter().enumerate() {
@@ -187,7 +218,7 @@ fn why(schema: &Schema, decision: &Decision) -> String {
             }
         }
     }
-    clauses.join("; ")
+    clauses
 }
 
 #[cfg(test)]
