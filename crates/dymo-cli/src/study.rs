@@ -74,7 +74,13 @@ impl Study<'_> {
                 if reader.metric == readers[0].metric {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
-                uncalibrated |= self.report_trust(&mut report, *kind, &setting, &scenarios, samples.as_ref())?;
+                uncalibrated |= self.report_trust(
+                    &mut report,
+                    (*kind, *kind == recoveries[0]),
+                    &setting,
+                    &scenarios,
+                    samples.as_ref(),
+                )?;
                 if let Some(scenario) = hardest(&scenarios) {
                     self.beyond_greedy(&mut report, *kind, &setting, scenario, samples.as_ref())?;
                     self.check_acquisitions(&mut report, *kind, &setting, scenario, samples.as_ref())?;

@@ -152,16 +152,13 @@ impl ExplainedSample {
     /// # Errors
     /// As [`ExplainedRun::head`].
     pub fn html(&self) -> Result<String, ReportError> {
-        let step = |step| StepView {
-            step,
-            probability: percent(step.probability),
-            of_final: percent(step.probability_of_final),
-        };
+        let step =
+            |step| StepView { step, probability: sure(step.probability), of_final: sure(step.probability_of_final) };
         let one = One {
             sample: self,
             moved: self.prediction != self.prediction_from_observed,
-            probability: percent(self.probability),
-            confidence: self.confidence.map(percent),
+            probability: sure(self.probability),
+            confidence: self.confidence.map(sure),
             set: self.set.as_ref().map(|set| if set.is_empty() { "no class".into() } else { set.join(", ") }),
             steps: self.steps.iter().map(step).collect(),
             tiles: self.modalities.iter().map(TileView::of).collect(),
@@ -169,6 +166,11 @@ impl ExplainedSample {
         };
         Ok(one.render()?)
     }
+}
+
+/// A probability in per cent that is never rounded up to certainty.
+fn sure(probability: f64) -> String {
+    if (0.9995..1.0).contains(&probability) { "over 99.9\u{a0}%".into() } else { percent(probability) }
 }
 
 impl<'a> TileView<'a> {
@@ -255,6 +257,11 @@ mod tests {
     }
 
     #[test]
+    fn no_rounding_makes_certain() {
+        assert_eq!([0.9994, 0.9996].map(sure), ["99.9\u{a0}%", "over 99.9\u{a0}%"]);
+    }
+
+    #[test]
     fn an_error_is_all_there_is() {
         let broken = ExplainedSample { error: Some("line 3: no such file".into()), ..sample() };
         let html = broken.html().expect("a piece of a page");
@@ -264,7 +271,8 @@ mod tests {
     #[test]
     fn pieces_make_a_whole_page() {
         let run = ExplainedRun { title: "t".into(), notes: vec!["<script>".into()], ..ExplainedRun::default() };
-        let page = run.head().expect("a head") + &sample().html().expect("one") + &ExplainedRun::tail("all").expect("end");
+        let page =
+            run.head().expect("a head") + &sample().html().expect("one") + &ExplainedRun::tail("all").expect("end");
         assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
         assert!(!page.contains("<script"));
         assert_eq!(page.matches("<article").count(), page.matches("</article>").count());

@@ -93,7 +93,10 @@ mod tests {
         let kind = Kind::Table { columns: Columns::new(vec![age, stage]).expect("two columns") };
         let found = cells(&kind, &[3.0, 1.0]);
         assert!(found[0].outside && found[0].value.starts_with("90") && found[0].usual.contains("to 88"), "{found:?}");
-        assert_eq!((found[1].value.as_str(), found[1].usual.as_str(), found[1].outside), ("severe", "mild, severe", false));
+        assert_eq!(
+            (found[1].value.as_str(), found[1].usual.as_str(), found[1].outside),
+            ("severe", "mild, severe", false)
+        );
         assert!(!cells(&kind, &[2.8, 0.0])[0].outside, "the end of the range is inside");
     }
 }

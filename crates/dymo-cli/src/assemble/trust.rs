@@ -3,8 +3,8 @@
 use anyhow::Result;
 use dymo_core::ModalitySet;
 use dymo_metrics::{
-    DEFAULT_BINS, GroupSettings, PredictionSet, Probabilities, SetScore, by_group, clopper_pearson, correctness, covered,
-    mean_interval, paired_difference, reliability,
+    DEFAULT_BINS, GroupSettings, PredictionSet, Probabilities, SetScore, by_group, clopper_pearson, correctness,
+    covered, mean_interval, paired_difference, reliability,
 };
 use dymo_report::{
     ConfidenceRecord, GuaranteeRecord, PatternRecord, Report, RobustnessRecord, TestedThreshold, Varied,

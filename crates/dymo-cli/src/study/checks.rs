@@ -2,13 +2,13 @@
 
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
-use dymo_metrics::{Temperature, mean_interval, paired_difference};
+use dymo_metrics::{Probabilities, Temperature, mean_interval, paired_difference};
 use dymo_models::recovery::Recovery;
 use dymo_report::{AcquisitionRecord, GreedyRecord, Report};
 use dymo_select::{MAX_EXACT, Selector, check_greedy};
 use dymo_train::evaluation::{Setting, Way, probabilities, select};
 use dymo_train::experiment::{RecoveryKind, Scenario};
-use dymo_train::trust::acquisitions;
+use dymo_train::trust::{SURE, acquisitions};
 
 use super::Study;
 
@@ -41,15 +41,16 @@ impl Study<'_> {
             Selector::beam(setting.calibration, checks.beam)
         };
         let way = |selector: Selector| Way { selector, statistics: setting.statistics };
-        let ways = [way(Selector::dymo(setting.calibration)), way(searched)].map(|way| Way {
-            selector: way.selector.with_edges(setting.edges),
-            ..way
-        });
+        let ways = [way(Selector::dymo(setting.calibration)), way(searched)]
+            .map(|way| Way { selector: way.selector.with_edges(setting.edges), ..way });
         let key = self.key(kind, setting);
         let task = self.context.watch.task(&format!("all sets, {}, {}", key.recovery, key.metric), indices.len());
         let found = select(setting, samples, &indices, present, &ways, &mut |done| task.at(done))?;
         task.done();
         let check = check_greedy(&found[0].decisions, &found[1].decisions, setting.calibration)?;
+        let mut costliest: Vec<&dymo_select::MissedSet> = check.missed.iter().collect();
+        let cost = |missed: &dymo_select::MissedSet| missed.best_objective - missed.greedy_objective;
+        costliest.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
         let labels: Vec<usize> = indices.iter().map(|i| samples.label(*i)).collect();
         let right = |place: usize| numbers(&found[place].right(&labels));
         let intervals = self.intervals();
@@ -72,7 +73,7 @@ impl Study<'_> {
             difference: cost.estimate,
             low: cost.low,
             high: cost.high,
-            examples: check.missed.iter().take(EXAMPLES).map(example).collect(),
+            examples: costliest.into_iter().take(EXAMPLES).map(example).collect(),
         });
         Ok(())
     }
@@ -90,13 +91,24 @@ impl Study<'_> {
         let table = self.experiment.trust();
         let full = samples.schema().full();
         let present = self.present(scenario, samples)?;
-        let lacking = (0..samples.len()).filter(|i| samples.observed(*i) == full && present[*i] != full);
-        let indices: Vec<usize> = lacking.take(table.checks.acquisition_samples).collect();
-        let Some(drawing) = setting.recovery.drawing().filter(|_| !indices.is_empty() && table.draws > 1) else {
+        let wanted = table.checks.acquisition_samples;
+        let Some(drawing) = setting.recovery.drawing().filter(|_| wanted > 0 && table.draws > 1) else {
             return Ok(());
         };
         let trust = self.folder.trust(kind, setting.statistics.metric())?;
         let temperature = trust.map_or(Temperature::IDENTITY, |trust| trust.discard.temperature);
+        let lacking = (0..samples.len()).filter(|i| samples.observed(*i) == full && present[*i] != full);
+        let lacking: Vec<usize> = lacking.collect();
+        let mut indices = Vec::new();
+        for chunk in lacking.chunks(AT_ONCE) {
+            if indices.len() < wanted {
+                indices.extend(unsure(setting, samples, chunk, &present, &temperature)?);
+            }
+        }
+        indices.truncate(wanted);
+        if indices.is_empty() {
+            return Ok(());
+        }
         let mut tally = Tally::default();
         let key = self.key(kind, setting);
         let task = self.context.watch.task(&format!("acquiring, {}, {}", key.recovery, key.metric), indices.len());
@@ -124,6 +136,23 @@ impl Study<'_> {
         });
         Ok(())
     }
+}
+
+/// Those of some samples whose answer, from what is left of them, is not sure already.
+fn unsure(
+    setting: &Setting<'_>,
+    samples: &dyn Samples,
+    indices: &[usize],
+    present: &[ModalitySet],
+    temperature: &Temperature,
+) -> anyhow::Result<Vec<usize>> {
+    let left: Vec<ModalitySet> = indices.iter().map(|i| present[*i]).collect();
+    let queries: Vec<(usize, ModalitySet)> = left.iter().copied().enumerate().collect();
+    let answers = probabilities(setting, samples, indices, &left, &queries)?.concat();
+    let classes = setting.network.layout().classes();
+    let answers = temperature.apply_to_probabilities(&Probabilities::new(&answers, classes)?)?;
+    let open = |row: &[f32]| row.iter().all(|p| *p < SURE);
+    Ok(indices.iter().zip(answers.chunks_exact(classes)).filter(|(_, row)| open(row)).map(|(i, _)| *i).collect())
 }
 
 /// How often answers are right, sample by sample.

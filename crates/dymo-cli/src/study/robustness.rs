@@ -77,12 +77,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// What changes the decisions and no answer: all in one session.
-    fn selection(
-        &self,
-        report: &mut Report,
-        setting: &Setting<'_>,
-        present: &[ModalitySet],
-    ) -> anyhow::Result<()> {
+    fn selection(&self, report: &mut Report, setting: &Setting<'_>, present: &[ModalitySet]) -> anyhow::Result<()> {
         let table = self.study.experiment.trust();
         let mut statistics: Vec<ClassStatistics> = Vec::new();
         for temperature in &table.checks.temperatures {

@@ -61,11 +61,12 @@ impl Study<'_> {
         }
     }
 
-    /// Measures on the samples under evaluation what was promised, and every missing pattern apart. True where nothing was fitted.
+    /// Measures on the samples under evaluation what was promised, and every missing pattern apart; what hangs on no recovery
+    /// model for the `first` one only. True where nothing was fitted.
     pub(super) fn report_trust(
         &self,
         report: &mut Report,
-        kind: RecoveryKind,
+        (kind, first): (RecoveryKind, bool),
         setting: &Setting<'_>,
         scenarios: &[Scenario],
         samples: &dyn Samples,
@@ -77,9 +78,13 @@ impl Study<'_> {
         let key = self.key(kind, setting);
         let every = self.every_pattern(samples);
 
+        // Discarding recovers nothing, so it is filed once for a metric.
+        let arms = if first { 2 } else { 1 };
         let found = self.select_both(setting, trust.as_ref(), samples, &once, &key)?;
         let labels: Vec<usize> = (0..samples.len()).map(|i| samples.label(i)).collect();
-        for told in self.told(&key, trust.as_ref(), setting, &found, (&labels, &once), &report.modalities.clone()) {
+        let names = report.modalities.clone();
+        let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &once), &names);
+        for told in told.into_iter().take(arms) {
             told.add_confidence(report)?;
             if every.is_none() {
                 told.add_patterns(report)?;
@@ -92,7 +97,8 @@ impl Study<'_> {
         if let Some(every) = every {
             let labels = &labels[..every.len()];
             let found = self.select_both(setting, trust.as_ref(), samples, &every, &key)?;
-            for told in self.told(&key, trust.as_ref(), setting, &found, (labels, &every), &report.modalities.clone()) {
+            let told = self.told(&key, trust.as_ref(), setting, &found, (labels, &every), &names);
+            for told in told.into_iter().take(arms) {
                 told.add_patterns(report)?;
             }
         }

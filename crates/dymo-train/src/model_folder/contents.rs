@@ -136,7 +136,14 @@ pub struct Provenance {
 
 impl Contents {
     pub(super) fn new(name: &str, schema: &Schema) -> Self {
-        Self { format: FORMAT, name: name.into(), schema: schema.clone(), fusion: Vec::new(), recovery: Vec::new(), trust: Vec::new() }
+        Self {
+            format: FORMAT,
+            name: name.into(),
+            schema: schema.clone(),
+            fusion: Vec::new(),
+            recovery: Vec::new(),
+            trust: Vec::new(),
+        }
     }
 
     /// The files of weights, statistics and what was fitted on held-out samples.

@@ -10,6 +10,9 @@ use dymo_reward::{Acquisition, Drawn, rank_acquisitions};
 use crate::error::TrainError;
 use crate::evaluation::{SampleInputs, Setting};
 
+/// A probability from which on nothing is drawn: whatever is missing, nobody would acquire it for this answer.
+pub const SURE: f32 = 0.999;
+
 /// Samples times draws that are held at once.
 const AT_ONCE: usize = 1024;
 
@@ -74,7 +77,6 @@ fn expect(
     let rows = temperature.apply(&logits, classes)?;
     let (current, rest) = rows.split_at(classes);
     let drawn = missing.iter().zip(rest.chunks_exact(classes * draws));
-    let drawn: Vec<Drawn<'_>> =
-        drawn.map(|(modality, probabilities)| Drawn { modality, probabilities }).collect();
+    let drawn: Vec<Drawn<'_>> = drawn.map(|(modality, probabilities)| Drawn { modality, probabilities }).collect();
     Ok(rank_acquisitions(current, &drawn)?)
 }

@@ -11,9 +11,7 @@ mod fit;
 mod spoilt;
 
 use dymo_core::ModalitySet;
-use dymo_metrics::{
-    Conformal, Grouping, Guarantee, MetricError, PredictionSet, Probabilities, Temperature,
-};
+use dymo_metrics::{Conformal, Grouping, Guarantee, MetricError, PredictionSet, Probabilities, Temperature};
 use dymo_reward::{Calibration, Edges, Metric};
 use dymo_select::Selector;
 use serde::{Deserialize, Serialize};
@@ -21,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::evaluation::Setting;
 use crate::experiment::{RecoveryKind, SplitName};
 
-pub use acquire::{Expected, acquisitions};
+pub use acquire::{Expected, SURE, acquisitions};
 pub use fit::{HeldOut, fit};
 pub use spoilt::Spoilt;
 
@@ -116,9 +114,8 @@ impl Confidence {
         let classes = self.sets.classes;
         let checked = Probabilities::new(probabilities, classes)?;
         let probabilities = self.temperature.apply_to_probabilities(&checked)?;
-        let sets = by_pattern(observed, |groupings| {
-            self.sets.sets(&Probabilities::new(&probabilities, classes)?, groupings)
-        })?;
+        let sets =
+            by_pattern(observed, |groupings| self.sets.sets(&Probabilities::new(&probabilities, classes)?, groupings))?;
         Ok(Judged { probabilities, sets })
     }
 
@@ -126,17 +123,20 @@ impl Confidence {
     pub fn promise(&self, set: &PredictionSet, names: &[String]) -> String {
         let Some(cell) = self.sets.cells.get(set.cell) else { return String::new() };
         self.sets.in_words(cell, |level, group| {
-            let bits = u32::try_from(group).ok().filter(|_| level == PATTERN)?;
-            let members = ModalitySet::from_bits(bits).iter().filter_map(|m| names.get(m).cloned());
+            if level == COUNT {
+                return Some(format!("{group} observed"));
+            }
+            let members =
+                ModalitySet::from_bits(u32::try_from(group).ok()?).iter().filter_map(|m| names.get(m).cloned());
             Some(members.collect::<Vec<_>>().join("+"))
         })
     }
 }
 
 /// The finest grouping.
-const PATTERN: &str = "observed";
+const PATTERN: &str = "pattern";
 /// The one that rare patterns fall back to.
-const COUNT: &str = "number observed";
+const COUNT: &str = "patterns with";
 
 /// Calls `with` with the groupings of samples of which `observed[i]` came.
 fn by_pattern<T>(observed: &[ModalitySet], with: impl FnOnce(&[Grouping<'_>]) -> T) -> T {

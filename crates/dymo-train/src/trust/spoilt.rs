@@ -73,8 +73,7 @@ impl Recovery for Spoilt<'_> {
             let mut values = found.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
             for (row, stand_in) in values.chunks_exact_mut(width.max(1)).zip(&stand_ins) {
                 let Some(index) = *stand_in else { continue };
-                let refuse =
-                    |e: dymo_data::ReadError| RecoveryError::Gallery { index, reason: e.to_string() };
+                let refuse = |e: dymo_data::ReadError| RecoveryError::Gallery { index, reason: e.to_string() };
                 self.train.read(index, m, row).map_err(refuse)?;
             }
             spoilt.push(Tensor::from_data(TensorData::new(values, [n, width]), &self.device));

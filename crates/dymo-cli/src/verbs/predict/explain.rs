@@ -13,7 +13,7 @@ use dymo_train::evaluation::{probabilities, recovered_values};
 
 use super::input::names;
 use super::judge::{Classified, Judge};
-use super::table::{Answer, Found, why};
+use super::table::{Answer, Found, acquire, why};
 use crate::assemble::{Reader, cells, shown_round};
 
 /// How much of a run the page shows.
@@ -108,7 +108,6 @@ impl Page {
         let class = |k: usize| schema.classes().get(k).cloned().unwrap_or_else(|| k.to_string());
         let in_full = self.seen <= self.limits.pictures;
         let rounds = found.decision.iter().filter(|_| in_full).flat_map(|decision| &decision.rounds);
-        let name = |m: usize| schema.modalities().get(m).map_or_else(|| m.to_string(), |found| found.name().into());
         Ok(ExplainedSample {
             id,
             warning,
@@ -121,7 +120,7 @@ impl Page {
             promise: found.promise.clone(),
             steps: steps.get(found.place).cloned().unwrap_or_default(),
             decisions: why(schema, found),
-            acquire: found.acquire.iter().map(|expected| expected.in_words(&name(expected.modality))).collect(),
+            acquire: acquire(schema, found),
             modalities: if in_full { self.modalities(judge, samples, all, found)? } else { Vec::new() },
             rounds: rounds.map(|round| shown_round(round, schema)).collect(),
         })

@@ -1,14 +1,16 @@
 //! What decides, and what was fitted on held-out samples for it.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
-use dymo_metrics::Temperature;
+use dymo_metrics::{Probabilities, Temperature};
 use dymo_models::recovery::Recovery;
-use dymo_reward::{Calibration, Edges};
+use dymo_reward::{Acquisition, Calibration, Edges};
 use dymo_select::Selector;
 use dymo_train::evaluation::{Setting, Way, select};
-use dymo_train::trust::{Confidence, Trust, acquisitions};
+use dymo_train::trust::{Confidence, SURE, Trust, acquisitions};
 
 use super::PredictArgs;
 use super::input::Line;
@@ -97,7 +99,8 @@ impl<'a> Judge<'a> {
             _ if self.selector.threshold > 0.0 => {
                 format!("a recovered modality is let in only for a reward of at least {}", self.selector.threshold)
             }
-            _ => "a recovered modality is let in for every positive reward, as published; nothing is promised of that".into(),
+            _ => "a recovered modality is let in for every positive reward, as published; nothing is promised of that"
+                .into(),
         }
     }
 
@@ -126,6 +129,37 @@ impl<'a> Judge<'a> {
         Ok(all)
     }
 
+    /// What to acquire next, for samples that lack anything, by their places. `discard` are the probabilities from what was observed.
+    fn expected(
+        &self,
+        samples: &dyn Samples,
+        all: &Classified,
+        discard: &[f32],
+    ) -> anyhow::Result<BTreeMap<usize, Next>> {
+        let mut found = BTreeMap::new();
+        let Some(drawing) = &self.drawing else { return Ok(found) };
+        let classes = self.setting.network.layout().classes();
+        let temperature = self.trust.map_or(Temperature::IDENTITY, |trust| trust.discard.temperature);
+        let scaled = temperature.apply_to_probabilities(&Probabilities::new(discard, classes)?)?;
+        let mut open = Vec::new();
+        for (place, row) in scaled.chunks_exact(classes).enumerate() {
+            if all.present[place] == samples.schema().full() {
+                continue;
+            }
+            if row.iter().any(|p| *p >= SURE) {
+                found.insert(place, Next::Sure);
+            } else {
+                open.push(place);
+            }
+        }
+        let indices: Vec<usize> = open.iter().map(|place| all.indices[*place]).collect();
+        let present: Vec<ModalitySet> = open.iter().map(|place| all.present[*place]).collect();
+        let told = (indices.as_slice(), present.as_slice());
+        let expected = acquisitions(&self.setting, drawing.as_ref(), samples, told, self.draws, &temperature)?;
+        found.extend(open.into_iter().zip(expected.into_iter().map(Next::Expected)));
+        Ok(found)
+    }
+
     fn classify(&self, samples: &dyn Samples, all: &mut Classified) -> anyhow::Result<()> {
         let way = |selector| Way { selector, statistics: self.setting.statistics };
         let ways = [way(Selector::discard()), way(self.selector)];
@@ -135,14 +169,7 @@ impl<'a> Judge<'a> {
             Some(confidence) => Some((confidence, confidence.judge(&chosen.probabilities, &all.present)?)),
             None => None,
         };
-        let expected = match &self.drawing {
-            Some(drawing) => {
-                let temperature = self.trust.map_or(Temperature::IDENTITY, |trust| trust.discard.temperature);
-                let told = (all.indices.as_slice(), all.present.as_slice());
-                acquisitions(&self.setting, drawing.as_ref(), samples, told, self.draws, &temperature)?
-            }
-            None => Vec::new(),
-        };
+        let mut expected = self.expected(samples, all, &plain.probabilities)?;
         let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
         let classes = self.setting.network.layout().classes();
         for found in all.answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()) {
@@ -156,12 +183,29 @@ impl<'a> Judge<'a> {
                 confidence: judged.as_ref().and_then(|(_, j)| j.probabilities.get(i * classes + class).copied()),
                 set: judged.as_ref().map(|(_, j)| j.sets[i].classes.clone()),
                 promise: judged.as_ref().map(|(fitted, j)| fitted.promise(&j.sets[i], &names)).unwrap_or_default(),
-                acquire: expected.get(i).cloned().unwrap_or_default(),
+                next: expected.remove(&i),
                 selection_off: self.is_off(),
                 decision: Some(chosen.decisions[i].clone()),
             };
         }
         Ok(())
+    }
+}
+
+/// What is to be expected of acquiring what a sample lacks.
+pub(super) enum Next {
+    /// The answer is sure already, so that nothing was drawn.
+    Sure,
+    /// Of each missing modality, the most telling first.
+    Expected(Vec<Acquisition>),
+}
+
+impl Next {
+    /// The most telling modality, where any is expected to tell something.
+    pub(super) fn best(&self) -> Option<&Acquisition> {
+        const LEAST_NATS: f64 = 0.005;
+        let Self::Expected(expected) = self else { return None };
+        expected.first().filter(|best| best.information >= LEAST_NATS || best.class_change > 0.0)
     }
 }
 

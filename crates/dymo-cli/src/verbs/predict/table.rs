@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dymo_core::{ModalitySet, Schema};
-use dymo_reward::Acquisition;
 use dymo_select::{Decision, Verdict};
 
 use super::input::names;
+use super::judge::Next;
 
 const HEADER: [&str; 15] = [
     "id",
@@ -52,8 +52,8 @@ pub(super) struct Found {
     pub set: Option<Vec<usize>>,
     /// What the set promises, in words.
     pub promise: String,
-    /// What to expect of each missing modality, the most telling first.
-    pub acquire: Vec<Acquisition>,
+    /// What to expect of acquiring what is missing; `None` where nothing is, or nothing was asked.
+    pub next: Option<Next>,
     /// Whether held-out samples have turned selection off.
     pub selection_off: bool,
 }
@@ -142,10 +142,10 @@ impl<'a> Table<'a> {
                 let set = found.set.as_deref().unwrap_or_default();
                 row[11] = set.iter().map(|k| class(*k)).collect::<Vec<_>>().join("+");
                 row[12].clone_from(&found.promise);
-                if let Some(best) = found.acquire.first() {
+                if let Some(best) = found.next.as_ref().and_then(Next::best) {
                     row[13] = names(self.schema, ModalitySet::single(best.modality));
-                    row[14] = best.in_words(&row[13]);
                 }
+                row[14] = acquire(self.schema, found).into_iter().next().unwrap_or_default();
             }
         }
         row[ERROR + 1].clone_from(&answer.notices);
@@ -194,6 +194,21 @@ impl Kept {
             header = false;
         }
         Ok(kept)
+    }
+}
+
+/// What to acquire next, the most telling first, or why nothing.
+pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
+    match &found.next {
+        None => Vec::new(),
+        Some(Next::Sure) => vec!["nothing: the answer is sure already".into()],
+        Some(next) if next.best().is_none() => {
+            vec!["nothing: no missing modality is expected to change the answer".into()]
+        }
+        Some(Next::Expected(expected)) => {
+            let words = |it: &dymo_reward::Acquisition| it.in_words(&names(schema, ModalitySet::single(it.modality)));
+            expected.iter().map(words).collect()
+        }
     }
 }
 
