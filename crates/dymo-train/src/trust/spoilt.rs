@@ -85,3 +85,77 @@ impl Recovery for Spoilt<'_> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dymo_core::Schema;
+    use dymo_data::ReadError;
+
+    /// Samples of two modalities of one number: its class, plus ten times the modality.
+    struct Numbers(Schema);
+
+    impl Samples for Numbers {
+        fn schema(&self) -> &Schema {
+            &self.0
+        }
+
+        fn len(&self) -> usize {
+            60
+        }
+
+        fn label(&self, index: usize) -> usize {
+            index % 3
+        }
+
+        fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+            out.fill((self.label(index) + 10 * modality) as f32);
+            Ok(())
+        }
+
+        fn id(&self, index: usize) -> String {
+            index.to_string()
+        }
+    }
+
+    struct Nothing;
+
+    impl Recovery for Nothing {
+        fn name(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn recover(&self, observed: &Observed, wanted: ModalitySet) -> Result<Vec<Tensor<2>>, RecoveryError> {
+            let device = Device::flex();
+            Ok(wanted.iter().map(|_| Tensor::full([observed.len(), 1], -1.0, &device)).collect())
+        }
+    }
+
+    #[test]
+    fn the_share_is_spoilt_by_one_sample_of_another_class() {
+        let schema: Schema = serde_json::from_str(
+            r#"{"modalities":[{"name":"a","kind":"image","height":1,"width":1,"channels":1},
+                {"name":"b","kind":"image","height":1,"width":1,"channels":1}],"classes":["x","y","z"]}"#,
+        )
+        .expect("a schema");
+        let train: Arc<dyn Samples> = Arc::new(Numbers(schema));
+        let labels: Vec<usize> = (0..600).map(|i| i % 3).collect();
+        let recovered = |share: f64| -> Vec<[f32; 2]> {
+            let spoilt = Spoilt::new(&Nothing, train.clone(), labels.clone(), share, 5, Device::flex());
+            let observed = Observed { present: ModalitySet::EMPTY, inputs: Vec::new(), ids: (0..600).collect() };
+            let found = spoilt.expect("complete samples").recover(&observed, ModalitySet::full(2)).expect("recovered");
+            let columns: Vec<Vec<f32>> =
+                found.into_iter().map(|x| x.into_data().try_to_vec::<f32>().expect("numbers")).collect();
+            columns[0].iter().zip(&columns[1]).map(|(a, b)| [*a, *b]).collect()
+        };
+        assert!(recovered(0.0).iter().all(|row| *row == [-1.0, -1.0]));
+        let (some, all) = (recovered(0.3), recovered(1.0));
+        let spoilt = some.iter().filter(|row| row[0] >= 0.0).count();
+        // 180 of 600 are expected, with a standard deviation of 11.
+        assert!((130..230).contains(&spoilt), "{spoilt}");
+        for ((some, all), label) in some.iter().zip(&all).zip(&labels) {
+            assert!(all[0] != *label as f32 && all[1] == all[0] + 10.0, "one sample of another class: {all:?}");
+            assert!(some[0] < 0.0 || some == all, "spoilt at one share, spoilt alike at a larger one");
+        }
+    }
+}
