@@ -192,9 +192,12 @@ fn a_model_without_calibration_works_and_says_so_once() {
     for row in rows(&place, "p.csv") {
         assert_eq!((row["confidence"].as_str(), row["prediction_set"].as_str(), row["error"].as_str()), ("", "", ""));
     }
-    let ran = place.run("evaluate experiment.toml --model model --out results").well();
+    let ran = place.run("evaluate experiment.toml --model model --out results --samples 60 --robustness").well();
     assert_eq!(ran.err.matches("dymo calibrate").count(), 1, "{}", ran.err);
     let found = metrics(&place, "results");
+    for check in ["greedy", "acquisitions", "robustness"] {
+        assert!(!found[check].as_array().unwrap().is_empty(), "{check} needs no calibration");
+    }
     assert!(found["confidence"].as_array().unwrap().is_empty() && found["guarantees"].as_array().unwrap().is_empty());
     let patterns = found["patterns"].as_array().unwrap();
     assert!(!patterns.is_empty() && patterns.iter().all(|p| p["coverage"].is_null() && p["accuracy"].is_f64()));
