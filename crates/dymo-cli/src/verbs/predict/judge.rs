@@ -33,7 +33,7 @@ pub(super) struct Judge<'a> {
 /// Rows that were classified together.
 pub(super) struct Classified {
     pub answers: Vec<Answer>,
-    /// Their samples and what is observed of them; a [`Found`] knows its place.
+    /// Their rows, by which samples are known here, and what is observed of them; a [`Found`] knows its place.
     pub indices: Vec<usize>,
     pub present: Vec<ModalitySet>,
 }
@@ -104,7 +104,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// An answer for every line; `before` lines came before these.
+    /// An answer for every line; `before` lines came before these, and `samples` are known by the numbers of their rows.
     pub(super) fn answer(
         &self,
         samples: &dyn Samples,
@@ -115,9 +115,9 @@ impl<'a> Judge<'a> {
         let mut all = Classified { answers: Vec::with_capacity(lines.len()), indices: Vec::new(), present: Vec::new() };
         for (place, line) in lines.into_iter().enumerate() {
             let row = before as usize + place;
-            let result = line.sample.and_then(|index| {
-                let left = observed(samples, index, masks, row)?;
-                all.indices.push(index);
+            let result = line.sample.and_then(|_| {
+                let left = observed(samples, masks, row)?;
+                all.indices.push(row);
                 all.present.push(left);
                 Ok(all.indices.len() - 1)
             });
@@ -210,18 +210,13 @@ impl Next {
 }
 
 /// What is left of a row's sample, or why it cannot be classified.
-fn observed(
-    samples: &dyn Samples,
-    index: usize,
-    masks: Option<&[ModalitySet]>,
-    row: usize,
-) -> Result<ModalitySet, String> {
+fn observed(samples: &dyn Samples, masks: Option<&[ModalitySet]>, row: usize) -> Result<ModalitySet, String> {
     let kept = match masks {
         None => samples.schema().full(),
         Some(masks) => *masks
             .get(row)
             .ok_or_else(|| format!("the mask file has {} rows; write one for each sample", masks.len()))?,
     };
-    let left = kept.intersection(samples.observed(index));
+    let left = kept.intersection(samples.observed(row));
     if left.is_empty() { Err("nothing is observed; give it at least one modality".into()) } else { Ok(left) }
 }

@@ -18,7 +18,7 @@ use dymo_train::experiment::RecoveryKind;
 use dymo_train::model_folder::ModelFolder;
 
 use self::explain::{Limits, Page};
-use self::input::Input;
+use self::input::{Input, Numbered};
 use self::judge::Judge;
 use self::table::Table;
 use crate::context::Context;
@@ -119,12 +119,14 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     while done < most {
         let rows = usize::try_from(most - done).map_or(ROWS, |left| left.min(ROWS));
         let Some(piece) = input.next(rows)? else { break };
-        let all = judge.answer(piece.samples(), piece.lines(), masks.as_deref(), done)?;
+        let lines = piece.lines();
+        let samples = Numbered::new(piece.samples(), &lines, done);
+        let all = judge.answer(&samples, lines, masks.as_deref(), done)?;
         failed += all.answers.iter().filter(|answer| answer.result.is_err()).count() as u64;
         done += all.answers.len() as u64;
         // The page first: rows that it has and the table has not are written again, the other way round they would be lost.
         if let Some(page) = &mut page {
-            page.add(&judge, piece.samples(), &all)?;
+            page.add(&judge, &samples, &all)?;
         }
         table.write(&all.answers)?;
         task.at(input.position());
