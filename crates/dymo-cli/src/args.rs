@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::device::DeviceName;
 use crate::verbs::{
-    completions, data, demo, evaluate, export, fit_statistics, import, inspect, predict, report, train,
+    calibrate, completions, data, demo, evaluate, export, fit_statistics, import, inspect, predict, report, train,
 };
 
 /// Classify with missing modalities: recover what is missing, then choose for each sample what to let in.
@@ -65,6 +65,8 @@ pub enum Verb {
     Train(train::TrainArgs),
     /// Fit the class statistics that selection needs, after the fusion network is trained
     FitStatistics(fit_statistics::FitArgs),
+    /// Fit what can be promised on held-out samples: a threshold, calibrated confidence, prediction sets
+    Calibrate(calibrate::CalibrateArgs),
     /// Measure every way of using recovered modalities on held-out samples, and write the report
     Evaluate(evaluate::EvaluateArgs),
     /// Classify samples; say for each what was let in and why
@@ -104,7 +106,7 @@ mod tests {
         Cli::command().debug_assert();
         let mut found = Vec::new();
         leaves(&Cli::command(), "dymo", &mut found);
-        assert!(found.len() >= 11, "all verbs were found");
+        assert!(found.len() >= 12, "all verbs were found");
         for (name, command) in found {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example") && help.contains(&name), "{name}: help explains by example");

@@ -1,5 +1,10 @@
 //! An evaluation as a whole: every recovery, metric and way of going missing, on the same samples, into one report.
 
+mod checks;
+mod provenance;
+mod robustness;
+mod trust;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,13 +14,13 @@ use dymo_data::missingness::draw;
 use dymo_data::{Samples, Splits, Subset};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
-use dymo_report::{LearningCurve, MinGain, Provenance, RecoveryQuality, Report, findings};
+use dymo_report::{MinGain, RecoveryQuality, Report, findings};
 use dymo_reward::{ClassStatistics, Metric};
 use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, evaluate};
 use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, SplitName};
 use dymo_train::model_folder::ModelFolder;
 
-use crate::assemble::{BOUND_FLOOR, Confidence, Key, add_bound, add_outcome, gallery};
+use crate::assemble::{self, Confidence, Key, add_bound, add_outcome, gallery};
 use crate::context::Context;
 use crate::training::metric_name;
 
@@ -60,7 +65,7 @@ impl Study<'_> {
             learning_curves: self.learning_curves(),
             ..Report::default()
         };
-        let mut copies = false;
+        let (mut copies, mut uncalibrated) = (false, false);
         for kind in &recoveries {
             for reader in &readers {
                 let recovery = self.recovery(*kind, reader)?;
@@ -70,12 +75,33 @@ impl Study<'_> {
                 if reader.metric == readers[0].metric {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
+                uncalibrated |= self.report_trust(
+                    &mut report,
+                    (*kind, *kind == recoveries[0]),
+                    &setting,
+                    &scenarios,
+                    samples.as_ref(),
+                )?;
+                if let Some(scenario) = hardest(&scenarios) {
+                    self.beyond_greedy(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                    self.check_acquisitions(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                    self.robustness(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                }
                 if *kind == recoveries[0] && reader.metric == readers[0].metric {
                     self.least_gains(&mut report, &setting, hardest(&scenarios), samples.as_ref())?;
                 }
             }
         }
         report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
+        report.provenance.notes.extend(self.trust_notes(&recoveries, uncalibrated));
+        if uncalibrated {
+            let model = self.folder.path().display();
+            self.context.watch.note(&format!(
+                "{model}: not everything in it is calibrated, so some answers have no prediction sets and no guarantee; \
+                 `dymo calibrate {} --model {model}` fits them",
+                self.experiment.path().display()
+            ));
+        }
         Ok(report)
     }
 
@@ -145,6 +171,12 @@ impl Study<'_> {
         Ok(drawn.iter().enumerate().map(left).collect())
     }
 
+    /// How intervals are made.
+    fn intervals(&self) -> Confidence {
+        let table = self.experiment.evaluation();
+        Confidence { level: table.confidence, resamples: table.resamples, seed: self.experiment.seed() }
+    }
+
     /// Every scenario of one recovery and metric.
     fn measure(
         &self,
@@ -156,8 +188,7 @@ impl Study<'_> {
         samples: &Arc<dyn Samples>,
     ) -> anyhow::Result<()> {
         let table = self.experiment.evaluation();
-        let confidence =
-            Confidence { level: table.confidence, resamples: table.resamples, seed: self.experiment.seed() };
+        let confidence = self.intervals();
         let indices: Vec<usize> = (0..samples.len()).collect();
         let name = format!("{kind}, {}", metric_name(metric));
         let task = self.context.watch.task(&name, samples.len() * scenarios.len());
@@ -176,7 +207,10 @@ impl Study<'_> {
             add_outcome(report, &key, &outcome, confidence)?;
             add_bound(report, &key, &outcome, table.delta)?;
             if report.gallery.is_empty() && Some(scenario) == hardest(scenarios) {
-                report.gallery = gallery(setting, samples.as_ref(), &indices, &outcome, &name, &table.gallery)?;
+                report.gallery = {
+                    let reader = assemble::Reader::new(samples.schema(), Some(self.experiment.source()));
+                    gallery(setting, samples.as_ref(), &indices, &outcome, &name, (&reader, &table.gallery))?
+                };
             }
         }
         task.done();
@@ -234,95 +268,6 @@ impl Study<'_> {
         }
         task.done();
         Ok(())
-    }
-
-    /// Learning curves of the model: the training loss, and everything on held-out samples.
-    fn learning_curves(&self) -> Vec<LearningCurve> {
-        let mut curves: Vec<LearningCurve> = Vec::new();
-        for (stage, history) in self.folder.history() {
-            for point in history {
-                if point.quantity.starts_with("training: ") && point.quantity != "training: loss" {
-                    continue;
-                }
-                let same = |c: &&mut LearningCurve| c.stage == *stage && c.quantity == point.quantity;
-                match curves.iter_mut().find(same) {
-                    Some(curve) => curve.points.push((point.epoch, point.value)),
-                    None => curves.push(LearningCurve {
-                        stage: stage.clone(),
-                        quantity: point.quantity.clone(),
-                        points: vec![(point.epoch, point.value)],
-                    }),
-                }
-            }
-        }
-        curves
-    }
-
-    fn provenance(&self, recoveries: &[RecoveryKind], reader: Metric, copies: bool, began: Instant) -> Provenance {
-        let table = self.experiment.evaluation();
-        let mut notes = vec![
-            format!(
-                "How often a recovered modality shows the right class is read by the {} fusion network, shown that one modality \
-                 and nothing else, on {} samples.",
-                metric_name(reader),
-                table.coherence_samples
-            ),
-            format!(
-                "The information bound is taken for probabilities mixed with {BOUND_FLOOR} of the uniform distribution, so that \
-                 no loss can exceed G; it assumes independent test samples and says nothing about a single one."
-            ),
-            "What selection gains is a second opinion: a recovered modality holds nothing that the observed ones do not. The arm \
-             of that name asks the recovery model for its opinion directly."
-                .to_owned(),
-            "The gallery shows the first samples of each story, in the order of the split.".to_owned(),
-        ];
-        if copies {
-            notes.push(
-                "Retrieval fills in what is missing with training samples: its pictures are copies of training data."
-                    .into(),
-            );
-        }
-        if table.confidence != 0.95 {
-            notes.push(format!(
-                "Intervals of this run are at {} %, wherever the page says 95 %.",
-                table.confidence * 100.0
-            ));
-        }
-        Provenance {
-            title: self.experiment.name().into(),
-            command: self.context.command.clone(),
-            seed: self.experiment.seed(),
-            device: self.context.device_words.clone(),
-            threads: self.context.threads,
-            duration_seconds: began.elapsed().as_secs_f64(),
-            versions: vec![("dymo".into(), env!("CARGO_PKG_VERSION").into()), ("burn".into(), "0.22.1".into())],
-            settings_toml: self.experiment.settings(),
-            data_note: self.experiment.table().about.clone().unwrap_or_else(|| self.experiment.source_settings()),
-            weights_note: self.weights_note(recoveries),
-            notes,
-        }
-    }
-
-    /// Which weights were used, in words.
-    fn weights_note(&self, recoveries: &[RecoveryKind]) -> String {
-        let mut parts = Vec::new();
-        for metric in self.experiment.metrics() {
-            if let Ok(part) = self.folder.fusion_part(*metric) {
-                parts.push((format!("fusion network, {}", metric_name(*metric)), &part.provenance));
-            }
-        }
-        for kind in recoveries {
-            if let Ok(part) = self.folder.recovery_part(*kind) {
-                parts.push((format!("{kind} recovery"), &part.provenance));
-            }
-        }
-        let words = parts.iter().map(|(what, p)| {
-            format!(
-                "{what}: epoch {}, {} steps of {} on {} samples ({})",
-                p.epoch, p.steps, p.schedule.batch, p.samples, p.device
-            )
-        });
-        format!("{}: {}.", self.folder.path().display(), words.collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -38,6 +38,13 @@ impl Watch {
         Self { form }
     }
 
+    /// Something to know, on a line of its own.
+    pub(crate) fn note(&self, line: &str) {
+        if self.form != Form::Silent {
+            eprintln!("{line}");
+        }
+    }
+
     /// A task of `length` items.
     pub(crate) fn task(&self, name: &str, length: usize) -> Task {
         let bar = match self.form {

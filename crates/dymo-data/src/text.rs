@@ -99,6 +99,32 @@ impl TextEncoder {
         }
         Ok(blank)
     }
+
+    /// The likeliest text behind `values`, `[length, 1, symbols]`, which need not be one-hot: a dot where no symbol has half of its
+    /// place, nothing where a place is all zeros.
+    pub fn likeliest(&self, values: &[f32]) -> String {
+        let mut found = Vec::new();
+        for row in values.chunks_exact(self.symbols) {
+            let best = (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
+            let sum: f32 = row.iter().sum();
+            if sum > 0.0 {
+                found.push((row[best] >= 0.5 * sum).then_some(best));
+            }
+        }
+        let named = |place: &Option<usize>| place.and_then(|place| self.symbol(place)).unwrap_or_else(|| "·".into());
+        let between = if matches!(self.unit, Unit::Words { .. }) { " " } else { "" };
+        found.iter().map(named).collect::<Vec<_>>().join(between).trim_end().to_owned()
+    }
+
+    /// What stands for a symbol.
+    fn symbol(&self, wanted: usize) -> Option<String> {
+        match &self.unit {
+            Unit::Characters { places, .. } => {
+                places.iter().find(|(_, place)| **place == wanted).map(|(character, _)| character.to_string())
+            }
+            Unit::Words { places } => places.iter().find(|(_, place)| **place == wanted).map(|(word, _)| word.clone()),
+        }
+    }
 }
 
 fn characters(alphabet: &str) -> (usize, Unit) {
@@ -185,6 +211,19 @@ mod tests {
         let vocabulary = Some(vec!["red".into(), "Hair".into()]);
         let encoder = TextEncoder::new(3, &Symbols { alphabet: None, vocabulary }).unwrap();
         assert_eq!(encoder.places("RED, curly-hair; red"), [Some(0), None, Some(1)]);
+    }
+
+    #[test]
+    fn the_likeliest_text_is_read_back() {
+        let encoder = TextEncoder::new(4, &Symbols { alphabet: Some("ab ".into()), vocabulary: None }).unwrap();
+        let mut values = vec![0.0; 12];
+        encoder.write("b a", &mut values).unwrap();
+        assert_eq!(encoder.likeliest(&values), "b a");
+        values[..3].copy_from_slice(&[0.4, 0.3, 0.3]);
+        assert_eq!(encoder.likeliest(&values), "· a");
+        let vocabulary = Some(vec!["red".into(), "hair".into()]);
+        let words = TextEncoder::new(2, &Symbols { alphabet: None, vocabulary }).unwrap();
+        assert_eq!(words.likeliest(&[0.9, 0.1, 0.2, 0.8]), "red hair");
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub use conformal::{Cell, Conformal, Grouping, PredictionSet, Scope, SetScore, S
 pub use error::MetricError;
 pub use groups::{GroupMeasures, GroupSettings, by_group};
 pub use guarantee::{
-    Guarantee, GuaranteeSettings, Procedure, Signal, TestedThreshold, Trial, learn_threshold, reward_signal,
+    Guarantee, GuaranteeSettings, Procedure, Signal, TestedThreshold, Trial, learn_threshold, learn_threshold_in_looks,
+    reward_signal,
 };
 pub use predictions::{accuracy, confusion, correctness, macro_f1};
 pub use probabilities::{Probabilities, brier, cross_entropy, negative_log_likelihood, softmax};

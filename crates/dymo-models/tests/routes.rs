@@ -191,6 +191,25 @@ fn guided(device: &Device) -> GuidedRecovery {
     GuidedRecovery::new(settings.init(&[KIND; 4], 3, device).expect("a model"), &settings, 9)
 }
 
+/// Where the mean is taken otherwise, a drawing model gives every id a draw of its own, and the same id the same draw.
+#[test]
+fn another_id_is_another_draw() {
+    let device = Device::flex();
+    let recovery = guided(&device);
+    let observed = Observed {
+        present: ModalitySet::single(1),
+        inputs: vec![pictures(&[3, 3, 3], 1, &device)],
+        ids: vec![7, 8, 7],
+    };
+    let rows = |recovery: &dyn Recovery| {
+        let found = values(recovery.recover(&observed, ModalitySet::single(0)).expect("recovered").remove(0));
+        found.chunks_exact(found.len() / 3).map(<[f32]>::to_vec).collect::<Vec<_>>()
+    };
+    let (mean, drawn) = (rows(&recovery), rows(recovery.drawing().expect("it draws").as_ref()));
+    assert!(mean[0] == mean[1] && drawn[0] == drawn[2]);
+    assert!(drawn[0] != drawn[1] && drawn[0] != mean[0]);
+}
+
 /// What the engine says equals encoding, recovering and fusing one sample at a time; it reads nothing that is missing.
 #[test]
 fn the_engine_equals_one_sample_at_a_time() {

@@ -48,6 +48,7 @@ mod scale;
 mod svg;
 
 mod error;
+mod explain;
 mod page;
 mod write;
 
@@ -57,6 +58,7 @@ mod write;
 pub struct Readme;
 
 pub use error::ReportError;
+pub use explain::{ExplainedCell, ExplainedModality, ExplainedRun, ExplainedSample, Step};
 pub use findings::{Comparison, Finding, Outcome, findings};
 pub use gallery::{Candidate, Content, GallerySample, Round, ShownModality, State, Story, Verdict};
 pub use picture::{Picture, PictureError};

@@ -61,6 +61,12 @@ pub enum TrainError {
     /// Class statistics that do not fit.
     #[error(transparent)]
     Statistics(#[from] dymo_reward::StatisticsError),
+    /// Probabilities or settings that a measure cannot be taken of.
+    #[error(transparent)]
+    Metric(#[from] dymo_metrics::MetricError),
+    /// Draws from which nothing can be expected.
+    #[error(transparent)]
+    Acquisition(#[from] dymo_reward::AcquisitionError),
     /// The engine could not answer.
     #[error(transparent)]
     Engine(dymo_models::engine::EngineError),

@@ -1,5 +1,7 @@
 //! What selection does on a split: every arm on the same samples, with the same missing modalities and the same recoveries.
 
+mod ways;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::read_modality;
 use crate::error::TrainError;
+
+pub use ways::{Selected, Way, probabilities, select};
 
 /// Samples whose tokens are held at once.
 const CHUNK: usize = 1024;
@@ -201,10 +205,10 @@ impl ArmOutcome {
 }
 
 /// Observed inputs from samples.
-struct SampleInputs<'a> {
-    samples: &'a dyn Samples,
-    indices: &'a [usize],
-    device: &'a Device,
+pub(crate) struct SampleInputs<'a> {
+    pub samples: &'a dyn Samples,
+    pub indices: &'a [usize],
+    pub device: &'a Device,
 }
 
 impl Inputs for SampleInputs<'_> {
@@ -252,7 +256,7 @@ impl From<SelectError<TrainError>> for TrainError {
     }
 }
 
-fn softmax(logits: &[f32]) -> Vec<f32> {
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f32> = logits.iter().map(|l| (l - largest).exp()).collect();
     let sum: f32 = powers.iter().sum();
@@ -260,7 +264,7 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
 }
 
 /// Place of the largest value, the first of equals.
-fn largest(row: &[f32]) -> usize {
+pub(crate) fn largest(row: &[f32]) -> usize {
     (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best })
 }
 

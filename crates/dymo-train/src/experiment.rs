@@ -20,6 +20,7 @@ mod stage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,7 @@ pub use tables::{
     CalibrationTable, ExperimentTable, FusionSettings, GuidedTable, ModalityTable, MopoeTable, RecoveryTable,
     RetrievalTable, SelectionTable, StatisticsTable,
 };
+pub use trust::{ChecksTable, TrustTable};
 
 /// A checked experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,6 +240,11 @@ impl Experiment {
     /// The least gain τ that selection asks for.
     pub fn min_gain(&self) -> f32 {
         self.table.selection.min_gain
+    }
+
+    /// What is promised of it, and how that is checked.
+    pub fn trust(&self) -> &TrustTable {
+        &self.table.trust
     }
 
     /// How it is judged.

@@ -28,6 +28,7 @@ pub mod model_folder;
 pub mod recovery;
 pub mod statistics;
 pub mod trainer;
+pub mod trust;
 
 pub use adam::Adam;
 pub use batch::{Batch, read_modality};

@@ -5,6 +5,7 @@
 //! fusion-cosine.safetensors  one fusion network for each metric,
 //! statistics-cosine.json     and its class statistics
 //! guided.safetensors         recovery models
+//! trust-guided-cosine.json   threshold, temperature and prediction sets, fitted on held-out samples
 //! history.json               learning curves
 //! README.md                  the model card, written from the above
 //! SHA256SUMS                 written last: `sha256sum --check SHA256SUMS` holds
@@ -32,7 +33,7 @@ use dymo_reward::Metric;
 use crate::experiment::{RecoveryKind, Stage};
 use crate::trainer::History;
 
-pub use contents::{Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, StatisticsPart};
+pub use contents::{Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, StatisticsPart, TrustPart};
 pub use error::ModelFolderError;
 
 const MODEL: &str = "model.json";

@@ -1,12 +1,14 @@
 //! Samples worth looking at: where selection helped, where it made no difference, where it failed.
 
 use anyhow::Result;
-use dymo_core::{Kind, Schema};
+use dymo_core::Schema;
 use dymo_data::Samples;
-use dymo_report::{Candidate, Content, GallerySample, Picture, Round, ShownModality, State, Story, Verdict};
+use dymo_report::{Candidate, GallerySample, Round, ShownModality, State, Story, Verdict};
 use dymo_select::Decision;
 use dymo_train::evaluation::{Arm, Outcome, Setting, recovered_values};
 use dymo_train::experiment::GalleryTable;
+
+use super::Reader;
 
 /// The first samples of each story, in the order of the split: none is picked by hand. `indices` are the samples that `outcome`
 /// speaks of; `label` says recovery and metric.
@@ -16,7 +18,7 @@ pub(crate) fn gallery(
     indices: &[usize],
     outcome: &Outcome,
     label: &str,
-    wanted: &GalleryTable,
+    (reader, wanted): (&Reader, &GalleryTable),
 ) -> Result<Vec<GallerySample>> {
     let (Some(before), Some(after)) = (outcome.arm(Arm::Discard), outcome.arm(Arm::Dymo)) else {
         return Ok(Vec::new());
@@ -33,7 +35,7 @@ pub(crate) fn gallery(
             !decision.rounds.is_empty() && tells(story, b == truth, a == truth, some_right, decision)
         });
         for place in places.take(most) {
-            let sample = Shown { setting, samples, index: indices[place], decision: &after.decisions[place] };
+            let sample = Shown { setting, samples, reader, index: indices[place], decision: &after.decisions[place] };
             shown.push(sample.describe(story, label, before.predictions[place], outcome.labels[place])?);
         }
     }
@@ -53,6 +55,7 @@ fn tells(story: Story, right_before: bool, right_after: bool, some_right: bool, 
 struct Shown<'a> {
     setting: &'a Setting<'a>,
     samples: &'a dyn Samples,
+    reader: &'a Reader,
     index: usize,
     decision: &'a Decision,
 }
@@ -82,7 +85,7 @@ impl Shown<'_> {
             headline,
             setting: label.into(),
             modalities: self.modalities(schema)?,
-            rounds: self.decision.rounds.iter().map(|round| self.round(round, &class, schema)).collect(),
+            rounds: self.decision.rounds.iter().map(|round| shown_round(round, schema)).collect(),
             truth_class: truth,
             prediction_before: from,
             prediction_after: to,
@@ -101,65 +104,45 @@ impl Shown<'_> {
             }
             let found = recovered.iter().find(|(place, _)| *place == m);
             let (state, content) = match found {
-                Some((_, values)) => (State::Recovered, content(&kind, values)?),
-                None => (State::Observed, content(&kind, &truth)?),
+                Some((_, values)) => (State::Recovered, self.reader.content(m, &kind, values)?),
+                None => (State::Observed, self.reader.content(m, &kind, &truth)?),
             };
             shown.push(ShownModality {
                 name: modality.name().into(),
                 state,
                 accepted: self.decision.final_subset.contains(m),
                 content,
-                truth: if found.is_some() && known { Some(self::content(&kind, &truth)?) } else { None },
+                truth: if found.is_some() && known { Some(self.reader.content(m, &kind, &truth)?) } else { None },
             });
         }
         Ok(shown)
     }
-
-    fn round(&self, round: &dymo_select::Round, class: &dyn Fn(usize) -> String, schema: &Schema) -> Round {
-        let name = |m: usize| schema.modalities().get(m).map_or_else(|| m.to_string(), |found| found.name().into());
-        let members: Vec<String> = round.subset_before.iter().map(name).collect();
-        let candidates = round.candidates.iter().map(|c| Candidate {
-            name: name(c.modality),
-            quality: f64::from(c.score.evidence.quality),
-            typicality: f64::from(c.score.evidence.typicality),
-            predicted: class(c.score.predicted),
-            calibration: f64::from(c.calibration_factor),
-            reward: f64::from(c.reward),
-            verdict: match c.verdict {
-                dymo_select::Verdict::Accepted => Verdict::Accepted,
-                dymo_select::Verdict::Rejected => Verdict::Rejected,
-                dymo_select::Verdict::Kept | dymo_select::Verdict::Neutral => Verdict::Waiting,
-            },
-            reason: c.reason(&round.before),
-        });
-        Round {
-            subset: members.join(" + "),
-            quality_before: f64::from(round.before.evidence.quality),
-            typicality_before: f64::from(round.before.evidence.typicality),
-            predicted_before: class(round.before.predicted),
-            candidates: candidates.collect(),
-        }
-    }
 }
 
-/// A modality as a person can look at it: a picture, the middle slice of a volume, the most likely symbols of a text, the cells of
-/// a table.
-fn content(kind: &Kind, values: &[f32]) -> Result<Content> {
-    let [height, width, channels] = kind.shape();
-    Ok(match kind {
-        Kind::Image { .. } => Content::Picture(Picture::from_values([height, width, channels], values)?),
-        Kind::Volume { slices, .. } => {
-            let slice: Vec<f32> = values.iter().skip(slices / 2).step_by(*slices).copied().collect();
-            Content::Picture(Picture::from_values([height, width, 1], &slice)?)
-        }
-        Kind::Text { symbols, .. } => {
-            let likely = |row: &[f32]| (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
-            let places: Vec<String> = values.chunks_exact(*symbols).map(|row| likely(row).to_string()).collect();
-            Content::Text(format!("symbols {}", places.join(" ")))
-        }
-        Kind::Table { columns } => {
-            let cells = columns.iter().zip(values).map(|(c, v)| format!("{} {}", c.name(), c.describe(*v)));
-            Content::Text(cells.collect::<Vec<_>>().join(", "))
-        }
-    })
+/// A round as the page shows it.
+pub(crate) fn shown_round(round: &dymo_select::Round, schema: &Schema) -> Round {
+    let class = |k: usize| schema.classes().get(k).cloned().unwrap_or_else(|| k.to_string());
+    let name = |m: usize| schema.modalities().get(m).map_or_else(|| m.to_string(), |found| found.name().into());
+    let members: Vec<String> = round.subset_before.iter().map(name).collect();
+    let candidates = round.candidates.iter().map(|c| Candidate {
+        name: name(c.modality),
+        quality: f64::from(c.score.evidence.quality),
+        typicality: f64::from(c.score.evidence.typicality),
+        predicted: class(c.score.predicted),
+        calibration: f64::from(c.calibration_factor),
+        reward: f64::from(c.reward),
+        verdict: match c.verdict {
+            dymo_select::Verdict::Accepted => Verdict::Accepted,
+            dymo_select::Verdict::Rejected => Verdict::Rejected,
+            dymo_select::Verdict::Kept | dymo_select::Verdict::Neutral => Verdict::Waiting,
+        },
+        reason: c.reason(&round.before),
+    });
+    Round {
+        subset: members.join(" + "),
+        quality_before: f64::from(round.before.evidence.quality),
+        typicality_before: f64::from(round.before.evidence.typicality),
+        predicted_before: class(round.before.predicted),
+        candidates: candidates.collect(),
+    }
 }

@@ -19,6 +19,7 @@ Examples:
   dymo evaluate experiment.toml --model model --out results
   dymo evaluate experiment.toml --model model --out results --samples 1000 --rates 0.5,0.8
   dymo evaluate experiment.toml --model model --out results --counts 4 --split validation
+  dymo evaluate experiment.toml --model model --out results --robustness       every check; sample numbers in [trust.checks]
 
 Left in the folder: report.html (one file, open it in a browser), metrics.json, a CSV file for each table, settings.toml.")]
 pub struct EvaluateArgs {
@@ -33,6 +34,10 @@ pub struct EvaluateArgs {
     /// Leave a sample alone whose best possible reward is below this: nothing is recovered for it; 0 asks about all
     #[arg(long, value_name = "TAU", value_parser = settings::share)]
     pub min_gain: Option<f32>,
+    /// Make the expensive checks too: all missing patterns, settings changed one at a time, bad recoveries, search over all sets, what
+    /// to acquire next
+    #[arg(long)]
+    pub robustness: bool,
     /// What is evaluated.
     #[command(flatten)]
     pub what: WhatArgs,
@@ -71,6 +76,9 @@ impl WhatArgs {
 pub(crate) fn run(context: &Context, args: EvaluateArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let experiment = settings::experiment(context, &args.experiment, |table| {
         args.what.over(&mut table.evaluation);
+        if args.robustness {
+            table.trust.checks.all();
+        }
         table.selection.min_gain = args.min_gain.unwrap_or(table.selection.min_gain);
     })?;
     if settings::shown(context, &experiment, out)? {

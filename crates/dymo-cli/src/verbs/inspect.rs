@@ -162,6 +162,10 @@ fn model(context: &Context, path: &Path, out: &mut dyn Write) -> anyhow::Result<
         let p = &part.provenance;
         lines.push(format!("recovery     {}: epoch {}, {} steps", part.model.kind(), p.epoch, p.steps));
     }
+    for part in &contents.trust {
+        let metric = metric_name(part.metric);
+        lines.push(format!("calibrated   {}, {metric}: on {} held-out samples", part.recovery, part.samples));
+    }
     lines.push("checksums    all files are as they were written".into());
     context.result(out, &lines.join("\n"), &serde_json::to_value(contents)?)
 }

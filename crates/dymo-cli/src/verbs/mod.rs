@@ -6,6 +6,7 @@ use crate::args::Verb;
 use crate::context::Context;
 use crate::outcome::Outcome;
 
+pub mod calibrate;
 pub mod completions;
 pub mod data;
 pub mod demo;
@@ -24,6 +25,7 @@ pub(crate) fn run(context: &Context, verb: Verb, out: &mut dyn Write) -> anyhow:
         Verb::Demo(args) => demo::run(context, args, out),
         Verb::Train(verb) => train::run(context, verb, out),
         Verb::FitStatistics(args) => fit_statistics::run(context, args, out),
+        Verb::Calibrate(args) => calibrate::run(context, args, out),
         Verb::Evaluate(args) => evaluate::run(context, args, out),
         Verb::Export(args) => export::run(context, &args, out),
         Verb::Predict(args) => predict::run(context, args, out),

@@ -8,7 +8,7 @@ use dymo_data::Splits;
 use dymo_train::experiment::{Experiment, ExperimentTable, GuidedTable, MopoeTable, RecoveryKind, Stage};
 use dymo_train::model_folder::ModelFolder;
 
-use super::evaluate;
+use super::{calibrate, evaluate};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, MetricArg, SETTINGS, ScheduleArgs};
@@ -20,7 +20,7 @@ use crate::watch::duration;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Examples:
-  dymo train experiment.toml --out model                 fusion networks, recovery models, statistics, then the report
+  dymo train experiment.toml --out model                 networks, statistics, calibration, then the report
   dymo train experiment.toml --out model --resume        after Ctrl-C, or a crash
   dymo train fusion experiment.toml --out model          one part; see `dymo train fusion --help`
   dymo train recovery guided experiment.toml --out model
@@ -120,7 +120,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs, out: &mut dyn Write) -> an
     }
 }
 
-/// Trains every part, fits the statistics, and evaluates.
+/// Trains every part, fits the statistics and what can be promised, and evaluates.
 pub(crate) fn whole(
     context: &Context,
     experiment: &Experiment,
@@ -134,6 +134,7 @@ pub(crate) fn whole(
     for metric in experiment.metrics() {
         training::fit(context, experiment, splits, *metric, &mut folder)?;
     }
+    calibrate::into_folder(context, experiment, splits, &mut folder)?;
     evaluate::into_folder(context, experiment, &folder, splits, results, out)
 }
 

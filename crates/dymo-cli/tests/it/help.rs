@@ -5,7 +5,18 @@ use crate::place::Place;
 #[test]
 fn help_lists_the_verbs_and_explains_by_example() {
     let help = Place::new().run("--help").well().out;
-    for verb in ["demo", "train", "fit-statistics", "evaluate", "predict", "inspect", "report", "data", "completions"] {
+    for verb in [
+        "demo",
+        "train",
+        "fit-statistics",
+        "calibrate",
+        "evaluate",
+        "predict",
+        "inspect",
+        "report",
+        "data",
+        "completions",
+    ] {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb} is not in:\n{help}");
     }
     assert!(help.contains("Exit codes: 0 done"));

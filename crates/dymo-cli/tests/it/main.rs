@@ -6,4 +6,5 @@ mod help;
 mod import;
 mod place;
 mod resume;
+mod trust;
 mod tutorial;

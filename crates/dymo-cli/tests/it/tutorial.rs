@@ -96,6 +96,14 @@ fn every_command_of_the_tutorial_runs() {
     assert!(rows[0][8].contains("scan"), "{:?}", rows[0]);
     assert!(rows[ROWS][8].contains("missing"), "{:?}", rows[ROWS]);
 
+    // The page explains every row: the recovered values beside their range, and the two that have no prediction.
+    let page = std::fs::read_to_string(place.path("why.html")).unwrap();
+    assert_eq!(page.matches("<article").count(), ROWS + 1);
+    assert_eq!(page.matches("No prediction: ").count(), 2);
+    for words in ["data:image/png;base64,", "class=\"cells\"", "kept out", "May be"] {
+        assert!(page.contains(words), "{words}");
+    }
+
     // Cut off in the middle, it goes on and ends with the same table.
     let whole = std::fs::read(place.path("predictions.csv")).unwrap();
     place.write("predictions.csv.part", &whole[..whole.len() / 2]);

@@ -174,6 +174,22 @@ pub fn learn_threshold(
     trials: &[Trial<'_>],
     settings: GuaranteeSettings,
 ) -> Result<Guarantee, MetricError> {
+    learn_threshold_in_looks(discard_right, trials, 1, settings)
+}
+
+/// The same where every sample was looked at `looks` times, with other modalities missing each time: entries `i·looks` to
+/// `(i + 1)·looks` belong to sample i. The looks of a sample are not independent, so they count as one observation, their
+/// mean, and the betting test judges those for any tolerance. The promise is about the mean over looks; wins and losses
+/// are counted in looks.
+///
+/// # Errors
+/// As [`learn_threshold`]; also if the entries are not whole samples.
+pub fn learn_threshold_in_looks(
+    discard_right: &[bool],
+    trials: &[Trial<'_>],
+    looks: usize,
+    settings: GuaranteeSettings,
+) -> Result<Guarantee, MetricError> {
     check_level(settings.confidence)?;
     if !(0.0..1.0).contains(&settings.tolerance) {
         let wanted = "from 0 to below 1; 0 promises not to be worse at all";
@@ -181,6 +197,8 @@ pub fn learn_threshold(
     }
     check_some("held-out samples", discard_right)?;
     check_some("thresholds", trials)?;
+    let looks = looks.max(1);
+    check_length("held-out samples", discard_right.len(), discard_right.len().next_multiple_of(looks))?;
     let mut tested = Vec::with_capacity(trials.len());
     for trial in trials {
         check_length("right", trial.right.len(), discard_right.len())?;
@@ -188,7 +206,7 @@ pub fn learn_threshold(
             let found = f64::from(trial.threshold);
             return Err(MetricError::Setting { what: "threshold", found, wanted: "a number" });
         }
-        tested.push(examine(discard_right, trial, settings.tolerance));
+        tested.push(examine(discard_right, trial, looks, settings.tolerance));
     }
     tested.sort_by(|a, b| b.threshold.total_cmp(&a.threshold));
     assign_levels(&mut tested, 1.0 - settings.confidence, settings.procedure);
@@ -202,17 +220,20 @@ pub fn learn_threshold(
         settings,
         threshold: best.map(|test| test.threshold),
         discard_accuracy: share(discard_right),
-        n: discard_right.len(),
+        n: discard_right.len() / looks,
         tested,
     })
 }
 
-fn examine(discard_right: &[bool], trial: &Trial<'_>, tolerance: f64) -> TestedThreshold {
+fn examine(discard_right: &[bool], trial: &Trial<'_>, looks: usize, tolerance: f64) -> TestedThreshold {
     let pairs = || discard_right.iter().zip(trial.right);
     let wins = pairs().filter(|(discard, right)| !**discard && **right).count();
     let losses = pairs().filter(|(discard, right)| **discard && !**right).count();
-    let p_value = if tolerance > 0.0 {
-        test::betting(pairs().map(|(discard, right)| f64::from(*discard as i8 - *right as i8)), tolerance)
+    let p_value = if looks > 1 || tolerance > 0.0 {
+        // A mean over looks seldom loses everything at once, so more can be put at stake.
+        let boldness = if looks > 1 { 0.9 } else { 0.5 };
+        let lost: Vec<f64> = pairs().map(|(discard, right)| f64::from(*discard as i8 - *right as i8)).collect();
+        test::betting(lost.chunks_exact(looks).map(|own| own.iter().sum::<f64>() / looks as f64), tolerance, boldness)
     } else {
         test::sign(wins, losses)
     };

@@ -16,9 +16,9 @@ pub(super) fn sign(wins: usize, losses: usize) -> f64 {
 /// read one after the other. The capital 1 is multiplied by 1 + b·(tolerance − loss), with a stake b that depends on the
 /// past alone and can never lose everything. If the mean is above the tolerance the capital cannot be expected to grow, so
 /// it reaches 1/u with probability at most u (Ville). Unlike Hoeffding's bound it gains from losses being mostly 0.
-pub(super) fn betting(losses: impl Iterator<Item = f64>, tolerance: f64) -> f64 {
-    // The largest stake, kept well inside what could lose everything.
-    let most = 0.5 / (1.0 - tolerance);
+/// `boldness` in 0..1 is the largest stake as a part of what could lose everything.
+pub(super) fn betting(losses: impl Iterator<Item = f64>, tolerance: f64, boldness: f64) -> f64 {
+    let most = boldness / (1.0 - tolerance);
     // Before anything is seen, a loss of 0 and a variance of 1/4 are supposed, as of one sample.
     let (mut seen, mut sum, mut squares) = (1.0, 0.0, 0.25);
     let (mut log_capital, mut largest) = (0.0f64, 0.0f64);

@@ -95,6 +95,38 @@ fn with_a_tolerance_too() {
     }
 }
 
+/// Looks at the same sample that all win or all lose together: no look is worth more than the first.
+#[test]
+fn looks_that_depend_on_each_other_promise_no_more_than_one() {
+    const LOOKS: usize = 4;
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let mut run = |loses: f64| -> f64 {
+        let passes = (0..400).filter(|_| {
+            let (mut discard, mut right) = (Vec::new(), Vec::new());
+            for _ in 0..800 {
+                let (differs, lost): (f64, f64) = (rng.random(), rng.random());
+                let before = lost < loses;
+                discard.extend([before; LOOKS]);
+                right.extend([before != (differs < 0.05); LOOKS]);
+            }
+            let trials = [Trial { threshold: 0.0, right: &right }];
+            let settings = GuaranteeSettings { confidence: 0.9, ..GuaranteeSettings::default() };
+            let found = learn_threshold_in_looks(&discard, &trials, LOOKS, settings).unwrap();
+            assert_eq!(found.n, 800);
+            found.threshold.is_some()
+        });
+        passes.count() as f64 / 400.0
+    };
+    let (level, gain) = (run(0.5), run(0.2));
+    assert!(level <= 0.1 + 3.0 * (0.09f64 / 400.0).sqrt(), "{level}");
+    assert!(gain > 0.8, "{gain}");
+    let trial = [Trial { threshold: 0.0, right: &[true; 6] }];
+    assert!(matches!(
+        learn_threshold_in_looks(&[true; 6], &trial, 4, GuaranteeSettings::default()),
+        Err(MetricError::Length { .. })
+    ));
+}
+
 #[test]
 fn gains_are_found() {
     let gain = Population { thresholds: THRESHOLDS, differ: [0.01, 0.02, 0.04, 0.06], loses: [0.2, 0.25, 0.3, 0.35] };
@@ -116,9 +148,9 @@ fn tests_by_hand() {
     assert_eq!((test::sign(0, 0), test::sign(0, 5)), (1.0, 1.0));
     assert!((test::sign(5, 0) - 1.0 / 32.0).abs() < 1e-12);
     // No loss at all against a tolerance of 1 %: the capital grows by 1 + b/100 a sample.
-    let calm = |n: usize| test::betting(std::iter::repeat_n(0.0, n), 0.01);
+    let calm = |n: usize| test::betting(std::iter::repeat_n(0.0, n), 0.01, 0.5);
     assert!(calm(2_000) < 0.01 && calm(20) > 0.8 && calm(0) == 1.0);
-    assert!(test::betting(std::iter::repeat_n(1.0, 100), 0.01) > 0.9);
+    assert!(test::betting(std::iter::repeat_n(1.0, 100), 0.01, 0.5) > 0.9);
 }
 
 #[test]

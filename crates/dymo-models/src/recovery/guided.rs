@@ -329,6 +329,11 @@ impl Recovery for GuidedRecovery {
         ready.as_ref().map(|ready| ready as &dyn MixedRecovery)
     }
 
+    fn drawing(&self) -> Option<Box<dyn Recovery>> {
+        let (model, seed) = (self.model.clone(), self.seed);
+        Some(Box::new(Self { model, draw: Draw::Sample, seed, ready: OnceLock::new() }))
+    }
+
     fn class_probabilities(&self, observed: &Observed) -> Option<Tensor<2>> {
         check_inputs(observed).ok()?;
         let posterior = self.model.posterior(observed.present, &observed.inputs);

@@ -100,6 +100,12 @@ pub trait Recovery: Send + Sync {
         None
     }
 
+    /// The same model, drawing from what a modality may be where it now takes the likeliest: another id, another draw. `None` where
+    /// it knows one value only.
+    fn drawing(&self) -> Option<Box<dyn Recovery>> {
+        None
+    }
+
     /// Whether recovered modalities are copies of training data, which a report must say.
     fn shows_training_data(&self) -> bool {
         false

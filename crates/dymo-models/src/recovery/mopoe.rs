@@ -259,6 +259,11 @@ impl Recovery for MopoeRecovery {
         let ready = self.ready.get_or_init(|| ReadyMopoe::new(&self.model, draw));
         ready.as_ref().map(|ready| ready as &dyn MixedRecovery)
     }
+
+    fn drawing(&self) -> Option<Box<dyn Recovery>> {
+        let (model, seed, latent) = (self.model.clone(), self.seed, self.latent);
+        Some(Box::new(Self { model, draw: Draw::Sample, seed, latent, ready: OnceLock::new() }))
+    }
 }
 
 #[cfg(test)]

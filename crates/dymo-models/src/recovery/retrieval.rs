@@ -29,6 +29,9 @@ pub trait Gallery: Send + Sync {
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), String>;
 }
 
+/// Nearest samples among which draws choose, where no more were asked for.
+const DRAWN_AMONG: usize = 10;
+
 /// Samples of the gallery that are encoded at once.
 const CHUNK: usize = 512;
 
@@ -131,6 +134,12 @@ impl Recovery for Retrieval {
         check_inputs(observed)?;
         let nearest = self.nearest(observed)?;
         wanted.iter().map(|m| self.read(&nearest, m)).collect()
+    }
+
+    fn drawing(&self) -> Option<Box<dyn Recovery>> {
+        let neighbours = self.neighbours.max(DRAWN_AMONG);
+        let (network, gallery) = (self.network.clone(), self.gallery.clone());
+        Some(Box::new(Self::new(network, gallery, neighbours, self.seed, self.device.clone())))
     }
 
     fn shows_training_data(&self) -> bool {

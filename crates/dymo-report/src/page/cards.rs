@@ -6,13 +6,13 @@ use crate::table::number;
 use crate::tables;
 
 /// Samples with the same story.
-pub(super) struct Chapter<'a> {
+pub(crate) struct Chapter<'a> {
     pub title: &'static str,
     pub class: &'static str,
     pub cards: Vec<Card<'a>>,
 }
 
-pub(super) struct Card<'a> {
+pub(crate) struct Card<'a> {
     pub sample: &'a GallerySample,
     pub strip: Vec<Tile<'a>>,
     pub rounds: Vec<RoundView<'a>>,
@@ -23,7 +23,7 @@ pub(super) struct Card<'a> {
 }
 
 /// One modality in the strip.
-pub(super) struct Tile<'a> {
+pub(crate) struct Tile<'a> {
     pub name: &'a str,
     pub class: &'static str,
     pub badge: &'static str,
@@ -32,17 +32,17 @@ pub(super) struct Tile<'a> {
 }
 
 /// A modality's content, ready for the page: a picture's address or a text.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     pub picture: Option<String>,
     pub text: &'a str,
 }
 
-pub(super) struct RoundView<'a> {
+pub(crate) struct RoundView<'a> {
     pub title: String,
     pub candidates: Vec<CandidateView<'a>>,
 }
 
-pub(super) struct CandidateView<'a> {
+pub(crate) struct CandidateView<'a> {
     pub candidate: &'a Candidate,
     pub class: &'static str,
     pub word: &'static str,
@@ -53,7 +53,7 @@ pub(super) struct CandidateView<'a> {
 }
 
 /// The gallery, story by story; stories without samples are left out.
-pub(super) fn chapters(report: &Report) -> Vec<Chapter<'_>> {
+pub(crate) fn chapters(report: &Report) -> Vec<Chapter<'_>> {
     [
         (Story::Helped, "Selection helped", "better"),
         (Story::DidNotMatter, "It did not matter", "level"),
@@ -79,7 +79,7 @@ fn card(sample: &GallerySample, open: bool) -> Card<'_> {
     }
 }
 
-fn tile(m: &ShownModality) -> Tile<'_> {
+pub(crate) fn tile(m: &ShownModality) -> Tile<'_> {
     let (class, badge) = match (m.state, m.accepted) {
         (State::Observed, _) => ("observed", "observed"),
         (State::Recovered, true) => ("accepted", "let in"),
@@ -88,14 +88,14 @@ fn tile(m: &ShownModality) -> Tile<'_> {
     Tile { name: &m.name, class, badge, content: view(&m.content), truth: m.truth.as_ref().map(view) }
 }
 
-fn view(content: &Content) -> View<'_> {
+pub(crate) fn view(content: &Content) -> View<'_> {
     match content {
         Content::Picture(picture) => View { picture: Some(picture.data_uri()), text: "" },
         Content::Text(text) => View { picture: None, text },
     }
 }
 
-fn round(number_: usize, round: &Round) -> RoundView<'_> {
+pub(crate) fn round(number_: usize, round: &Round) -> RoundView<'_> {
     let title = format!(
         "Round {number_}: with {} the network reads {} (quality {}, typicality {})",
         round.subset,

@@ -1,6 +1,6 @@
 //! The page: what the templates show, prepared so that they hold no logic beyond loops.
 
-mod cards;
+pub(crate) mod cards;
 mod plots;
 mod trust;
 

@@ -44,15 +44,20 @@ pub(crate) fn confidence(c: &ConfidenceRecord) -> Vec<String> {
         } else {
             ""
         };
+        // A set is never empty, so a good classifier covers more than it is asked to.
+        let size = if c.set_size < 1.0005 && c.low > c.asked_coverage {
+            "with one class each: the answers alone are right more often than was asked, so sets add nothing at this coverage"
+                .to_owned()
+        } else {
+            format!("with {} classes on average", number(c.set_size))
+        };
         lines.push(format!(
-            "{place}: {} sets that are to hold the true class in {} of cases hold it in {} of {} samples ({}), with {} \
-             classes on average.{verdict}",
+            "{place}: {} sets that are to hold the true class in {} of cases hold it in {} of {} samples ({}), {size}.{verdict}",
             c.score,
             percent(c.asked_coverage),
             percent(c.coverage),
             thousands(c.n),
             interval(c.low, c.high),
-            number(c.set_size)
         ));
     }
     lines
@@ -122,7 +127,8 @@ fn too_few(own: &[&PatternRecord]) -> Option<String> {
 fn against_discard(all: &[PatternRecord], own: &[&PatternRecord]) -> Option<String> {
     let rival = |p: &PatternRecord| {
         all.iter().find(|d| {
-            d.arm == DISCARD && d.recovery == p.recovery && d.metric == p.metric && d.observed == p.observed && !p.few
+            // Discarding recovers nothing: it is filed once for a metric.
+            d.arm == DISCARD && d.metric == p.metric && d.observed == p.observed && !p.few
         })
     };
     let pairs: Vec<_> = own.iter().filter_map(|p| Some((*p, rival(p)?))).collect();

@@ -10,7 +10,7 @@ use dymo_reward::{Calibration, Edges, Metric};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{self, ScheduleTable};
-use super::{EvaluationTable, Problem};
+use super::{EvaluationTable, Problem, TrustTable};
 use crate::fusion::FusionLoss;
 
 /// A whole file.
@@ -49,6 +49,9 @@ pub struct ExperimentTable {
     /// Selection.
     #[serde(default)]
     pub selection: SelectionTable,
+    /// What is promised of the trained model.
+    #[serde(default)]
+    pub trust: TrustTable,
     /// Evaluation.
     #[serde(default)]
     pub evaluation: EvaluationTable,
@@ -257,6 +260,7 @@ impl ExperimentTable {
         if !(0.0..=1.0).contains(&self.selection.min_gain) {
             return Err(Problem::value("selection.min_gain", self.selection.min_gain, "a number from 0 to 1"));
         }
+        self.trust.check()?;
         self.evaluation.check()
     }
 

@@ -59,7 +59,18 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
             None => writeln!(out, "`{}` has no class statistics yet: run `dymo fit-statistics`.", part.file)?,
         }
     }
+    for part in &contents.trust {
+        writeln!(
+            out,
+            "`{}`: threshold on the reward, temperature and prediction sets for {} recovery and the {} metric, fitted on {} held-out samples.",
+            part.file,
+            part.recovery,
+            metric_name(part.metric),
+            part.samples
+        )?;
+    }
     data(out, contents)?;
+    out.push_str(if contents.trust.is_empty() { UNCALIBRATED } else { CALIBRATED });
     out.push_str(LIMITS);
     Ok(())
 }
@@ -89,7 +100,15 @@ fn data(out: &mut String, contents: &Contents) -> std::fmt::Result {
     Ok(())
 }
 
-const LIMITS: &str = "\
+const UNCALIBRATED: &str = "\
+Nothing is fitted on held-out samples yet (`dymo calibrate`): probabilities are not calibrated, and nothing is promised of them.
+";
+
+const CALIBRATED: &str = "\
+What was fitted on held-out samples holds for samples like those, with modalities missing in the same way.
+";
+
+const LIMITS: &str = "
 ## Use and limits
 
 ```text
@@ -99,7 +118,7 @@ dymo predict FOLDER DATA --out predictions.csv
 ```
 
 The weights know the data named above and nothing else; results on other data are unknown. Recovered modalities are guesses of a
-generative model: a picture that looks real may show the wrong class, most often where much is missing. Probabilities are not
-calibrated; reports measure by how much. Selection is greedy and rests on class statistics that assume one mode a class.
+generative model: a picture that looks real may show the wrong class, most often where much is missing. Selection is greedy and
+rests on class statistics that assume one mode a class.
 `sha256sum --check SHA256SUMS` tells whether the files are those that were written.
 ";

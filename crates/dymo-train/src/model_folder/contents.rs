@@ -30,6 +30,9 @@ pub struct Contents {
     pub fusion: Vec<FusionPart>,
     /// Recovery models.
     pub recovery: Vec<RecoveryPart>,
+    /// What was fitted on held-out samples, for a recovery model and a metric each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<TrustPart>,
 }
 
 /// A fusion network.
@@ -55,6 +58,20 @@ pub struct StatisticsPart {
     /// The file.
     pub file: String,
     /// Training samples that they were fitted on.
+    pub samples: usize,
+}
+
+/// Threshold, temperature and prediction sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustPart {
+    /// For this recovery model,
+    pub recovery: RecoveryKind,
+    /// read by the fusion network for this metric.
+    pub metric: Metric,
+    /// The file.
+    pub file: String,
+    /// Held-out samples that it was fitted on.
     pub samples: usize,
 }
 
@@ -119,13 +136,21 @@ pub struct Provenance {
 
 impl Contents {
     pub(super) fn new(name: &str, schema: &Schema) -> Self {
-        Self { format: FORMAT, name: name.into(), schema: schema.clone(), fusion: Vec::new(), recovery: Vec::new() }
+        Self {
+            format: FORMAT,
+            name: name.into(),
+            schema: schema.clone(),
+            fusion: Vec::new(),
+            recovery: Vec::new(),
+            trust: Vec::new(),
+        }
     }
 
-    /// The files of weights and statistics.
+    /// The files of weights, statistics and what was fitted on held-out samples.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
         let fusion = self.fusion.iter().flat_map(|p| [Some(&p.file), p.statistics.as_ref().map(|s| &s.file)]);
-        fusion.flatten().chain(self.recovery.iter().map(|p| &p.file)).map(String::as_str)
+        let others = self.recovery.iter().map(|p| &p.file).chain(self.trust.iter().map(|p| &p.file));
+        fusion.flatten().chain(others).map(String::as_str)
     }
 }
 

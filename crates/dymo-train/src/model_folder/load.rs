@@ -9,8 +9,9 @@ use dymo_models::recovery::{GuidedRecovery, MopoeRecovery, Recovery};
 use dymo_models::weights;
 use dymo_reward::{ClassStatistics, Metric};
 
-use super::{FusionPart, ModelFolder, ModelFolderError, RecoveryModel, RecoveryPart};
+use super::{FusionPart, ModelFolder, ModelFolderError, RecoveryModel, RecoveryPart, TrustPart};
 use crate::experiment::RecoveryKind;
+use crate::trust::Trust;
 
 impl ModelFolder {
     /// The fusion network for a metric.
@@ -33,6 +34,19 @@ impl ModelFolder {
         let refuse =
             |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&part.file), reason: e.to_string() };
         serde_json::from_slice(&bytes).map_err(refuse)
+    }
+
+    /// What was fitted on held-out samples for a recovery model and a metric; `None` where nothing was.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: the file cannot be used.
+    pub fn trust(&self, recovery: RecoveryKind, metric: Metric) -> Result<Option<Trust>, ModelFolderError> {
+        let same = |part: &&TrustPart| (part.recovery, part.metric) == (recovery, metric);
+        let Some(part) = self.contents.trust.iter().find(same) else { return Ok(None) };
+        let bytes = Checksums::of(&self.path)?.read(&part.file)?;
+        let refuse =
+            |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&part.file), reason: e.to_string() };
+        serde_json::from_slice(&bytes).map(Some).map_err(refuse)
     }
 
     /// A trained recovery model; `seed` settles its draws.

@@ -14,14 +14,15 @@ use dymo_reward::{ClassStatistics, Metric};
 use super::error::metric_name;
 use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
-    StatisticsPart, card,
+    StatisticsPart, TrustPart, card,
 };
 use crate::experiment::TrainedStage;
 use crate::trainer::History;
+use crate::trust::Trust;
 
 impl ModelFolder {
-    /// Adds what a stage has left, in place of what was there. Statistics of a replaced fusion network are dropped: they
-    /// would describe another network. `model` is asked for recovery models only: the settings that they were built with.
+    /// Adds what a stage has left, in place of what was there. Statistics of a replaced fusion network are dropped, and what
+    /// was fitted on held-out samples: they would describe another network. `model` is asked for recovery models only: the settings that they were built with.
     ///
     /// # Errors
     /// [`ModelFolderError`]; weights that are not finite are refused by name before anything is written.
@@ -52,6 +53,7 @@ impl ModelFolder {
                 statistics: None,
             }),
             (_, Some(model)) => {
+                self.contents.trust.retain(|part| part.recovery != model.kind());
                 self.contents.recovery.retain(|part| part.model.kind() != model.kind());
                 self.contents.recovery.push(RecoveryPart { model, file: file.clone(), provenance });
             }
@@ -78,6 +80,25 @@ impl ModelFolder {
         for part in self.contents.fusion.iter_mut().filter(|part| part.metric == metric) {
             part.statistics = Some(StatisticsPart { file: file.clone(), samples });
         }
+        self.contents.trust.retain(|part| part.metric != metric);
+        self.save(BTreeMap::from([(file, bytes)]))
+    }
+
+    /// Adds what was fitted on held-out samples, in place of what was there for the same recovery model and metric. Whatever
+    /// network, statistics or recovery model it rests on drops it when it is replaced.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: there is no such network, or a file cannot be written.
+    pub fn add_trust(&mut self, trust: &Trust) -> Result<(), ModelFolderError> {
+        let (recovery, metric) = (trust.recovery, trust.metric);
+        self.fusion_part(metric)?;
+        let file = format!("trust-{recovery}-{}.json", metric_name(metric));
+        let refuse =
+            |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&file), reason: e.to_string() };
+        let mut bytes = serde_json::to_vec_pretty(trust).map_err(refuse)?;
+        bytes.push(b'\n');
+        self.contents.trust.retain(|part| (part.recovery, part.metric) != (recovery, metric));
+        self.contents.trust.push(TrustPart { recovery, metric, file: file.clone(), samples: trust.fitted_on.samples });
         self.save(BTreeMap::from([(file, bytes)]))
     }
 
@@ -94,6 +115,9 @@ impl ModelFolder {
             if let Some(statistics) = &part.statistics {
                 files.insert(statistics.file.clone(), sums.read(&statistics.file)?);
             }
+        }
+        for part in &self.contents.trust {
+            files.insert(part.file.clone(), sums.read(&part.file)?);
         }
         let kinds: Vec<_> = self.schema().modalities().iter().map(|m| m.kind()).collect();
         let refuse = |source| ModelFolderError::Recovery { path: self.path.join(MODEL), source };
@@ -126,6 +150,7 @@ impl ModelFolder {
 
     fn put_fusion(&mut self, part: FusionPart) {
         self.contents.fusion.retain(|other| other.metric != part.metric);
+        self.contents.trust.retain(|other| other.metric != part.metric);
         self.contents.fusion.push(part);
         self.contents.fusion.sort_by_key(|part| part.metric == Metric::Euclid);
     }

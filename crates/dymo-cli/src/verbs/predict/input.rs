@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use dymo_core::{Kind, Schema};
+use dymo_core::{Kind, ModalitySet, Schema};
 use dymo_data::manifest::{Chunk, Form, ManifestSettings, ManifestStream, ModalitySettings};
 use dymo_data::picture::Colour;
-use dymo_data::{Samples, Source, Subset};
+use dymo_data::{ReadError, Samples, Source, Subset};
 use dymo_train::model_folder::ModelFolder;
 
 use super::PredictArgs;
@@ -32,6 +32,57 @@ pub(super) struct Line {
     pub id: String,
     pub sample: Result<usize, String>,
     pub notices: String,
+}
+
+/// The samples of a piece by the numbers of their rows: what is drawn for a row hangs on its number in the whole table, and not on
+/// where a piece began.
+pub(super) struct Numbered<'a> {
+    samples: &'a dyn Samples,
+    before: usize,
+    /// For each row of the piece its sample's number there; one that no sample has where there is none.
+    places: Vec<usize>,
+}
+
+impl<'a> Numbered<'a> {
+    /// `before` rows came before this piece.
+    pub(super) fn new(samples: &'a dyn Samples, lines: &[Line], before: u64) -> Self {
+        let place = |line: &Line| line.sample.as_ref().map_or(usize::MAX, |index| *index);
+        Self { samples, before: before as usize, places: lines.iter().map(place).collect() }
+    }
+
+    fn place(&self, row: usize) -> usize {
+        row.checked_sub(self.before).and_then(|place| self.places.get(place)).copied().unwrap_or(usize::MAX)
+    }
+}
+
+impl Samples for Numbered<'_> {
+    fn schema(&self) -> &Schema {
+        self.samples.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.before + self.places.len()
+    }
+
+    fn label(&self, row: usize) -> usize {
+        self.samples.label(self.place(row))
+    }
+
+    fn known_label(&self, row: usize) -> Option<usize> {
+        self.samples.known_label(self.place(row))
+    }
+
+    fn observed(&self, row: usize) -> ModalitySet {
+        self.samples.observed(self.place(row))
+    }
+
+    fn read(&self, row: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+        self.samples.read(self.place(row), modality, out)
+    }
+
+    fn id(&self, row: usize) -> String {
+        self.samples.id(self.place(row))
+    }
 }
 
 impl Input {
@@ -157,7 +208,7 @@ fn picture(kind: &Kind) -> Option<Form> {
 }
 
 /// Names of a set's modalities.
-pub(super) fn names(schema: &Schema, set: dymo_core::ModalitySet) -> String {
+pub(super) fn names(schema: &Schema, set: ModalitySet) -> String {
     let name = |m: usize| schema.modalities().get(m).map_or("?", |found| found.name());
     set.iter().map(name).collect::<Vec<_>>().join("+")
 }

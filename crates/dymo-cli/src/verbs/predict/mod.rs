@@ -1,6 +1,8 @@
 //! `dymo predict MODELDIR DATA`: a row in, a row out, whatever the row holds.
 
+mod explain;
 mod input;
+mod judge;
 mod table;
 
 use std::io::Write;
@@ -8,16 +10,17 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use dymo_core::{ModalitySet, Schema};
-use dymo_data::Samples;
+use dymo_data::Source;
 use dymo_data::missingness::read_masks;
 use dymo_models::recovery::Recovery;
-use dymo_reward::{Calibration, Edges};
-use dymo_train::evaluation::{Arm, Setting, evaluate};
+use dymo_report::ExplainedRun;
 use dymo_train::experiment::RecoveryKind;
 use dymo_train::model_folder::ModelFolder;
 
-use self::input::{Input, Line};
-use self::table::{Answer, Table};
+use self::explain::{Limits, Page};
+use self::input::{Input, Numbered};
+use self::judge::Judge;
+use self::table::Table;
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, MetricArg, SplitArg};
@@ -35,12 +38,16 @@ Examples:
       patients.csv has a column id and the columns that the model was trained on; an empty cell is a missing modality,
       labels and splits are not needed. A table of any length is read piece by piece
   dymo predict model patients.csv --out predictions.csv --resume        go on after a crash
+  dymo predict model patients.csv --out predictions.csv --explain why.html
+      and a page that shows what was recovered, what was let in or kept out and why, and how the prediction moved
   dymo predict model experiment.toml --masks masks.csv --out predictions.csv
       masks.csv has a row for each sample and a column for each modality, 1 = missing
   dymo predict model experiment.toml --split validation --samples 10
 
-Every row says what was observed, the class and its probability, which recovered modalities were let in, and why. A row that
-cannot be read or classified says so in its column `error`, and the others go on.")]
+Every row says what was observed, the class and its probability, which recovered modalities were let in, and why. A model that is
+calibrated (`dymo calibrate`, part of `dymo train`) adds calibrated confidence, the prediction set and what it promises, and
+lets in only what held-out samples support. Last comes the missing modality that is most worth acquiring. A row that cannot
+be read or classified says so in its column `error`, and the others go on.")]
 pub struct PredictArgs {
     /// The model folder
     pub model: PathBuf,
@@ -67,9 +74,24 @@ pub struct PredictArgs {
     /// With this recovery model; the model's first if nothing is said
     #[arg(long, value_name = "NAME")]
     pub recovery: Option<RecoveryKind>,
-    /// Recover nothing for samples that cannot gain as much; 0 is the method as published
-    #[arg(long, value_name = "TAU", default_value_t = 0.0, value_parser = settings::share)]
-    pub min_gain: f32,
+    /// Recover nothing for samples that cannot gain as much; as calibrated if nothing is said, 0 is the method as published
+    #[arg(long, value_name = "TAU", value_parser = settings::share)]
+    pub min_gain: Option<f32>,
+    /// Let a recovered modality in only for a reward of at least this; as calibrated if nothing is said, 0 is the method as published
+    #[arg(long, value_name = "LAMBDA", value_parser = settings::share)]
+    pub threshold: Option<f32>,
+    /// Draws of each missing modality behind the suggestion what to acquire next; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub draws: usize,
+    /// A page (HTML) that explains every prediction: what was recovered, what was let in or kept out and why, how the answer moved
+    #[arg(long, value_name = "FILE")]
+    pub explain: Option<PathBuf>,
+    /// Rows of that page that are shown with pictures and every round
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub explain_pictures: u64,
+    /// Rows that are on that page at all
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub explain_rows: u64,
 }
 
 pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
@@ -83,49 +105,94 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
             bail!("{}: {} rows for {wanted} samples; write one for each", path.display(), masks.len());
         }
     }
-    let setting = Setting {
-        network: &reader.network,
-        statistics: &reader.statistics,
-        recovery: recovery.as_ref(),
-        calibration: Calibration::default_for(reader.metric),
-        edges: Edges::Defined,
-        min_gain: args.min_gain,
-        device: &context.device,
-    };
+    let trust = folder.trust(kind, reader.metric)?;
+    let judge = Judge::new(context, &args, &reader, recovery.as_ref(), trust.as_ref());
     let mut table = match &args.out {
         Some(path) => Table::file(path, args.resume, folder.schema())?,
         None => Table::stream(out, folder.schema())?,
     };
     let (mut done, mut failed) = (table.done(), table.failed());
+    let mut page = page(context, &args, &folder, kind, &judge, done)?;
     input.skip(done);
     let task = context.watch.task("predicting", input.length());
     let most = args.samples.unwrap_or(u64::MAX);
     while done < most {
         let rows = usize::try_from(most - done).map_or(ROWS, |left| left.min(ROWS));
         let Some(piece) = input.next(rows)? else { break };
-        let answers = answer(&setting, piece.samples(), piece.lines(), masks.as_deref(), done)?;
-        failed += answers.iter().filter(|answer| answer.result.is_err()).count() as u64;
-        done += answers.len() as u64;
-        table.write(&answers)?;
+        let lines = piece.lines();
+        let samples = Numbered::new(piece.samples(), &lines, done);
+        let all = judge.answer(&samples, lines, masks.as_deref(), done)?;
+        failed += all.answers.iter().filter(|answer| answer.result.is_err()).count() as u64;
+        done += all.answers.len() as u64;
+        // The page first: rows that it has and the table has not are written again, the other way round they would be lost.
+        if let Some(page) = &mut page {
+            page.add(&judge, &samples, &all)?;
+        }
+        table.write(&all.answers)?;
         task.at(input.position());
     }
     task.done();
     if done == 0 {
         bail!("{}: there is no sample to classify", args.data.display());
     }
+    if let Some(page) = page {
+        page.finish()?;
+    }
     table.finish()?;
     let Some(path) = &args.out else { return Ok(Outcome::Done) };
     let metric = metric_name(reader.metric);
-    let text =
+    let mut text =
         format!("{} predictions with {kind} recovery and the {metric} metric are in {}", done - failed, path.display());
-    let text = match failed {
-        0 => text,
-        n => format!("{text}\n{n} of {done} rows have no prediction: their column `error` says why"),
-    };
+    if let Some(page) = &args.explain {
+        text += &format!(", why in {}", page.display());
+    }
+    if trust.is_some() {
+        text += &format!("\n{}", judge.in_words());
+    }
+    if failed > 0 {
+        text += &format!("\n{failed} of {done} rows have no prediction: their column `error` says why");
+    }
     let json = serde_json::json!({
         "predictions": path, "samples": done, "failed": failed, "recovery": kind, "metric": reader.metric,
+        "explained": args.explain, "selection_off": judge.is_off(),
     });
     context.result(out, &text, &json)
+}
+
+/// The page that explains, where one is wanted.
+fn page(
+    context: &Context,
+    args: &PredictArgs,
+    folder: &ModelFolder,
+    kind: RecoveryKind,
+    judge: &Judge<'_>,
+    done: u64,
+) -> anyhow::Result<Option<Page>> {
+    let Some(path) = &args.explain else { return Ok(None) };
+    let metric = metric_name(judge.setting.statistics.metric());
+    let fact = |name: &str, words: String| (name.to_owned(), words);
+    let mut facts = vec![
+        fact("Data", args.data.display().to_string()),
+        fact("Model", format!("{}, {kind} recovery, {metric} metric", args.model.display())),
+        fact("Decides", judge.in_words()),
+    ];
+    if let (Some(trust), true) = (judge.trust, judge.confidence.is_some()) {
+        facts.push(fact("Fitted on", format!("{} validation samples", trust.fitted_on.samples)));
+    }
+    let mut notes = vec![
+        "What is recovered is computed from what was observed: it is a second opinion, not a measurement.".to_owned(),
+        "Expected changes are estimated from draws of the recovery model; the report of the model's evaluation says how good \
+         such suggestions were."
+            .to_owned(),
+    ];
+    if judge.setting.recovery.shows_training_data() {
+        notes.push("Retrieval fills in what is missing with training samples: they are shown here.".into());
+    }
+    let run = ExplainedRun { title: folder.contents().name.clone(), command: context.command.clone(), facts, notes };
+    let limits = Limits { rows: args.explain_rows, pictures: args.explain_pictures };
+    let source = folder.data_settings().and_then(|text| toml::from_str::<Source>(text).ok());
+    let told = (folder.schema(), source.as_ref());
+    Page::open(path, (args.resume, done), run, limits, told).map(Some)
 }
 
 fn networks(
@@ -149,50 +216,4 @@ fn networks(
 fn masks(args: &PredictArgs, schema: &Schema) -> anyhow::Result<Option<Vec<ModalitySet>>> {
     let names: Vec<String> = schema.modalities().iter().map(|m| m.name().into()).collect();
     Ok(args.masks.as_ref().map(|path| read_masks(path, &names)).transpose()?)
-}
-
-/// An answer for every line; `before` lines came before these.
-fn answer(
-    setting: &Setting<'_>,
-    samples: &dyn Samples,
-    lines: Vec<Line>,
-    masks: Option<&[ModalitySet]>,
-    before: u64,
-) -> anyhow::Result<Vec<Answer>> {
-    let mut indices = Vec::new();
-    let mut present = Vec::new();
-    let mut answers: Vec<Answer> = Vec::with_capacity(lines.len());
-    for (place, line) in lines.into_iter().enumerate() {
-        let row = before as usize + place;
-        let result = line.sample.and_then(|index| {
-            let kept = match masks {
-                None => samples.schema().full(),
-                Some(masks) => *masks
-                    .get(row)
-                    .ok_or_else(|| format!("the mask file has {} rows; write one for each sample", masks.len()))?,
-            };
-            let left = kept.intersection(samples.observed(index));
-            if left.is_empty() {
-                return Err("nothing is observed; give it at least one modality".to_owned());
-            }
-            indices.push(index);
-            present.push(left);
-            Ok(indices.len() - 1)
-        });
-        answers.push(Answer { id: line.id, result: result.map(Into::into), notices: line.notices });
-    }
-    let outcome = evaluate(setting, samples, &indices, &present, &[Arm::Discard, Arm::Dymo], &mut |_, _| ())?;
-    let (Some(plain), Some(dymo)) = (outcome.arm(Arm::Discard), outcome.arm(Arm::Dymo)) else {
-        bail!("the evaluation gave no predictions");
-    };
-    for answer in &mut answers {
-        if let Ok(found) = &mut answer.result {
-            let i = found.place;
-            found.decision = Some(dymo.decisions[i].clone());
-            found.from_observed = plain.predictions[i];
-            found.class = dymo.predictions[i];
-            found.probability = dymo.probabilities.get(i * outcome.classes + found.class).copied();
-        }
-    }
-    Ok(answers)
 }

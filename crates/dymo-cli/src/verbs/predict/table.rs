@@ -9,8 +9,9 @@ use dymo_core::{ModalitySet, Schema};
 use dymo_select::{Decision, Verdict};
 
 use super::input::names;
+use super::judge::Next;
 
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 15] = [
     "id",
     "observed",
     "prediction",
@@ -21,6 +22,11 @@ const HEADER: [&str; 10] = [
     "why",
     "error",
     "warning",
+    "confidence",
+    "prediction_set",
+    "promise",
+    "acquire_next",
+    "acquire_why",
 ];
 /// Place of the column `error`.
 const ERROR: usize = 8;
@@ -41,6 +47,15 @@ pub(super) struct Found {
     pub class: usize,
     pub probability: Option<f32>,
     pub from_observed: usize,
+    /// The probability, calibrated; `None` where nothing was fitted, as the set.
+    pub confidence: Option<f32>,
+    pub set: Option<Vec<usize>>,
+    /// What the set promises, in words.
+    pub promise: String,
+    /// What to expect of acquiring what is missing; `None` where nothing is, or nothing was asked.
+    pub next: Option<Next>,
+    /// Whether held-out samples have turned selection off.
+    pub selection_off: bool,
 }
 
 impl From<usize> for Found {
@@ -114,15 +129,23 @@ impl<'a> Table<'a> {
         match &answer.result {
             Err(reason) => row[ERROR].clone_from(reason),
             Ok(Found { decision: None, .. }) => row[ERROR] = "it was not classified".into(),
-            Ok(Found { decision: Some(decision), class: predicted, probability, from_observed, .. }) => {
+            Ok(found @ Found { decision: Some(decision), .. }) => {
                 let rejected = decision.final_subset.complement(self.schema.modalities().len());
                 row[1] = names(self.schema, decision.observed);
-                row[2] = class(*predicted);
-                row[3] = probability.map(|p| format!("{p:.4}")).unwrap_or_default();
+                row[2] = class(found.class);
+                row[3] = found.probability.map(|p| format!("{p:.4}")).unwrap_or_default();
                 row[4] = names(self.schema, decision.accepted());
                 row[5] = names(self.schema, rejected);
-                row[6] = class(*from_observed);
-                row[7] = why(self.schema, decision);
+                row[6] = class(found.from_observed);
+                row[7] = why(self.schema, found).join("; ");
+                row[10] = found.confidence.map(|p| format!("{p:.4}")).unwrap_or_default();
+                let set = found.set.as_deref().unwrap_or_default();
+                row[11] = set.iter().map(|k| class(*k)).collect::<Vec<_>>().join("+");
+                row[12].clone_from(&found.promise);
+                if let Some(best) = found.next.as_ref().and_then(Next::best) {
+                    row[13] = names(self.schema, ModalitySet::single(best.modality));
+                }
+                row[14] = acquire(self.schema, found).into_iter().next().unwrap_or_default();
             }
         }
         row[ERROR + 1].clone_from(&answer.notices);
@@ -174,8 +197,31 @@ impl Kept {
     }
 }
 
+/// What to acquire next, the most telling first, or why nothing.
+pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
+    match &found.next {
+        None => Vec::new(),
+        Some(Next::Sure) => vec!["nothing: the answer is sure already".into()],
+        Some(next) if next.best().is_none() => {
+            vec!["nothing: no missing modality is expected to change the answer".into()]
+        }
+        Some(Next::Expected(expected)) => {
+            let words = |it: &dymo_reward::Acquisition| it.in_words(&names(schema, ModalitySet::single(it.modality)));
+            expected.iter().map(words).collect()
+        }
+    }
+}
+
 /// Every decision that was final, in words.
-fn why(schema: &Schema, decision: &Decision) -> String {
+pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
+    let Some(decision) = &found.decision else { return Vec::new() };
+    let missing = decision.observed.complement(schema.modalities().len());
+    if found.selection_off && !missing.is_empty() {
+        let names = names(schema, missing);
+        return vec![format!(
+            "{names} kept out: selection is off, for held-out samples did not show that it does no worse than discarding"
+        )];
+    }
     let last = decision.rounds.len().saturating_sub(1);
     let mut clauses = Vec::new();
     for (number, round) in decision.rounds.iter().enumerate() {
@@ -187,7 +233,7 @@ fn why(schema: &Schema, decision: &Decision) -> String {
             }
         }
     }
-    clauses.join("; ")
+    clauses
 }
 
 #[cfg(test)]

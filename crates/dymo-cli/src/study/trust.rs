@@ -1,0 +1,214 @@
+//! What can be promised: fitted on held-out samples, measured on test samples.
+
+use dymo_core::{ModalitySet, subsets};
+use dymo_data::{Samples, Subset};
+use dymo_report::Report;
+use dymo_select::Selector;
+use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
+use dymo_train::experiment::{RecoveryKind, Scenario, SplitName};
+use dymo_train::trust::{FittedOn, HeldOut, Trust, fit};
+
+use super::{Reader, Study, part};
+use crate::assemble::{Key, Told, add_guarantee};
+use crate::training::metric_name;
+
+/// Most modalities for which every pattern is looked at: their number doubles with each.
+const MOST_FOR_ALL_PATTERNS: usize = 8;
+
+impl Study<'_> {
+    /// Fits threshold, temperature and prediction sets for every recovery model and metric of the experiment on its validation
+    /// split; nothing where that is empty, which is said.
+    pub(crate) fn calibrate(&self) -> anyhow::Result<Vec<Trust>> {
+        self.folder.check_schema(self.splits.train.schema())?;
+        let held_out = part(self.splits, SplitName::Validation);
+        if held_out.is_empty() {
+            self.context.watch.note("the validation split is empty: nothing is promised of the model");
+            return Ok(Vec::new());
+        }
+        let table = self.experiment.trust();
+        let samples = Subset::first(held_out, table.samples);
+        let scenarios = self.experiment.scenarios(samples.schema())?;
+        let present = scenarios.iter().map(|scenario| self.present(scenario, &samples));
+        let present = present.collect::<anyhow::Result<Vec<_>>>()?;
+        let held_out = HeldOut { samples: &samples, present: &present };
+        let mut found = Vec::new();
+        for metric in self.experiment.metrics() {
+            let reader = Reader::load(self.context, self.folder, *metric)?;
+            for kind in self.experiment.recoveries() {
+                let recovery = self.recovery(kind, &reader)?;
+                let setting = self.setting(&reader, recovery.as_ref());
+                let fitted_on = self.fitted_on(&setting, &scenarios, samples.len());
+                let name = format!("calibration, {kind}, {}", metric_name(*metric));
+                let task = self.context.watch.task(&name, samples.len() * scenarios.len());
+                let mut tell = |done: usize, _| task.at(done);
+                found.push(fit(&setting, &held_out, kind, table, fitted_on, &mut tell)?);
+                task.done();
+            }
+        }
+        Ok(found)
+    }
+
+    fn fitted_on(&self, setting: &Setting<'_>, scenarios: &[Scenario], samples: usize) -> FittedOn {
+        FittedOn {
+            split: SplitName::Validation,
+            samples,
+            missing: scenarios.iter().map(in_words).collect(),
+            seed: self.experiment.seed(),
+            calibration: setting.calibration,
+            edges: setting.edges,
+            min_gain: setting.min_gain,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// Measures on the samples under evaluation what was promised, and every missing pattern apart; what hangs on no recovery
+    /// model for the `first` one only. True where nothing was fitted.
+    pub(super) fn report_trust(
+        &self,
+        report: &mut Report,
+        (kind, first): (RecoveryKind, bool),
+        setting: &Setting<'_>,
+        scenarios: &[Scenario],
+        samples: &dyn Samples,
+    ) -> anyhow::Result<bool> {
+        let trust = self.folder.trust(kind, setting.statistics.metric())?;
+        let present = scenarios.iter().map(|scenario| self.present(scenario, samples));
+        let present = present.collect::<anyhow::Result<Vec<_>>>()?;
+        let once = HeldOut { samples, present: &present }.present_once();
+        let key = self.key(kind, setting);
+        let every = self.every_pattern(samples);
+
+        // Discarding recovers nothing, so it is filed once for a metric.
+        let arms = if first { 2 } else { 1 };
+        let found = self.select_both(setting, trust.as_ref(), samples, &once, &key)?;
+        let labels: Vec<usize> = (0..samples.len()).map(|i| samples.label(i)).collect();
+        let names = report.modalities.clone();
+        let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &once), &names);
+        for told in told.into_iter().take(arms) {
+            told.add_confidence(report)?;
+            if every.is_none() {
+                told.add_patterns(report)?;
+            }
+        }
+        if let Some(trust) = &trust {
+            let right = |arm: usize| found[arm].right(&labels);
+            add_guarantee(report, &key, trust, (&right(0), &right(1)), self.intervals())?;
+        }
+        if let Some(every) = every {
+            let labels = &labels[..every.len()];
+            let found = self.select_both(setting, trust.as_ref(), samples, &every, &key)?;
+            let told = self.told(&key, trust.as_ref(), setting, &found, (labels, &every), &names);
+            for told in told.into_iter().take(arms) {
+                told.add_patterns(report)?;
+            }
+        }
+        Ok(trust.is_none())
+    }
+
+    /// Selection and discarding on the first samples, one for each entry of `present`.
+    fn select_both(
+        &self,
+        setting: &Setting<'_>,
+        trust: Option<&Trust>,
+        samples: &dyn Samples,
+        present: &[ModalitySet],
+        key: &Key,
+    ) -> anyhow::Result<Vec<Selected>> {
+        let threshold = trust.and_then(|trust| trust.guarantee.threshold).unwrap_or(0.0);
+        let way = |selector| Way { selector, statistics: setting.statistics };
+        let ways = [way(setting.selector().with_threshold(threshold)), way(Selector::discard())];
+        let indices: Vec<usize> = (0..present.len()).collect();
+        let task = self.context.watch.task(&format!("promises, {}, {}", key.recovery, key.metric), indices.len());
+        let found = select(setting, samples, &indices, present, &ways, &mut |done| task.at(done))?;
+        task.done();
+        Ok(found)
+    }
+
+    fn told<'a>(
+        &self,
+        key: &'a Key,
+        trust: Option<&'a Trust>,
+        setting: &Setting<'_>,
+        found: &'a [Selected],
+        (labels, observed): (&'a [usize], &'a [ModalitySet]),
+        names: &'a [String],
+    ) -> Vec<Told<'a>> {
+        let told = |(arm, found): (Arm, &'a Selected)| Told {
+            key,
+            arm,
+            labels,
+            observed,
+            probabilities: &found.probabilities,
+            classes: setting.network.layout().classes(),
+            fitted: trust.map(|trust| {
+                let confidence = if arm == Arm::Dymo { &trust.selection } else { &trust.discard };
+                (confidence, trust.fitted_on.samples)
+            }),
+            intervals: self.intervals(),
+            names,
+            few: self.experiment.trust().few,
+        };
+        [Arm::Dymo, Arm::Discard].into_iter().zip(found).map(told).collect()
+    }
+
+    /// All 2^M − 1 patterns in turn, where they are asked for; what a sample does not have stays missing.
+    fn every_pattern(&self, samples: &dyn Samples) -> Option<Vec<ModalitySet>> {
+        let (wanted, m) = (self.experiment.trust().checks.robustness_samples, samples.schema().modalities().len());
+        if wanted == 0 || m > MOST_FOR_ALL_PATTERNS {
+            return None;
+        }
+        let all = subsets(m);
+        let left = |i: usize| {
+            let observed = samples.observed(i);
+            let left = all[i % all.len()].intersection(observed);
+            if left.is_empty() { observed } else { left }
+        };
+        // As many of each pattern as make a sentence about it, if there are so many samples.
+        let count = samples.len().min(wanted.max(all.len() * self.experiment.trust().few));
+        Some((0..count).map(left).collect())
+    }
+
+    /// What was fitted on what, and what that does not say.
+    pub(super) fn trust_notes(&self, kinds: &[RecoveryKind], none: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        let first = kinds.iter().zip(self.experiment.metrics()).next();
+        let fitted = first.and_then(|(kind, metric)| self.folder.trust(*kind, *metric).ok().flatten());
+        if let Some(trust) = fitted {
+            let on = &trust.fitted_on;
+            notes.push(format!(
+                "Threshold, temperature and prediction sets were fitted on {} validation samples, with modalities missing as in: {}. \
+                 They hold for samples like these. The same split has chosen the best epoch of training, so it is not quite as \
+                 untouched as the test samples, on which they are measured here; there each sample is missing modalities in one of \
+                 these ways, in turn.",
+                on.samples,
+                on.missing.join(", ")
+            ));
+            notes.push(
+                "Confidence, patterns and guarantee are those of DyMo with its threshold where selection is on, of DyMo as \
+                 published where it is off; all other figures are of DyMo as published."
+                    .into(),
+            );
+        }
+        if none {
+            notes.push(
+                "Not everything in the model folder is calibrated: without `dymo calibrate` there are no prediction sets, no \
+                 temperature and no guarantee."
+                    .into(),
+            );
+        }
+        notes
+    }
+
+    pub(super) fn key(&self, kind: RecoveryKind, setting: &Setting<'_>) -> Key {
+        Key {
+            recovery: kind.name().into(),
+            metric: metric_name(setting.statistics.metric()).into(),
+            protocol: String::new(),
+            rate: f64::NAN,
+        }
+    }
+}
+
+fn in_words(scenario: &Scenario) -> String {
+    format!("{} at {}", scenario.protocol_name, scenario.rate)
+}

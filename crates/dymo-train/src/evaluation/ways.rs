@@ -1,0 +1,98 @@
+//! Several ways of selecting on the same samples, with the same recoveries: every answer of the network serves all of them.
+
+use dymo_core::ModalitySet;
+use dymo_data::Samples;
+use dymo_models::engine::Session;
+use dymo_reward::ClassStatistics;
+use dymo_select::{Decision, Sample, Selector};
+
+use super::{CHUNK, SampleInputs, Setting, StatisticsScorer, softmax};
+use crate::error::TrainError;
+
+/// One way of selecting.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// How it is decided.
+    pub selector: Selector,
+    /// What judges answers; usually those of the setting.
+    pub statistics: &'a ClassStatistics,
+}
+
+/// What one way came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selected {
+    /// How each sample was decided, `[N]`.
+    pub decisions: Vec<Decision>,
+    /// Class probabilities of the final subsets, `[N, C]`.
+    pub probabilities: Vec<f32>,
+}
+
+impl Selected {
+    /// Predicted classes, `[N]`.
+    pub fn predictions(&self) -> Vec<usize> {
+        self.decisions.iter().map(Decision::predicted).collect()
+    }
+
+    /// For each sample whether its prediction is its label.
+    pub fn right(&self, labels: &[usize]) -> Vec<bool> {
+        self.decisions.iter().zip(labels).map(|(decision, label)| decision.predicted() == *label).collect()
+    }
+}
+
+/// Selects in each of these ways on `samples[indices]`, of which `present[i]` is observed: one entry for each way.
+/// `progress(done)` is called now and then.
+///
+/// # Errors
+/// As [`super::evaluate`].
+pub fn select(
+    setting: &Setting<'_>,
+    samples: &dyn Samples,
+    indices: &[usize],
+    present: &[ModalitySet],
+    ways: &[Way<'_>],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Selected>, TrainError> {
+    let modalities = setting.network.layout().modalities();
+    let mut found = vec![Selected::default(); ways.len()];
+    let mut done = 0;
+    for (chunk, present) in indices.chunks(CHUNK).zip(present.chunks(CHUNK)) {
+        let questions = present.iter().zip(chunk).map(|(observed, index)| {
+            Sample::with_rest_recovered(*observed, modalities)
+                .map_err(|_| TrainError::NothingObserved { sample: *index })
+        });
+        let questions = questions.collect::<Result<Vec<_>, _>>()?;
+        let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
+        let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
+        let mut session =
+            Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+        for (way, found) in ways.iter().zip(&mut found) {
+            let mut scorer = StatisticsScorer { session, statistics: way.statistics, edges: way.selector.edges };
+            let decisions = way.selector.select(&mut scorer, &questions)?;
+            session = scorer.session;
+            let finals: Vec<(usize, ModalitySet)> = decisions.iter().map(|d| d.final_subset).enumerate().collect();
+            found.probabilities.extend(session.answer(&finals)?.iter().flat_map(|answer| softmax(&answer.logits)));
+            found.decisions.extend(decisions);
+        }
+        done += chunk.len();
+        progress(done);
+    }
+    Ok(found)
+}
+
+/// Class probabilities `[C]` for queries `(i, subset)` about `samples[indices[i]]`, of which `present[i]` is observed: the
+/// network's answers at every step of a decision.
+///
+/// # Errors
+/// As [`super::evaluate`].
+pub fn probabilities(
+    setting: &Setting<'_>,
+    samples: &dyn Samples,
+    indices: &[usize],
+    present: &[ModalitySet],
+    queries: &[(usize, ModalitySet)],
+) -> Result<Vec<Vec<f32>>, TrainError> {
+    let inputs = SampleInputs { samples, indices, device: setting.device };
+    let ids: Vec<u64> = indices.iter().map(|i| *i as u64).collect();
+    let mut session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+    Ok(session.answer(queries)?.iter().map(|answer| softmax(&answer.logits)).collect())
+}
