@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::device::DeviceName;
 use crate::verbs::{
-    calibrate, completions, data, demo, evaluate, export, fit_statistics, import, inspect, predict, report, train,
+    calibrate, completions, cross_validate, data, demo, evaluate, export, fit_statistics, import, inspect, predict,
+    report, train,
 };
 
 /// Classify with missing modalities: recover what is missing, then choose for each sample what to let in.
@@ -69,6 +70,8 @@ pub enum Verb {
     Calibrate(calibrate::CalibrateArgs),
     /// Measure every way of using recovered modalities on held-out samples, and write the report
     Evaluate(evaluate::EvaluateArgs),
+    /// Judge every sample once by networks that have not seen it: for tables too small for one split
+    CrossValidate(cross_validate::CrossValidateArgs),
     /// Classify samples; say for each what was let in and why
     Predict(predict::PredictArgs),
     /// Take over what the authors of the method have released: PyTorch checkpoints, statistics, MoPoE weights

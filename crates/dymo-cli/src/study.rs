@@ -105,6 +105,28 @@ impl Study<'_> {
         Ok(report)
     }
 
+    /// Every way of using what was recovered, for every recovery, metric and scenario, on the samples that are judged.
+    pub(crate) fn judge(&self) -> anyhow::Result<Vec<(Key, Outcome)>> {
+        let samples = self.samples()?;
+        let scenarios = self.experiment.scenarios(samples.schema())?;
+        let indices: Vec<usize> = (0..samples.len()).collect();
+        let mut judged = Vec::new();
+        for kind in self.experiment.recoveries() {
+            for metric in self.experiment.metrics() {
+                let reader = Reader::load(self.context, self.folder, *metric)?;
+                let recovery = self.recovery(kind, &reader)?;
+                let setting = self.setting(&reader, recovery.as_ref());
+                for scenario in &scenarios {
+                    let present = self.present(scenario, samples.as_ref())?;
+                    let arms = &self.experiment.evaluation().arms;
+                    let outcome = evaluate(&setting, samples.as_ref(), &indices, &present, arms, &mut |_, _| ())?;
+                    judged.push((key(kind, *metric, scenario), outcome));
+                }
+            }
+        }
+        Ok(judged)
+    }
+
     /// The samples that are judged.
     fn samples(&self) -> anyhow::Result<Arc<dyn Samples>> {
         let table = self.experiment.evaluation();
@@ -198,12 +220,7 @@ impl Study<'_> {
             let outcome = evaluate(setting, samples.as_ref(), &indices, &present, &table.arms, &mut |done, _| {
                 task.at(before + done);
             })?;
-            let key = Key {
-                recovery: kind.name().into(),
-                metric: metric_name(metric).into(),
-                protocol: scenario.protocol_name.clone(),
-                rate: scenario.rate,
-            };
+            let key = key(kind, metric, scenario);
             add_outcome(report, &key, &outcome, confidence)?;
             add_bound(report, &key, &outcome, table.delta)?;
             if report.gallery.is_empty() && Some(scenario) == hardest(scenarios) {
@@ -333,4 +350,14 @@ pub(crate) fn summary(report: &Report, page: &std::path::Path) -> anyhow::Result
         "page": page, "headline": headline, "records": metrics["records"], "differences": metrics["differences"],
     });
     Ok((format!("{headline}\nThe report: {}", page.display()), json))
+}
+
+/// What an outcome is filed under.
+fn key(kind: RecoveryKind, metric: Metric, scenario: &Scenario) -> Key {
+    Key {
+        recovery: kind.name().into(),
+        metric: metric_name(metric).into(),
+        protocol: scenario.protocol_name.clone(),
+        rate: scenario.rate,
+    }
 }

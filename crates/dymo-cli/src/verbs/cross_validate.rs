@@ -13,8 +13,8 @@ use dymo_metrics::{Probabilities, auc_one_vs_rest};
 use dymo_report::{Provenance, Report};
 use dymo_train::evaluation::{Arm, Outcome as Judged};
 use dymo_train::experiment::{Experiment, ExperimentTable, SplitName};
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -284,9 +284,8 @@ fn permute(
     if args.training.resume
         && let Ok(text) = std::fs::read_to_string(&path)
     {
-        let kept: Permutations = serde_json::from_str(&text).with_context(|| {
-            format!("{}: not what an earlier run left; delete it to begin again", path.display())
-        })?;
+        let kept: Permutations = serde_json::from_str(&text)
+            .with_context(|| format!("{}: not what an earlier run left; delete it to begin again", path.display()))?;
         found.shuffled = kept.shuffled;
     }
     let least = least(experiment)?;
@@ -309,12 +308,14 @@ fn permute(
 
 /// The experiment with its first metric, first recovery and first scenario alone.
 fn least(experiment: &Experiment) -> anyhow::Result<Experiment> {
-    let first = experiment.recoveries().first().copied();
+    let mut recoveries: toml::Table = toml::from_str(&toml::to_string(&experiment.table().recovery)?)?;
+    if let Some(first) = experiment.recoveries().first() {
+        recoveries.retain(|name, _| name == first.name());
+    }
+    let recovery = recoveries.try_into()?;
     Ok(experiment.with(|table| {
         table.metrics.truncate(1);
-        if let Some(kind) = first {
-            table.recovery.keep_only(kind);
-        }
+        table.recovery = recovery;
         let rates = table.evaluation.rates.len().min(1);
         table.evaluation.rates.truncate(rates);
         table.evaluation.counts.truncate(1 - rates);
@@ -351,7 +352,8 @@ fn shuffled(splits: &Splits, seed: u64) -> Splits {
         by_part[*part][*i] = label;
     }
     let [train, validation, test] = by_part;
-    let with = |samples: &Arc<dyn Samples>, labels| -> Arc<dyn Samples> { Arc::new(Relabelled::new(samples.clone(), labels)) };
+    let with =
+        |samples: &Arc<dyn Samples>, labels| -> Arc<dyn Samples> { Arc::new(Relabelled::new(samples.clone(), labels)) };
     Splits {
         train: with(&splits.train, train),
         validation: with(&splits.validation, validation),

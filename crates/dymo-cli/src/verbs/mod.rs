@@ -8,6 +8,7 @@ use crate::outcome::Outcome;
 
 pub mod calibrate;
 pub mod completions;
+pub mod cross_validate;
 pub mod data;
 pub mod demo;
 pub mod evaluate;
@@ -27,6 +28,7 @@ pub(crate) fn run(context: &Context, verb: Verb, out: &mut dyn Write) -> anyhow:
         Verb::FitStatistics(args) => fit_statistics::run(context, args, out),
         Verb::Calibrate(args) => calibrate::run(context, args, out),
         Verb::Evaluate(args) => evaluate::run(context, args, out),
+        Verb::CrossValidate(args) => cross_validate::run(context, args, out),
         Verb::Export(args) => export::run(context, &args, out),
         Verb::Predict(args) => predict::run(context, args, out),
         Verb::Import(args) => import::run(context, args, out),

@@ -1,0 +1,91 @@
+//! Small tables: every sample judged once by networks that have not seen it.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::place::{EXPERIMENT, Place};
+
+const SMALL: &str = r#"
+name = "two tables"
+metrics = ["cosine"]
+[data]
+maker = "manifest"
+path = "table.csv"
+classes = ["high", "low"]
+[[data.modalities]]
+name = "left"
+kind = "table"
+columns = [{ name = "a", type = "continuous", mean = 0.0, deviation = 1.0, range = [-3.0, 3.0] }]
+[[data.modalities]]
+name = "right"
+kind = "table"
+columns = [{ name = "b", type = "continuous", mean = 0.0, deviation = 1.0, range = [-3.0, 3.0] }]
+[fusion]
+width = 16
+heads = 2
+blocks = 1
+feature_width = 8
+[fusion.loss]
+prototypes_from = 1
+[fusion.schedule]
+epochs = 8
+batch = 8
+learning_rate = 1e-2
+[recovery.guided.schedule]
+epochs = 2
+batch = 8
+[evaluation]
+rates = [0.3]
+resamples = 200
+"#;
+
+/// Sixty samples whose class both columns tell, one subject having two of them.
+fn table() -> String {
+    let mut text = "id,label,a,b\n".to_owned();
+    for i in 0..60 {
+        let class = i % 2;
+        let side = 2.0 * f64::from(class) - 1.0;
+        let wobble = f64::from(i % 7 - 3) * 0.2;
+        writeln!(text, "s{i},{},{},{}", ["low", "high"][class as usize], side + wobble, side - wobble).unwrap();
+    }
+    text
+}
+
+fn metrics(place: &Place) -> Value {
+    serde_json::from_slice(&std::fs::read(place.path("cv/report.json")).expect("a report")).expect("JSON")
+}
+
+#[test]
+fn every_sample_is_judged_once_and_chance_is_ruled_out() {
+    let place = Place::new();
+    place.write("table.csv", table());
+    place.write("small.toml", SMALL);
+    let line = "cross-validate small.toml --out cv --folds 3 --repeats 2 --permutations 2";
+    place.run(line).well();
+    let found = metrics(&place);
+    let records = found["records"].as_array().expect("records");
+    let dymo = records.iter().find(|r| r["arm"] == "dymo").expect("DyMo was measured");
+    assert_eq!(dymo["n"], 60, "each sample counts once, whatever the repeats");
+    assert!(dymo["accuracy"].as_f64().expect("a number") > 0.9, "{dymo}");
+    let notes = found["provenance"]["notes"].to_string();
+    assert!(notes.contains("Samples of each class: high 30, low 30"), "{notes}");
+    assert!(notes.contains("with labels shuffled, 2 times") && notes.contains("p = 0.333"), "{notes}");
+    assert!(place.path("cv/report.html").is_file() && !place.path("cv/permuted").exists());
+
+    // A run that goes on finds everything done, and the same.
+    std::fs::remove_file(place.path("cv/report.json")).expect("removed");
+    place.run(&format!("{line} --resume")).well();
+    assert_eq!(metrics(&place)["records"], found["records"]);
+}
+
+#[test]
+fn data_with_splits_of_its_own_is_refused() {
+    let place = Place::new();
+    place.write("experiment.toml", EXPERIMENT);
+    place.run("cross-validate experiment.toml --out cv").refused(&["experiment.toml", "maker = \"manifest\""]);
+    assert!(!place.path("cv").exists());
+    place.write("table.csv", table());
+    place.write("small.toml", SMALL);
+    place.run("cross-validate small.toml --out cv --folds 1").refused(&["--folds"]);
+}
