@@ -70,6 +70,11 @@ pub struct ScheduleArgs {
 }
 
 impl ScheduleArgs {
+    /// Whether any of them is given.
+    pub fn says_something(&self) -> bool {
+        self.epochs.is_some() || self.batch.is_some() || self.learning_rate.is_some() || self.max_steps.is_some()
+    }
+
     /// Puts the flags over a schedule of the file.
     pub fn over(&self, schedule: &mut ScheduleTable) {
         schedule.epochs = self.epochs.or(schedule.epochs);

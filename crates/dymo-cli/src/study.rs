@@ -145,23 +145,22 @@ impl Study<'_> {
     }
 
     fn recovery(&self, kind: RecoveryKind, reader: &Reader) -> anyhow::Result<Box<dyn Recovery>> {
-        let seed = self.experiment.seed();
-        let RecoveryKind::Retrieval = kind else {
-            return Ok(self.folder.recovery(kind, seed, &self.context.device)?);
+        let model = match kind {
+            RecoveryKind::Retrieval => Box::new(self.retrieval(reader)?),
+            _ => self.folder.recovery(kind, self.experiment.seed(), &self.context.device)?,
         };
+        Ok(self.experiment.offering(kind, model, self.splits.train.schema()))
+    }
+
+    fn retrieval(&self, reader: &Reader) -> anyhow::Result<Retrieval> {
         let table = self.experiment.table().recovery.retrieval.clone().unwrap_or_default();
-        let train = match table.train_limit {
-            Some(limit) => Arc::new(Subset::first(self.splits.train.clone(), limit)),
-            None => self.splits.train.clone(),
-        };
-        let gallery = Arc::new(SampleGallery(train));
-        Ok(Box::new(Retrieval::new(
-            reader.network.clone(),
-            gallery,
-            table.neighbours,
-            seed,
-            self.context.device.clone(),
-        )))
+        // What is shown must be there, whichever modality is asked for.
+        let train = self.splits.train.clone();
+        let complete = (0..train.len()).filter(|i| train.observed(*i) == train.schema().full());
+        let complete = complete.take(table.train_limit.unwrap_or(usize::MAX)).collect();
+        let train = Arc::new(Subset::new(train, complete)?);
+        let (gallery, device) = (Arc::new(SampleGallery(train)), self.context.device.clone());
+        Ok(Retrieval::new(reader.network.clone(), gallery, table.neighbours, self.experiment.seed(), device))
     }
 
     fn setting<'a>(&'a self, reader: &'a Reader, recovery: &'a dyn Recovery) -> Setting<'a> {
@@ -251,12 +250,15 @@ impl Study<'_> {
         let task = self.context.watch.task(&format!("{kind}, read alone"), modalities - 1);
         for given in 1..modalities {
             let found = coherence(setting.network, setting.recovery, setting.device, samples, &indices, given)?;
-            report.recovery_quality.push(RecoveryQuality {
-                recovery: kind.name().into(),
-                given,
-                read_as_right_class: found.share,
-                n: found.n,
-            });
+            // A model for tables alone recovers nothing from some sets.
+            if found.n > 0 {
+                report.recovery_quality.push(RecoveryQuality {
+                    recovery: kind.name().into(),
+                    given,
+                    read_as_right_class: found.share,
+                    n: found.n,
+                });
+            }
             task.at(given);
         }
         task.done();

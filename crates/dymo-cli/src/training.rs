@@ -10,7 +10,7 @@ use dymo_train::events::EventWriter;
 use dymo_train::experiment::{Experiment, Stage};
 use dymo_train::model_folder::{ModelFolder, Provenance, RecoveryModel};
 use dymo_train::statistics;
-use dymo_train::trainer::{Progress, Run};
+use dymo_train::trainer::{Progress, Run, Schedule};
 
 use crate::context::Context;
 
@@ -110,22 +110,23 @@ pub(crate) fn train(
     let (best, steps, seconds) = trained.effort();
     let provenance = Provenance {
         seed: experiment.seed(),
-        schedule: experiment.schedule(stage).unwrap_or_default(),
+        schedule: experiment.schedule(stage).unwrap_or_else(Schedule::in_one_go),
         epoch: best + 1,
         steps,
         seconds,
-        samples: splits.train.len(),
+        samples: trained.samples().unwrap_or_else(|| splits.train.len()),
         device: context.device_words.clone(),
         data: experiment.source_settings(),
         version: env!("CARGO_PKG_VERSION").into(),
         imported: None,
     };
-    let model = match stage {
-        Stage::Fusion(_) => None,
-        Stage::Guided => experiment.guided().cloned().map(RecoveryModel::Guided),
-        Stage::Mopoe => experiment.mopoe().cloned().map(RecoveryModel::Mopoe),
-    };
+    let model = experiment.recovery_model(stage);
+    let kind = model.as_ref().map(RecoveryModel::kind);
     folder.add(&trained, model, Precision::Full, provenance)?;
+    if let Some(kind) = kind {
+        let fill_entries: Vec<String> = experiment.fill_entries().map(Into::into).collect();
+        folder.offer(kind, experiment.table().recovery.draws(kind), &fill_entries)?;
+    }
     task.done();
     Ok(Effort { stage: stage.name(), epoch: best + 1, steps, seconds })
 }

@@ -35,6 +35,11 @@ impl Cells {
         })
     }
 
+    /// Places of the columns, numbers first.
+    pub fn order(&self) -> Vec<usize> {
+        self.numbers.iter().copied().chain(self.categories.iter().map(|(at, _)| *at)).collect()
+    }
+
     /// Numbers and category places that a decoder gives: what [`Features::loss`] and [`Features::values`] read.
     fn outputs(&self) -> usize {
         self.numbers.len() + self.categories.iter().map(|(_, k)| k).sum::<usize>()
@@ -121,7 +126,7 @@ impl Features {
 }
 
 /// `[B, 1]` category places → `[B, k]`; a row of zeros for NaN.
-fn one_hot(places: Tensor<2>, k: usize) -> Tensor<2> {
+pub(crate) fn one_hot(places: Tensor<2>, k: usize) -> Tensor<2> {
     let [batch, _] = places.dims();
     let all = Tensor::<1, Int>::arange(0..k as i64, &places.device()).float().reshape([1, k]).expand([batch, k]);
     places.expand([batch, k]).equal(all).float()

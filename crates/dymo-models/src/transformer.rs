@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Bool, Device, Tensor, activation};
 
 use crate::layers::normalise;
 use crate::ops::{self, BlockParameters};
@@ -22,6 +22,28 @@ pub struct Block {
     fc2: Linear,
     #[module(skip)]
     heads: usize,
+}
+
+/// Tokens of each sample that no other token may see.
+#[derive(Debug, Clone)]
+pub(crate) struct Hidden {
+    /// Added to the scores of attention, `[B, N]`.
+    scores: Tensor<2>,
+    /// The same for the kernels, row after row; on the CPU only.
+    flags: Option<Vec<bool>>,
+}
+
+/// Added to the score of a hidden token: its exponential is 0 beside any other score.
+const HIDDEN: f64 = -1e9;
+
+impl Hidden {
+    /// `flags [B, N]`, true = hidden.
+    pub fn new(flags: Tensor<2, Bool>) -> Self {
+        let on_cpu = ops::is_cpu(&flags.device());
+        let scores = flags.clone().float() * HIDDEN;
+        let flags = if on_cpu { flags.into_data().convert::<bool>().try_to_vec::<bool>().ok() } else { None };
+        Self { scores, flags }
+    }
 }
 
 impl Block {
@@ -56,9 +78,17 @@ impl Block {
 
     fn read(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
         if ops::is_cpu(&x.device()) {
-            return ops::transformer_block(x, self.parameters(), self.heads, queries);
+            return ops::transformer_block(x, self.parameters(), self.heads, queries, None);
         }
         self.read_by_operators(x, queries)
+    }
+
+    /// The first `queries` tokens where some are hidden from some samples: no token sees them but they themselves.
+    pub(crate) fn read_hiding(&self, x: Tensor<3>, queries: usize, hidden: &Hidden) -> Tensor<3> {
+        if let Some(flags) = &hidden.flags {
+            return ops::transformer_block(x, self.parameters(), self.heads, queries, Some(flags.clone()));
+        }
+        self.by_operators(x, queries, Some(&hidden.scores))
     }
 
     /// Its weights, absent biases as zeros.
@@ -89,12 +119,13 @@ impl Block {
         self.by_operators(x, queries, None)
     }
 
-    /// The same where some tokens are hidden from some samples: `hidden [B, N]` is added to the scores of attention.
-    pub(crate) fn read_masked(&self, x: Tensor<3>, queries: usize, hidden: Tensor<2>) -> Tensor<3> {
-        self.by_operators(x, queries, Some(hidden))
+    /// [`Self::read_hiding`] step by step.
+    #[cfg(test)]
+    pub(crate) fn read_hiding_by_operators(&self, x: Tensor<3>, queries: usize, hidden: &Hidden) -> Tensor<3> {
+        self.by_operators(x, queries, Some(&hidden.scores))
     }
 
-    fn by_operators(&self, x: Tensor<3>, queries: usize, hidden: Option<Tensor<2>>) -> Tensor<3> {
+    fn by_operators(&self, x: Tensor<3>, queries: usize, hidden: Option<&Tensor<2>>) -> Tensor<3> {
         let normal = normalise(&self.norm1, x.clone());
         let x = x.narrow(1, 0, queries) + self.attend(normal, queries, hidden);
         let hidden = ops::gelu(self.fc1.forward(normalise(&self.norm2, x.clone())));
@@ -102,7 +133,7 @@ impl Block {
     }
 
     /// Attention of the first `queries` tokens over all: `[B, N, d]` → `[B, queries, d]`.
-    fn attend(&self, x: Tensor<3>, queries: usize, hidden: Option<Tensor<2>>) -> Tensor<3> {
+    fn attend(&self, x: Tensor<3>, queries: usize, hidden: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
         let head = width / self.heads;
         let weight = self.qkv.weight.val();
@@ -125,7 +156,11 @@ impl Block {
         let scores = (q * (1.0 / (head as f64).sqrt())).matmul(k.swap_dims(2, 3));
         let scores = match hidden {
             None => scores,
-            Some(hidden) => scores + hidden.reshape([batch, 1, 1, tokens]),
+            Some(hidden) => {
+                let own = Tensor::<2>::eye(tokens, &hidden.device()).narrow(0, 0, queries);
+                let others = own.neg().add_scalar(1.0).reshape([1, 1, queries, tokens]);
+                scores + hidden.clone().reshape([batch, 1, 1, tokens]) * others
+            }
         };
         let mixed = activation::softmax(scores, 3).matmul(v);
         self.proj.forward(mixed.swap_dims(1, 2).reshape([batch, queries, width]))

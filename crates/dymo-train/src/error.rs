@@ -55,6 +55,9 @@ pub enum TrainError {
     /// A recovery model that cannot be built.
     #[error(transparent)]
     RecoveryLayout(#[from] RecoveryLayoutError),
+    /// Statistics that cannot be fitted.
+    #[error(transparent)]
+    Impute(#[from] dymo_impute::ImputeError),
     /// A recovery that failed.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),

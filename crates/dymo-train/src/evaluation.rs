@@ -1,5 +1,6 @@
 //! What selection does on a split: every arm on the same samples, with the same missing modalities and the same recoveries.
 
+mod offered;
 mod ways;
 
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use dymo_models::engine::{EngineError, Inputs, Session};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Gallery, Recovery};
 use dymo_reward::{Calibration, ClassStatistics, Edges};
-use dymo_select::{Decision, Query, Sample, Score, Scorer, SelectError, Selector};
+use dymo_select::{Decision, Query, Sample, Score, Scorer, SelectError, Selector, Slots};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::read_modality;
 use crate::error::TrainError;
 
 pub use ways::{Selected, Way, probabilities, select};
+
+use offered::{Offered, by_modality};
 
 /// Samples whose tokens are held at once.
 const CHUNK: usize = 1024;
@@ -106,6 +109,8 @@ pub struct ArmOutcome {
 pub struct Outcome {
     /// True classes, `[N]`.
     pub labels: Vec<usize>,
+    /// What was observed of each sample, `[N]`. A decision starts from less where a table's gaps are filled: the table is a candidate then.
+    pub present: Vec<ModalitySet>,
     /// Number of classes C.
     pub classes: usize,
     /// One entry per arm that was asked for and that the recovery model can give.
@@ -141,6 +146,7 @@ pub fn evaluate(
     let classes = setting.network.layout().classes();
     let mut outcome = Outcome {
         labels: indices.iter().map(|i| samples.label(*i)).collect(),
+        present: present.to_vec(),
         classes,
         arms: arms.iter().map(|arm| ArmOutcome::empty(*arm)).collect(),
         recovered: 0,
@@ -151,10 +157,13 @@ pub fn evaluate(
     for (chunk, present) in indices.chunks(CHUNK).zip(present.chunks(CHUNK)) {
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
         let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
+        let offered = Offered::new(setting, samples, chunk, present)?;
         let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
-        let mut scorer = StatisticsScorer { session, statistics: setting.statistics, edges: setting.edges };
+        let session = session.filling(offered.filled());
+        let slots = offered.slots();
+        let mut scorer = StatisticsScorer { session, statistics: setting.statistics, edges: setting.edges, slots };
         for arm in &mut outcome.arms {
-            arm.extend(setting, &mut scorer, present, chunk)?;
+            arm.extend(setting, &mut scorer, offered.questions())?;
         }
         outcome.recovered += scorer.session.recovered();
         outcome.fused += scorer.session.fused();
@@ -175,17 +184,10 @@ impl ArmOutcome {
         &mut self,
         setting: &Setting<'_>,
         scorer: &mut StatisticsScorer<'_>,
-        present: &[ModalitySet],
-        indices: &[usize],
+        questions: &[Sample],
     ) -> Result<(), TrainError> {
-        let modalities = setting.network.layout().modalities();
         let selector = self.arm.selector(setting.calibration).with_edges(setting.edges).with_min_gain(setting.min_gain);
-        let questions = present.iter().zip(indices).map(|(observed, index)| {
-            Sample::with_rest_recovered(*observed, modalities)
-                .map_err(|_| TrainError::NothingObserved { sample: *index })
-        });
-        let questions = questions.collect::<Result<Vec<_>, _>>()?;
-        let decisions = selector.select(scorer, &questions)?;
+        let decisions = selector.select(scorer, questions)?;
         let finals: Vec<(usize, ModalitySet)> = decisions.iter().map(|d| d.final_subset).enumerate().collect();
         let mut rows: Vec<Vec<f32>> =
             scorer.session.answer(&finals)?.iter().map(|answer| softmax(&answer.logits)).collect();
@@ -197,7 +199,7 @@ impl ArmOutcome {
             self.predictions.extend(rows.iter().map(|row| largest(row)));
         } else {
             self.predictions.extend(decisions.iter().map(Decision::predicted));
-            self.decisions.extend(decisions);
+            self.decisions.extend(decisions.into_iter().map(|decision| by_modality(decision, scorer.slots)));
         }
         self.probabilities.extend(rows.into_iter().flatten());
         Ok(())
@@ -223,6 +225,8 @@ struct StatisticsScorer<'a> {
     session: Session<'a>,
     statistics: &'a ClassStatistics,
     edges: Edges,
+    /// How draws are numbered, where there are several.
+    slots: Option<Slots>,
 }
 
 impl Scorer for StatisticsScorer<'_> {
@@ -235,7 +239,8 @@ impl Scorer for StatisticsScorer<'_> {
             .iter()
             .zip(answers)
             .map(|((_, subset), a)| {
-                Ok(self.statistics.evidence(*subset, &a.logits, &a.feature, self.edges).map(Score::from)?)
+                let subset = self.slots.map_or(*subset, |slots| slots.modalities(*subset));
+                Ok(self.statistics.evidence(subset, &a.logits, &a.feature, self.edges).map(Score::from)?)
             })
             .collect()
     }
@@ -279,7 +284,7 @@ pub struct Coherence {
     pub n: usize,
 }
 
-/// Conditional coherence: every missing modality of every observed subset of `given` modalities, on `samples[indices]`. The reader
+/// Conditional coherence: every recoverable modality of every observed subset of `given` modalities, on `samples[indices]`. The reader
 /// is the fusion network with the recovered modality as its only input.
 ///
 /// # Errors
@@ -300,7 +305,7 @@ pub fn coherence(
             let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
             let present = vec![subset; chunk.len()];
             let mut session = Session::new(network, recovery, &inputs, &present, &ids, device.clone());
-            let missing = subset.complement(modalities);
+            let missing = recovery.recoverable(subset, modalities);
             let queries: Vec<(usize, ModalitySet)> =
                 (0..chunk.len()).flat_map(|s| missing.iter().map(move |m| (s, ModalitySet::single(m)))).collect();
             for ((sample, _), answer) in queries.iter().zip(session.answer(&queries)?) {
@@ -312,7 +317,7 @@ pub fn coherence(
     Ok(Coherence { given, share: right as f64 / n.max(1) as f64, n })
 }
 
-/// Recovered modalities of one sample as values `[height, width, channels]`, ascending.
+/// Recovered modalities of one sample as values `[height, width, channels]`, ascending; those that the model recovers.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -322,7 +327,9 @@ pub fn recovered_values(
     index: usize,
     present: ModalitySet,
 ) -> Result<Vec<(usize, Vec<f32>)>, TrainError> {
-    let missing = present.complement(setting.network.layout().modalities());
+    let offered = Offered::new(setting, samples, &[index], &[present])?;
+    let draws = offered.questions().first().map_or(ModalitySet::EMPTY, Sample::candidates);
+    let missing = offered.slots().map_or(draws, |slots| slots.modalities(draws));
     if missing.is_empty() {
         return Ok(Vec::new());
     }

@@ -15,6 +15,7 @@
 mod error;
 mod evaluation;
 mod recoveries;
+mod recovery_tables;
 mod schedule;
 mod stage;
 mod tables;
@@ -28,8 +29,11 @@ use dymo_core::Schema;
 use dymo_data::{Source, Splits};
 use dymo_models::encoder::EncoderSettings;
 use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionTable, Input};
-use dymo_models::recovery::{GuidedSettings, MopoeSettings};
+use dymo_models::recovery::{
+    GuidedSettings, MopoeSettings, Offering, Recovery, RecoveryLayoutError, TableColumns, TipSettings,
+};
 use dymo_reward::{Calibration, Edges, Metric};
+use dymo_select::Slots;
 
 use crate::fusion::FusionLoss;
 use crate::trainer::Schedule;
@@ -37,12 +41,13 @@ use crate::trainer::Schedule;
 pub use error::{ExperimentError, Problem};
 pub use evaluation::{EvaluationTable, GalleryTable, MinGainTable, Scenario, SplitName};
 pub use recoveries::RecoveryKind;
+pub use recovery_tables::{
+    GuidedTable, HotDeckTable, ImiTable, MeanTable, MopoeTable, NeighboursTable, RecoveryTable, RetrievalTable,
+    TipTable,
+};
 pub use schedule::ScheduleTable;
 pub use stage::{Stage, StageError, TrainedStage};
-pub use tables::{
-    CalibrationTable, ExperimentTable, FusionSettings, GuidedTable, ModalityTable, MopoeTable, RecoveryTable,
-    RetrievalTable, SelectionTable, StatisticsTable,
-};
+pub use tables::{CalibrationTable, ExperimentTable, FusionSettings, ModalityTable, SelectionTable, StatisticsTable};
 pub use trust::{ChecksTable, TrustTable};
 
 /// A checked experiment.
@@ -143,9 +148,37 @@ impl Experiment {
         if let Some(name) = self.table.modality.keys().find(|name| schema.modality_index(name).is_none()) {
             return Err(self.fail(Problem::no_such_modality(format!("modality.{name}"), name, schema)));
         }
+        self.check_recoveries(schema)?;
         self.scenarios(schema)?;
         for metric in self.metrics() {
             self.layout(schema, *metric)?;
+        }
+        Ok(())
+    }
+
+    /// Models for tables need some, and TIP a picture besides.
+    fn check_recoveries(&self, schema: &Schema) -> Result<(), ExperimentError> {
+        let kinds: Vec<_> = schema.modalities().iter().map(|m| m.kind()).collect();
+        let refuse = |kind: RecoveryKind, source| self.fail(Problem::Recovery { name: kind.name().into(), source });
+        if let Some(tip) = self.tip() {
+            tip.check(&kinds).map_err(|source| refuse(RecoveryKind::Tip, source))?;
+        }
+        for kind in self.recoveries() {
+            let draws = self.table.recovery.draws(kind);
+            if draws > 1 {
+                let refused =
+                    |e: dymo_select::SlotsError| Problem::value(format!("recovery.{kind}.draws"), draws, e.to_string());
+                Slots::new(kinds.len(), draws).map_err(|e| self.fail(refused(e)))?;
+            }
+        }
+        let fills = |m: &&dymo_core::Modality| self.table.modality.get(m.name()).is_some_and(|t| t.fill_entries);
+        let tableless = schema.modalities().iter().filter(fills).find(|m| m.columns().is_none());
+        if let Some(m) = tableless {
+            let field = format!("modality.{}.fill_entries", m.name());
+            return Err(self.fail(Problem::value(field, true, "false: only tables have entries to fill")));
+        }
+        if self.table.recovery.has(RecoveryKind::Imi) && TableColumns::of(&kinds).is_none() {
+            return Err(refuse(RecoveryKind::Imi, RecoveryLayoutError::NoTable { model: "imi" }));
         }
         Ok(())
     }
@@ -182,7 +215,7 @@ impl Experiment {
         &self.table.fusion.loss
     }
 
-    /// The schedule of a stage; `None` for a recovery model that the experiment does not have.
+    /// The schedule of a stage; `None` for a recovery model that the experiment does not have, or that is fitted in one go.
     pub fn schedule(&self, stage: Stage) -> Option<Schedule> {
         match stage {
             Stage::Fusion(metric) => {
@@ -192,6 +225,8 @@ impl Experiment {
             }
             Stage::Guided => self.table.recovery.guided.as_ref().map(|t| t.schedule.over(&schedule::guided())),
             Stage::Mopoe => self.table.recovery.mopoe.as_ref().map(|t| t.schedule.over(&schedule::mopoe())),
+            Stage::Tip => self.table.recovery.tip.as_ref().map(|t| t.schedule.over(&schedule::tip())),
+            Stage::Imi | Stage::Mean | Stage::Neighbours | Stage::HotDeck => None,
         }
     }
 
@@ -205,15 +240,25 @@ impl Experiment {
         self.table.recovery.mopoe.as_ref().map(|t| &t.model)
     }
 
+    /// A recovery model, and how much of it the experiment offers to selection.
+    pub fn offering(&self, kind: RecoveryKind, model: Box<dyn Recovery>, schema: &Schema) -> Box<dyn Recovery> {
+        let fills = self.fill_entries().filter_map(|name| schema.modality_index(name)).collect();
+        Box::new(Offering::new(model, fills, self.table.recovery.draws(kind)))
+    }
+
+    /// Names of the tables whose missing entries are filled.
+    pub fn fill_entries(&self) -> impl Iterator<Item = &str> {
+        self.table.modality.iter().filter(|(_, table)| table.fill_entries).map(|(name, _)| name.as_str())
+    }
+
+    /// Settings of TIP, if the experiment has it.
+    pub fn tip(&self) -> Option<&TipSettings> {
+        self.table.recovery.tip.as_ref().map(|t| &t.model)
+    }
+
     /// The recovery models of the experiment, in the order of reports.
     pub fn recoveries(&self) -> Vec<RecoveryKind> {
-        let recovery = &self.table.recovery;
-        let has = |kind: &RecoveryKind| match kind {
-            RecoveryKind::Guided => recovery.guided.is_some(),
-            RecoveryKind::Mopoe => recovery.mopoe.is_some(),
-            RecoveryKind::Retrieval => recovery.retrieval.is_some(),
-        };
-        RecoveryKind::ALL.into_iter().filter(has).collect()
+        RecoveryKind::ALL.into_iter().filter(|kind| self.table.recovery.has(*kind)).collect()
     }
 
     /// Everything that is trained, in the order in which it is best trained.
@@ -273,10 +318,16 @@ fn default_encoder(kind: &dymo_core::Kind, token_width: usize) -> EncoderSetting
         dymo_core::Kind::Table { columns } if columns.len() > MOST_COLUMN_TOKENS => {
             EncoderSettings::Perceptron { hidden: 256, token_width }
         }
-        dymo_core::Kind::Table { .. } => EncoderSettings::Columns { token_width, heads: 4, blocks: 2 },
+        dymo_core::Kind::Table { .. } => {
+            EncoderSettings::Columns { token_width: token_width.min(CELL_WIDTH), heads: 4, blocks: 2 }
+        }
         _ => EncoderSettings::Convolutional { widths: vec![32, 64, 128], token_width },
     }
 }
+
+/// Width of a cell's token, where the fusion network's is not narrower: a cell says less than a patch of a picture, and the cost grows
+/// with the square of the width.
+const CELL_WIDTH: usize = 64;
 
 /// Columns up to which a table is read cell by cell if nothing is said.
 const MOST_COLUMN_TOKENS: usize = 64;

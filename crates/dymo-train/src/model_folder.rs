@@ -4,7 +4,8 @@
 //! model.json                 what is in it: schema, networks, settings, where each part came from
 //! fusion-cosine.safetensors  one fusion network for each metric,
 //! statistics-cosine.json     and its class statistics
-//! guided.safetensors         recovery models
+//! guided.safetensors         recovery models; neighbours and hot-deck hold training samples
+//! imi.json
 //! trust-guided-cosine.json   threshold, temperature and prediction sets, fitted on held-out samples
 //! history.json               learning curves
 //! README.md                  the model card, written from the above

@@ -1,4 +1,7 @@
-//! Training of the recovery models on complete data.
+//! Training of the recovery models.
+
+mod fitted;
+mod tip;
 
 use std::sync::Arc;
 
@@ -15,6 +18,9 @@ use crate::batch::{Batch, Purpose, generator, label_tensor, scalar, values};
 use crate::error::TrainError;
 use crate::evaluation::coherence;
 use crate::trainer::{Moment, Objective, StepLoss};
+
+pub use fitted::{Fitted, FittedModel, fit_centre, fit_chain, fit_donors};
+pub use tip::TipObjective;
 
 const VALIDATION_BATCH: usize = 256;
 /// Held-out samples that a recovery model is judged on after an epoch.

@@ -48,6 +48,13 @@ impl Default for Schedule {
     }
 }
 
+impl Schedule {
+    /// What stands in the record of a model that was fitted in one go: no steps, no learning rate.
+    pub fn in_one_go() -> Self {
+        Self { epochs: 1, batch: 0, learning_rate: 0.0, patience: None, least_improvement: 0.0, max_steps: None }
+    }
+}
+
 /// A step's outcome.
 #[derive(Debug)]
 pub struct StepLoss {

@@ -203,6 +203,7 @@ pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dymo_core::ModalitySet;
 
     fn arm(arm: Arm, predictions: Vec<usize>) -> ArmOutcome {
         let row = |k: &usize| if *k == 0 { [0.9, 0.1] } else { [0.2, 0.8] };
@@ -216,7 +217,8 @@ mod tests {
         let mut one_wrong = labels.clone();
         one_wrong[7] = 0;
         let arms = vec![arm(Arm::Discard, one_wrong), arm(Arm::Dymo, labels.clone())];
-        Outcome { labels, classes: 2, arms, recovered: 0, fused: 0, seconds: 0.0 }
+        let present = vec![ModalitySet::single(0); labels.len()];
+        Outcome { labels, present, classes: 2, arms, recovered: 0, fused: 0, seconds: 0.0 }
     }
 
     fn key() -> Key {

@@ -1,7 +1,7 @@
 //! Samples worth looking at: where selection helped, where it made no difference, where it failed.
 
 use anyhow::Result;
-use dymo_core::Schema;
+use dymo_core::{ModalitySet, Schema};
 use dymo_data::Samples;
 use dymo_report::{Candidate, GallerySample, Round, ShownModality, State, Story, Verdict};
 use dymo_select::Decision;
@@ -35,7 +35,8 @@ pub(crate) fn gallery(
             !decision.rounds.is_empty() && tells(story, b == truth, a == truth, some_right, decision)
         });
         for place in places.take(most) {
-            let sample = Shown { setting, samples, reader, index: indices[place], decision: &after.decisions[place] };
+            let (index, present) = (indices[place], outcome.present[place]);
+            let sample = Shown { setting, samples, reader, index, present, decision: &after.decisions[place] };
             shown.push(sample.describe(story, label, before.predictions[place], outcome.labels[place])?);
         }
     }
@@ -57,6 +58,8 @@ struct Shown<'a> {
     samples: &'a dyn Samples,
     reader: &'a Reader,
     index: usize,
+    /// What was observed.
+    present: ModalitySet,
     decision: &'a Decision,
 }
 
@@ -93,7 +96,7 @@ impl Shown<'_> {
     }
 
     fn modalities(&self, schema: &Schema) -> Result<Vec<ShownModality>> {
-        let recovered = recovered_values(self.setting, self.samples, self.index, self.decision.observed)?;
+        let recovered = recovered_values(self.setting, self.samples, self.index, self.present)?;
         let mut shown = Vec::new();
         for (m, modality) in schema.modalities().iter().enumerate() {
             let kind = modality.kind();

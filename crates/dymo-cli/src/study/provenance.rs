@@ -59,7 +59,8 @@ impl Study<'_> {
         ];
         if copies {
             notes.push(
-                "Retrieval fills in what is missing with training samples: its pictures are copies of training data."
+                "Retrieval, the hot deck and a single nearest neighbour fill in what is missing with training samples: what they \
+                 show are copies of training data."
                     .into(),
             );
         }

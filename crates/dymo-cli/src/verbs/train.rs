@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use dymo_data::Splits;
-use dymo_train::experiment::{Experiment, ExperimentTable, GuidedTable, MopoeTable, RecoveryKind, Stage};
+use dymo_train::experiment::{Experiment, ExperimentTable, RecoveryKind, Stage};
 use dymo_train::model_folder::ModelFolder;
 
 use super::{calibrate, evaluate};
@@ -55,11 +55,14 @@ Examples:
   dymo train fusion experiment.toml --out model --metric cosine --epochs 5
   dymo train fusion experiment.toml --out model --resume        after Ctrl-C, or a crash")]
     Fusion(FusionArgs),
-    /// Train a recovery model: guided or mopoe (retrieval needs no training)
+    /// Train or fit a recovery model: guided, mopoe, tip, imi, mean, neighbours or hot-deck (retrieval needs none)
     #[command(after_help = "\
 Examples:
   dymo train recovery guided experiment.toml --out model
   dymo train recovery mopoe experiment.toml --out model --epochs 20 --resume
+  dymo train recovery tip experiment.toml --out model           tables from pictures
+  dymo train recovery imi experiment.toml --out model           tables from tables, by chained regressions
+  dymo train recovery hot-deck experiment.toml --out model      a baseline; so are mean and neighbours
 
 More epochs than before with --resume go on from the last checkpoint.")]
     Recovery(RecoveryArgs),
@@ -87,7 +90,7 @@ pub struct FusionArgs {
 /// Arguments of `dymo train recovery`.
 #[derive(Debug, clap::Args)]
 pub struct RecoveryArgs {
-    /// Which model: guided or mopoe
+    /// Which model: guided, mopoe, tip, imi, mean, neighbours or hot-deck
     #[arg(value_name = "NAME")]
     pub model: RecoveryKind,
     /// The experiment
@@ -159,6 +162,12 @@ fn run_part(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::
                 let line = format!("{} recovery needs no training: `dymo evaluate` uses it as it is", args.model);
                 return context.result(out, &line, &serde_json::json!({ "trained": [] }));
             };
+            if stage.is_in_one_go() && args.schedule.says_something() {
+                bail!(
+                    "{} recovery is fitted in one go and has no epochs, batches or steps: leave the flags out",
+                    args.model
+                );
+            }
             let change = |table: &mut ExperimentTable| recovery_flags(table, args.model, &args.schedule);
             let experiment = settings::experiment(context, &args.experiment, change)?;
             train_all(context, &experiment, &[stage], args.out, &args.training, out)
@@ -168,12 +177,9 @@ fn run_part(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::
 
 /// Puts flags over a recovery model's schedule; a model that is asked for by name needs no table in the file.
 fn recovery_flags(table: &mut ExperimentTable, model: RecoveryKind, flags: &ScheduleArgs) {
-    match model {
-        RecoveryKind::Guided => {
-            flags.over(&mut table.recovery.guided.get_or_insert_with(GuidedTable::default).schedule);
-        }
-        RecoveryKind::Mopoe => flags.over(&mut table.recovery.mopoe.get_or_insert_with(MopoeTable::default).schedule),
-        RecoveryKind::Retrieval => {}
+    table.recovery.add(model);
+    if let Some(schedule) = table.recovery.schedule_mut(model) {
+        flags.over(schedule);
     }
 }
 

@@ -7,5 +7,6 @@ mod help;
 mod import;
 mod place;
 mod resume;
+mod tables;
 mod trust;
 mod tutorial;

@@ -63,19 +63,37 @@ pub(crate) struct Asked<'a> {
     pub q: Rows<'a>,
     pub k: Rows<'a>,
     pub v: Rows<'a>,
+    /// Tokens that no other token sees, `[tokens]`; nothing is hidden without it.
+    pub hidden: Option<&'a [bool]>,
 }
 
 impl<'a> Asked<'a> {
     /// Of `q [queries, d]` and `kv [tokens, 2d]`.
     pub fn apart(q: &'a [f32], kv: &'a [f32], d: usize) -> Self {
         let (k, v) = (Rows { data: kv, stride: 2 * d }, Rows { data: &kv[d..], stride: 2 * d });
-        Self { q: Rows { data: q, stride: d }, k, v }
+        Self { q: Rows { data: q, stride: d }, k, v, hidden: None }
+    }
+
+    /// The same where some tokens are hidden.
+    pub fn hiding(self, hidden: Option<&'a [bool]>) -> Self {
+        Self { hidden, ..self }
     }
 
     /// Of `qkv [tokens, 3d]`.
     pub fn joint(qkv: &'a [f32], d: usize) -> Self {
         let rows = |part: usize| Rows { data: &qkv[part * d..], stride: 3 * d };
-        Self { q: rows(0), k: rows(1), v: rows(2) }
+        Self { q: rows(0), k: rows(1), v: rows(2), hidden: None }
+    }
+}
+
+/// Scores of hidden tokens become −∞, but for a token's own: its probability is then an exact 0, and so is its gradient.
+fn hide(scores: &mut [f32], stride: usize, hidden: &[bool]) {
+    for (query, row) in scores.chunks_exact_mut(stride).enumerate() {
+        for (key, (score, hidden)) in row.iter_mut().zip(hidden).enumerate() {
+            if *hidden && key != query {
+                *score = f32::NEG_INFINITY;
+            }
+        }
     }
 }
 
@@ -91,11 +109,14 @@ pub(crate) fn attend(
     let (d, head, padded, BlockShape { tokens, queries, .. }) = (shape.width, shape.head(), shape.padded(), *shape);
     for (h, p) in probabilities.chunks_exact_mut(queries * padded).enumerate() {
         let at = h * head;
-        let Asked { q, k, v } = asked;
+        let Asked { q, k, v, hidden } = asked;
         transpose(&k.data[at..], k.stride, (tokens, head), turned, padded);
         let q = Left { data: &q.data[at..], row: q.stride, step: 1 };
         let size = Size { rows: queries, columns: padded, depth: head };
         small_product(p, padded, q, Rows { data: turned, stride: padded }, size);
+        if let Some(hidden) = hidden {
+            hide(p, padded, hidden);
+        }
         softmax(p, padded, tokens, shape.scale());
         let v = Rows { data: &v.data[at..], stride: v.stride };
         let size = Size { rows: queries, columns: head, depth: tokens };

@@ -22,20 +22,42 @@ pub fn block_forward(
     out: &mut [f32],
     saved: Option<&mut BlockSaved>,
 ) {
+    block_forward_hiding(shape, weights, x, None, out, saved);
+}
+
+/// As [`block_forward`] where some tokens are hidden, `hidden [batch, tokens]`: no token sees them but they themselves, as if they had
+/// been left out. What is saved is for [`block_backward`](super::block_backward) as it stands.
+///
+/// # Panics
+/// As there, and if `hidden` has another length.
+pub fn block_forward_hiding(
+    shape: &BlockShape,
+    weights: &BlockWeights<'_>,
+    x: &[f32],
+    hidden: Option<&[bool]>,
+    out: &mut [f32],
+    saved: Option<&mut BlockSaved>,
+) {
     shape.check();
     weights.check(shape);
     assert_eq!((x.len(), out.len()), (shape.input_len(), shape.output_len()), "block_forward {shape:?}");
+    let flags = shape.batch * shape.tokens;
+    assert!(hidden.is_none_or(|hidden| hidden.len() == flags), "hidden tokens of a block {shape:?}");
     let (samples, tokens, queries) = (shape.chunk(), shape.tokens * shape.width, shape.queries * shape.width);
-    let chunks = x.par_chunks(samples * tokens).zip(out.par_chunks_mut(samples * queries));
+    let part = |chunk: usize| {
+        let first = chunk * samples * shape.tokens;
+        hidden.map(|hidden| &hidden[first..flags.min(first + samples * shape.tokens)])
+    };
+    let chunks = x.par_chunks(samples * tokens).zip(out.par_chunks_mut(samples * queries)).enumerate();
     if let Some(saved) = saved {
         saved.fit(shape);
-        chunks.zip(saved.0.par_chunks_mut(samples * shape.saved())).for_each(|((x, out), saved)| {
-            with_chunk_scratch(shape, x, 0, |_, s| forward(shape, weights, x, out, saved, s))
+        chunks.zip(saved.0.par_chunks_mut(samples * shape.saved())).for_each(|((i, (x, out)), saved)| {
+            with_chunk_scratch(shape, x, 0, |_, s| forward(shape, weights, (x, part(i)), out, saved, s))
         });
     } else {
-        chunks.for_each(|(x, out)| {
+        chunks.for_each(|(i, (x, out))| {
             let len = x.len() / tokens * shape.saved();
-            with_chunk_scratch(shape, x, len, |saved, s| forward(shape, weights, x, out, saved, s));
+            with_chunk_scratch(shape, x, len, |saved, s| forward(shape, weights, (x, part(i)), out, saved, s));
         });
     }
 }
@@ -66,7 +88,7 @@ fn with_chunk_scratch(shape: &BlockShape, x: &[f32], extra: usize, work: impl Fn
 fn forward(
     shape: &BlockShape,
     w: &BlockWeights<'_>,
-    x: &[f32],
+    (x, hidden_tokens): (&[f32], Option<&[bool]>),
     out: &mut [f32],
     saved: &mut [f32],
     scratch: Scratch<'_>,
@@ -89,8 +111,9 @@ fn forward(
     turned.fill(0.0);
     let heads = probabilities.chunks_exact_mut(shape.heads * shape.queries * shape.padded());
     let tokens = q.chunks_exact(shape.queries * d).zip(kv.chunks_exact(shape.tokens * 2 * d));
-    for (((q, kv), p), mixed) in tokens.zip(heads).zip(mixed.chunks_exact_mut(shape.queries * d)) {
-        attend(shape, Asked::apart(q, kv, d), p, mixed, turned);
+    for (i, (((q, kv), p), mixed)) in tokens.zip(heads).zip(mixed.chunks_exact_mut(shape.queries * d)).enumerate() {
+        let hidden = hidden_tokens.map(|hidden| &hidden[i * shape.tokens..(i + 1) * shape.tokens]);
+        attend(shape, Asked::apart(q, kv, d).hiding(hidden), p, mixed, turned);
     }
 
     if shape.all() {

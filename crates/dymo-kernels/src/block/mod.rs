@@ -14,7 +14,7 @@ pub(crate) mod small;
 mod tests;
 
 pub use backward::block_backward;
-pub use forward::block_forward;
+pub use forward::{block_forward, block_forward_hiding};
 
 use crate::memory::{Recycled, cut_shared};
 

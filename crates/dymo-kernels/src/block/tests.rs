@@ -182,6 +182,34 @@ proptest! {
     }
 }
 
+/// Tokens that are hidden from one sample and left out of another give the same, forwards and backwards.
+#[test]
+fn hidden_tokens_are_absent_tokens() {
+    let shape = BlockShape { batch: 3, tokens: 9, width: 12, heads: 3, hidden: 20, queries: 1 };
+    let case = Case::new(shape, 11);
+    let hidden: Vec<bool> = (0..27).map(|i| i % 9 > 0 && (i * 7) % 4 == 0).collect();
+    let (mut out, mut saved) = (vec![f32::NAN; shape.output_len()], BlockSaved::default());
+    block_forward_hiding(&shape, &case.weights(), &case.x, Some(&hidden), &mut out, Some(&mut saved));
+    let mut dx = vec![f32::NAN; case.x.len()];
+    block_backward(&shape, &case.weights(), &case.x, &saved, &case.dy, &mut dx);
+    for sample in 0..3 {
+        let known: Vec<usize> = (0..9).filter(|token| !hidden[sample * 9 + token]).collect();
+        assert!(known.len() < 9, "something is hidden");
+        let rows = |from: &[f32]| -> Vec<f32> {
+            known.iter().flat_map(|token| from[(sample * 9 + token) * 12..][..12].to_vec()).collect()
+        };
+        let dy = case.dy[sample * 12..][..12].to_vec();
+        let shape = BlockShape { batch: 1, tokens: known.len(), ..shape };
+        let less = Case { shape, parts: case.parts.clone(), x: rows(&case.x), dy };
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs()));
+        assert!(close(&out[sample * 12..][..12], &less.forward().0), "output of sample {sample}");
+        assert!(close(&rows(&dx), &less.backward().0), "gradient of sample {sample}");
+    }
+    for token in (0..27).filter(|token| hidden[*token]) {
+        assert!(dx[token * 12..][..12].iter().all(|v| *v == 0.0), "a hidden token has no gradient");
+    }
+}
+
 fn large(queries: usize) -> Case {
     Case::new(BlockShape { batch: 203, tokens: 11, width: 32, heads: 4, hidden: 48, queries }, 5)
 }

@@ -1,5 +1,6 @@
 //! Encoders: one modality's input to tokens (method, section 2; details, section 1).
 
+mod cells;
 mod columns;
 mod convolutional;
 mod perceptron;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::layers::ConvStack;
 use crate::ops::Window;
 
+pub use cells::CellTokens;
 pub use columns::ColumnEncoder;
 pub use convolutional::ConvEncoder;
 pub use perceptron::Perceptron;

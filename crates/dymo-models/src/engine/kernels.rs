@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use dymo_core::ModalitySet;
 
-use super::{Answer, CHUNK, EngineError, Made, Task, values};
+use super::forms::{Forms, Wanted};
+use super::task::{Made, Task, draw_id};
+use super::{Answer, CHUNK, EngineError, values};
 use crate::ready::ReadyNetwork;
 use crate::recovery::{MixedBatch, MixedRecovery};
 
-/// Prepared tokens of one modality for the samples that have been asked about, batch after batch as they were made.
+/// Prepared tokens of one form of a modality for the samples that have been asked about, batch after batch as they were made.
 struct Pool {
     batches: Vec<Vec<f32>>,
     /// Floats of one sample.
@@ -34,50 +36,66 @@ impl Pool {
 
 pub(super) struct Kernels {
     network: ReadyNetwork,
+    forms: Forms,
+    /// One for each form.
     pools: Vec<Pool>,
 }
 
 impl Kernels {
-    pub fn new(network: ReadyNetwork, modalities: usize, samples: usize) -> Self {
-        let pool = |m| Pool { batches: Vec::new(), len: network.prepared_len(m), place_of: vec![None; samples] };
-        let pools = (0..modalities).map(pool).collect();
-        Self { network, pools }
+    pub fn new(network: ReadyNetwork, forms: Forms, samples: usize) -> Self {
+        let len = |form| network.prepared_len(forms.modality(form));
+        let pool = |form| Pool { batches: Vec::new(), len: len(form), place_of: vec![None; samples] };
+        let pools = (0..forms.len()).map(pool).collect();
+        Self { network, forms, pools }
     }
 
-    /// Answers the open queries; `wanted` are the modalities of each sample that they need.
+    /// Answers the open queries, which need what is `wanted` of each sample.
     pub fn answer(
         &mut self,
         task: &Task<'_>,
-        wanted: &[ModalitySet],
+        wanted: &[Wanted],
         open: &BTreeMap<ModalitySet, Vec<usize>>,
     ) -> Result<Made, EngineError> {
         let mut made = Made::default();
-        let wanted: Vec<ModalitySet> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
-        for m in 0..self.pools.len() {
-            for chunk in task.observed_wanting(&wanted, m).chunks(CHUNK) {
-                self.keep(task, m, chunk, task.read(m, chunk)?)?;
+        let wanted: Vec<Wanted> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
+        for m in 0..self.forms.modalities {
+            for (form, with_gaps) in [(m, false), (self.forms.with_gaps(m), true)] {
+                for chunk in task.observed_wanting(&wanted, m, with_gaps).chunks(CHUNK) {
+                    self.keep(task, form, chunk, task.read(m, chunk)?)?;
+                }
             }
         }
-        made.recovered = match task.recovery.mixed() {
-            Some(recovery) => self.recover_mixed(task, recovery, &wanted)?,
-            None => self.recover_by_pattern(task, &wanted)?,
-        };
+        for draw in 0..self.forms.draws {
+            let missing = task.to_recover(&wanted, self.forms, draw);
+            // The form for all patterns at once knows no gaps.
+            let overlaps =
+                missing.iter().zip(task.present).any(|(missing, present)| !missing.intersection(*present).is_empty());
+            made.recovered += match task.recovery.mixed() {
+                Some(recovery) if !overlaps => self.recover_mixed(task, recovery, &missing, draw)?,
+                _ => self.recover_by_pattern(task, &missing, draw)?,
+            };
+        }
         let queries: Vec<(usize, ModalitySet)> =
             open.iter().flat_map(|(subset, samples)| samples.iter().map(|s| (*s, *subset))).collect();
-        self.fuse(&queries, &mut made.answers);
+        self.fuse(task, &queries, &mut made.answers);
         Ok(made)
     }
 
-    /// Those of a sample's wanted modalities that have no tokens yet.
-    fn lacking(&self, sample: usize, wanted: ModalitySet) -> ModalitySet {
-        wanted.iter().filter(|m| self.pools[*m].place_of[sample].is_none()).collect()
+    /// What of that has no tokens yet.
+    fn lacking(&self, sample: usize, wanted: Wanted) -> Wanted {
+        let lacks = |form: usize| self.pools[form].place_of[sample].is_none();
+        Wanted {
+            forms: wanted.forms.iter().filter(|form| lacks(*form)).collect(),
+            with_gaps: wanted.with_gaps.iter().filter(|m| lacks(self.forms.with_gaps(*m))).collect(),
+        }
     }
 
-    fn keep(&mut self, task: &Task<'_>, m: usize, samples: &[usize], x: Tensor<2>) -> Result<(), EngineError> {
+    fn keep(&mut self, task: &Task<'_>, form: usize, samples: &[usize], x: Tensor<2>) -> Result<(), EngineError> {
+        let m = self.forms.modality(form);
         let tokens = self.network.tokens(task.network, m, x).ok_or_else(|| EngineError::Device {
             reason: format!("the input of modality {m} is not in single precision"),
         })?;
-        self.pools[m].keep(samples, tokens);
+        self.pools[form].keep(samples, tokens);
         Ok(())
     }
 
@@ -85,27 +103,28 @@ impl Kernels {
         &mut self,
         task: &Task<'_>,
         recovery: &dyn MixedRecovery,
-        wanted: &[ModalitySet],
+        missing: &[ModalitySet],
+        draw: usize,
     ) -> Result<usize, EngineError> {
-        let missing = |s: usize| wanted[s].difference(task.present[s]);
-        let samples: Vec<usize> = (0..wanted.len()).filter(|s| !missing(*s).is_empty()).collect();
+        let modalities = self.forms.modalities;
+        let samples: Vec<usize> = (0..missing.len()).filter(|s| !missing[*s].is_empty()).collect();
         let mut recovered = 0;
         for chunk in samples.chunks(CHUNK) {
             let present: Vec<ModalitySet> = chunk.iter().map(|s| task.present[*s]).collect();
-            let wanted: Vec<ModalitySet> = chunk.iter().map(|s| missing(*s)).collect();
-            let ids: Vec<u64> = chunk.iter().map(|s| task.ids[*s]).collect();
-            let mut inputs = Vec::with_capacity(self.pools.len());
-            for m in 0..self.pools.len() {
+            let wanted: Vec<ModalitySet> = chunk.iter().map(|s| missing[*s]).collect();
+            let ids: Vec<u64> = chunk.iter().map(|s| draw_id(task.ids[*s], draw)).collect();
+            let mut inputs = Vec::with_capacity(modalities);
+            for m in 0..modalities {
                 let have: Vec<usize> = chunk.iter().copied().filter(|s| task.present[*s].contains(m)).collect();
                 inputs.push(if have.is_empty() { Vec::new() } else { values(task.read(m, &have)?)? });
             }
             let batch = MixedBatch { present: &present, wanted: &wanted, inputs: &inputs, ids: &ids };
             for (m, x) in recovery.recover_mixed(&batch).into_iter().enumerate() {
-                let want: Vec<usize> = chunk.iter().copied().filter(|s| missing(*s).contains(m)).collect();
+                let want: Vec<usize> = chunk.iter().copied().filter(|s| missing[*s].contains(m)).collect();
                 if !want.is_empty() {
                     let shape = [want.len(), x.len() / want.len()];
                     let x = Tensor::from_data(TensorData::new(x, shape), &Device::flex());
-                    self.keep(task, m, &want, x)?;
+                    self.keep(task, draw * modalities + m, &want, x)?;
                     recovered += want.len();
                 }
             }
@@ -113,13 +132,17 @@ impl Kernels {
         Ok(recovered)
     }
 
-    fn recover_by_pattern(&mut self, task: &Task<'_>, wanted: &[ModalitySet]) -> Result<usize, EngineError> {
+    fn recover_by_pattern(
+        &mut self,
+        task: &Task<'_>,
+        missing: &[ModalitySet],
+        draw: usize,
+    ) -> Result<usize, EngineError> {
         let mut recovered = 0;
-        for ((present, missing), samples) in task.by_missing(wanted) {
+        for ((present, missing), samples) in task.by_missing(missing) {
             for chunk in samples.chunks(CHUNK) {
-                let made = task.recovery.recover(&task.observed(present, chunk)?, missing)?;
-                for (m, x) in missing.iter().zip(made) {
-                    self.keep(task, m, chunk, x)?;
+                for (m, x) in missing.iter().zip(task.recover(present, missing, chunk, draw)?) {
+                    self.keep(task, draw * self.forms.modalities + m, chunk, x)?;
                     recovered += chunk.len();
                 }
             }
@@ -127,9 +150,15 @@ impl Kernels {
         Ok(recovered)
     }
 
-    fn fuse(&self, queries: &[(usize, ModalitySet)], answers: &mut Vec<((usize, ModalitySet), Answer)>) {
+    fn fuse(
+        &self,
+        task: &Task<'_>,
+        queries: &[(usize, ModalitySet)],
+        answers: &mut Vec<((usize, ModalitySet), Answer)>,
+    ) {
         let parts = |(sample, subset): &(usize, ModalitySet)| {
-            subset.iter().filter_map(|m| self.pools[m].get(*sample)).collect::<Vec<&[f32]>>()
+            let forms = self.forms.fused(*subset, task.fills(*sample));
+            forms.into_iter().filter_map(|form| self.pools[form].get(*sample)).collect::<Vec<&[f32]>>()
         };
         let (logits, features) = self.network.fuse(queries.iter().map(parts).collect());
         let (classes, width) = self.network.answer_len();

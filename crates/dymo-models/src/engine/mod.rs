@@ -4,11 +4,17 @@
 //! when a query first asks for it, from the observed subset alone. Absent tokens are never computed, and an answer once given is
 //! kept.
 //!
+//! A query may speak of several draws of a missing modality: draw d of modality m is number d·M + m, and draw 0 the modality itself.
+//! A table whose gaps are to be filled ([`Session::filling`]) stands in two forms: filled where a query names it, with its gaps (absent
+//! tokens) where it does not.
+//!
 //! Two routes give the same answers: on the CPU the kernels of `dymo-kernels`, which take queries of all subsets together; on other
 //! devices Burn's operators, which take the queries of one subset at a time.
 
+mod forms;
 mod kernels;
 mod operators;
+mod task;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,10 +24,12 @@ use dymo_core::ModalitySet;
 use crate::fusion::{FusionLayout, FusionNetwork};
 use crate::ops;
 use crate::ready::ReadyNetwork;
-use crate::recovery::{Observed, Recovery, RecoveryError};
+use crate::recovery::{Recovery, RecoveryError};
 
+use forms::{Forms, Wanted};
 use kernels::Kernels;
 use operators::Operators;
+use task::Task;
 
 /// Samples that pass through the network at once: bounds memory, and keeps a group's tokens in cache.
 const CHUNK: usize = 256;
@@ -95,6 +103,7 @@ pub struct Session<'a> {
     inputs: &'a dyn Inputs,
     present: &'a [ModalitySet],
     ids: &'a [u64],
+    filling: Option<&'a [ModalitySet]>,
     route: Route,
     answers: HashMap<(usize, ModalitySet), Answer>,
     recovered: usize,
@@ -112,11 +121,21 @@ impl<'a> Session<'a> {
         device: Device,
     ) -> Self {
         let ready = if ops::is_cpu(&device) { ReadyNetwork::new(network) } else { None };
+        let forms = Forms { modalities: network.layout().modalities(), draws: recovery.draws() };
         let route = match ready {
-            Some(ready) => Route::Kernels(Box::new(Kernels::new(ready, network.layout().modalities(), present.len()))),
-            None => Route::Operators(Operators::new(device, network.layout().modalities(), present.len())),
+            Some(ready) => Route::Kernels(Box::new(Kernels::new(ready, forms, present.len()))),
+            None => Route::Operators(Operators::new(device, forms, present.len())),
         };
-        Self { network, recovery, inputs, present, ids, route, answers: HashMap::new(), recovered: 0, fused: 0 }
+        let answers = HashMap::new();
+        Self { network, recovery, inputs, present, ids, filling: None, route, answers, recovered: 0, fused: 0 }
+    }
+
+    /// Of each sample the observed tables whose gaps the recovery model fills. A query that names such a table sees it filled; any
+    /// other query sees it as it is, beside what it names. Call it before the first question.
+    #[must_use]
+    pub fn filling(mut self, tables: &'a [ModalitySet]) -> Self {
+        self.filling = Some(tables);
+        self
     }
 
     /// How many samples one session should hold, so that its memory is bounded whatever the number of modalities and tokens: their
@@ -130,8 +149,12 @@ impl<'a> Session<'a> {
     /// The same through Burn's operators, whatever the device: the yardstick of the kernels. Call it before the first question.
     #[must_use]
     pub fn by_operators(mut self, device: Device) -> Self {
-        self.route = Route::Operators(Operators::new(device, self.network.layout().modalities(), self.present.len()));
+        self.route = Route::Operators(Operators::new(device, self.forms(), self.present.len()));
         self
+    }
+
+    fn forms(&self) -> Forms {
+        Forms { modalities: self.network.layout().modalities(), draws: self.recovery.draws() }
     }
 
     /// Answers in the order of the queries.
@@ -198,22 +221,27 @@ impl<'a> Session<'a> {
     /// If an input cannot be read or the recovery fails.
     pub fn show(&self, sample: usize, wanted: ModalitySet) -> Result<Vec<Vec<f32>>, EngineError> {
         self.check(sample, wanted)?;
-        let observed = self.task().observed(self.present[sample], &[sample])?;
-        self.recovery.recover(&observed, wanted)?.into_iter().map(values).collect()
+        self.task().recover(self.present[sample], wanted, &[sample], 0)?.into_iter().map(values).collect()
     }
 
     fn check(&self, sample: usize, subset: ModalitySet) -> Result<(), EngineError> {
         let (samples, modalities) = (self.present.len(), self.network.layout().modalities());
-        let fits = sample < samples && !subset.is_empty() && subset.is_subset_of(ModalitySet::full(modalities));
+        let named = self.forms().modalities_of(subset);
+        let fits = sample < samples && !subset.is_empty() && named.is_subset_of(ModalitySet::full(modalities));
+        let fits = fits && subset.iter().all(|form| form < modalities * self.recovery.draws());
         if fits { Ok(()) } else { Err(EngineError::Query { sample, subset, samples, modalities }) }
     }
 
-    /// Modalities of each sample that the open queries need.
-    fn wanted(&self, open: &BTreeMap<ModalitySet, Vec<usize>>) -> Vec<ModalitySet> {
-        let mut wanted = vec![ModalitySet::EMPTY; self.present.len()];
+    /// What of each sample the open queries need.
+    fn wanted(&self, open: &BTreeMap<ModalitySet, Vec<usize>>) -> Vec<Wanted> {
+        let (task, forms) = (self.task(), self.forms());
+        let mut wanted = vec![Wanted::default(); self.present.len()];
         for (subset, samples) in open {
+            let named = forms.modalities_of(*subset);
             for sample in samples {
-                wanted[*sample] = wanted[*sample].union(*subset);
+                let own = &mut wanted[*sample];
+                own.forms = own.forms.union(*subset);
+                own.with_gaps = own.with_gaps.union(task.fills(*sample).difference(named));
             }
         }
         wanted
@@ -226,61 +254,8 @@ impl<'a> Session<'a> {
             inputs: self.inputs,
             present: self.present,
             ids: self.ids,
+            filling: self.filling,
         }
-    }
-}
-
-/// What a route is asked with.
-struct Task<'a> {
-    network: &'a FusionNetwork,
-    recovery: &'a dyn Recovery,
-    inputs: &'a dyn Inputs,
-    present: &'a [ModalitySet],
-    ids: &'a [u64],
-}
-
-/// What a route has made.
-#[derive(Default)]
-struct Made {
-    answers: Vec<((usize, ModalitySet), Answer)>,
-    recovered: usize,
-}
-
-impl Task<'_> {
-    fn read(&self, modality: usize, samples: &[usize]) -> Result<Tensor<2>, EngineError> {
-        self.inputs.read(modality, samples).map_err(|reason| EngineError::Input { reason })
-    }
-
-    /// Samples that want a modality which is observed of them.
-    fn observed_wanting(&self, wanted: &[ModalitySet], modality: usize) -> Vec<usize> {
-        let both = |s: &usize| wanted[*s].contains(modality) && self.present[*s].contains(modality);
-        (0..wanted.len()).filter(both).collect()
-    }
-
-    /// Samples by what is observed of them.
-    fn by_pattern(&self, samples: impl Iterator<Item = usize>) -> BTreeMap<ModalitySet, Vec<usize>> {
-        let mut groups: BTreeMap<ModalitySet, Vec<usize>> = BTreeMap::new();
-        for sample in samples {
-            groups.entry(self.present[sample]).or_default().push(sample);
-        }
-        groups
-    }
-
-    /// Samples by what is observed and what is still missing of them; a sample that lacks nothing is in no group.
-    fn by_missing(&self, wanted: &[ModalitySet]) -> BTreeMap<(ModalitySet, ModalitySet), Vec<usize>> {
-        let mut groups: BTreeMap<(ModalitySet, ModalitySet), Vec<usize>> = BTreeMap::new();
-        for (sample, wanted) in wanted.iter().enumerate() {
-            let missing = wanted.difference(self.present[sample]);
-            if !missing.is_empty() {
-                groups.entry((self.present[sample], missing)).or_default().push(sample);
-            }
-        }
-        groups
-    }
-
-    fn observed(&self, present: ModalitySet, samples: &[usize]) -> Result<Observed, EngineError> {
-        let inputs = present.iter().map(|m| self.read(m, samples)).collect::<Result<_, _>>()?;
-        Ok(Observed { present, inputs, ids: samples.iter().map(|s| self.ids[*s]).collect() })
     }
 }
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use dymo_core::ModalitySet;
 
-use super::{Answer, CHUNK, EngineError, Made, Task, values};
+use super::forms::{Forms, Wanted};
+use super::task::{Made, Task};
+use super::{Answer, CHUNK, EngineError, values};
 
-/// Tokens of one modality for the samples that have been asked about: `[rows, T, d]`.
+/// Tokens of one form of a modality for the samples that have been asked about: `[rows, T, d]`.
 struct Pool {
     tokens: Option<Tensor<3>>,
     row_of: Vec<Option<usize>>,
@@ -29,73 +31,88 @@ impl Pool {
 
 pub(super) struct Operators {
     device: Device,
+    forms: Forms,
+    /// One for each form.
     pools: Vec<Pool>,
 }
 
 impl Operators {
-    pub fn new(device: Device, modalities: usize, samples: usize) -> Self {
+    pub fn new(device: Device, forms: Forms, samples: usize) -> Self {
         let pool = || Pool { tokens: None, row_of: vec![None; samples], rows: 0 };
-        Self { device, pools: (0..modalities).map(|_| pool()).collect() }
+        Self { device, forms, pools: (0..forms.len()).map(|_| pool()).collect() }
     }
 
-    /// Answers the open queries; `wanted` are the modalities of each sample that they need.
+    /// Answers the open queries, which need what is `wanted` of each sample.
     pub fn answer(
         &mut self,
         task: &Task<'_>,
-        wanted: &[ModalitySet],
+        wanted: &[Wanted],
         open: &BTreeMap<ModalitySet, Vec<usize>>,
     ) -> Result<Made, EngineError> {
         let mut made = Made::default();
-        let wanted: Vec<ModalitySet> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
+        let wanted: Vec<Wanted> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
         self.encode_observed(task, &wanted)?;
-        made.recovered = self.recover_missing(task, &wanted)?;
+        for draw in 0..self.forms.draws {
+            made.recovered += self.recover_missing(task, &task.to_recover(&wanted, self.forms, draw), draw)?;
+        }
         for (subset, samples) in open {
-            for chunk in samples.chunks(CHUNK) {
-                self.fuse(task, *subset, chunk, &mut made.answers)?;
+            let mut groups: BTreeMap<ModalitySet, Vec<usize>> = BTreeMap::new();
+            for sample in samples {
+                groups.entry(task.fills(*sample)).or_default().push(*sample);
+            }
+            for (gappy, samples) in groups {
+                for chunk in samples.chunks(CHUNK) {
+                    self.fuse(task, (*subset, gappy), chunk, &mut made.answers)?;
+                }
             }
         }
         Ok(made)
     }
 
-    /// Those of a sample's wanted modalities that have no tokens yet.
-    fn lacking(&self, sample: usize, wanted: ModalitySet) -> ModalitySet {
-        wanted.iter().filter(|m| self.pools[*m].row_of[sample].is_none()).collect()
+    /// What of that has no tokens yet.
+    fn lacking(&self, sample: usize, wanted: Wanted) -> Wanted {
+        let lacks = |form: usize| self.pools[form].row_of[sample].is_none();
+        Wanted {
+            forms: wanted.forms.iter().filter(|form| lacks(*form)).collect(),
+            with_gaps: wanted.with_gaps.iter().filter(|m| lacks(self.forms.with_gaps(*m))).collect(),
+        }
     }
 
-    fn encode_observed(&mut self, task: &Task<'_>, wanted: &[ModalitySet]) -> Result<(), EngineError> {
-        for (m, pool) in self.pools.iter_mut().enumerate() {
-            for chunk in task.observed_wanting(wanted, m).chunks(CHUNK) {
-                pool.keep(chunk, task.network.tokens(m, task.read(m, chunk)?));
+    fn encode_observed(&mut self, task: &Task<'_>, wanted: &[Wanted]) -> Result<(), EngineError> {
+        for m in 0..self.forms.modalities {
+            for (form, with_gaps) in [(m, false), (self.forms.with_gaps(m), true)] {
+                for chunk in task.observed_wanting(wanted, m, with_gaps).chunks(CHUNK) {
+                    self.pools[form].keep(chunk, task.network.tokens(m, task.read(m, chunk)?));
+                }
             }
         }
         Ok(())
     }
 
-    fn recover_missing(&mut self, task: &Task<'_>, wanted: &[ModalitySet]) -> Result<usize, EngineError> {
+    fn recover_missing(&mut self, task: &Task<'_>, missing: &[ModalitySet], draw: usize) -> Result<usize, EngineError> {
         let mut recovered = 0;
-        for ((present, missing), samples) in task.by_missing(wanted) {
+        for ((present, missing), samples) in task.by_missing(missing) {
             for chunk in samples.chunks(CHUNK) {
-                let made = task.recovery.recover(&task.observed(present, chunk)?, missing)?;
-                for (m, x) in missing.iter().zip(made) {
+                for (m, x) in missing.iter().zip(task.recover(present, missing, chunk, draw)?) {
                     recovered += chunk.len();
-                    self.pools[m].keep(chunk, task.network.tokens(m, x));
+                    self.pools[draw * self.forms.modalities + m].keep(chunk, task.network.tokens(m, x));
                 }
             }
         }
         Ok(recovered)
     }
 
-    /// Fuses one subset for some samples.
+    /// Fuses one subset for some samples, whose tables with gaps are the same.
     fn fuse(
         &self,
         task: &Task<'_>,
-        subset: ModalitySet,
+        (subset, gappy): (ModalitySet, ModalitySet),
         samples: &[usize],
         answers: &mut Vec<((usize, ModalitySet), Answer)>,
     ) -> Result<(), EngineError> {
         let mut tokens = Vec::with_capacity(subset.len());
-        for m in subset.iter() {
-            let pool = &self.pools[m];
+        for form in self.forms.fused(subset, gappy) {
+            let pool = &self.pools[form];
             let rows: Vec<i32> =
                 samples.iter().filter_map(|s| pool.row_of[*s]).map(|r| i32::try_from(r).unwrap_or(i32::MAX)).collect();
             let count = rows.len();

@@ -8,7 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
-use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, block_backward, block_forward};
+use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, block_backward, block_forward_hiding};
 
 use super::NORM_EPSILON;
 use super::fast::{settled, shape, slice, tensor};
@@ -33,6 +33,7 @@ pub trait BlockOps: Backend {
         fc2_bias: FloatTensor<Self>,
         heads: usize,
         queries: usize,
+        hidden: Option<Vec<bool>>,
     ) -> FloatTensor<Self>;
 }
 
@@ -57,9 +58,14 @@ fn weights(operands: &Operands) -> BlockWeights<'_> {
     }
 }
 
-fn forward(shape: &BlockShape, operands: &Operands, saved: Option<&mut BlockSaved>) -> FlexTensor {
+fn forward(
+    shape: &BlockShape,
+    operands: &Operands,
+    hidden: Option<&[bool]>,
+    saved: Option<&mut BlockSaved>,
+) -> FlexTensor {
     let mut out = vec![0.0; shape.output_len()];
-    block_forward(shape, &weights(operands), slice(&operands[0]), &mut out, saved);
+    block_forward_hiding(shape, &weights(operands), slice(&operands[0]), hidden, &mut out, saved);
     tensor(out, Shape::new([shape.batch, shape.queries, shape.width]))
 }
 
@@ -79,6 +85,7 @@ impl BlockOps for Flex {
         fc2_bias: FlexTensor,
         heads: usize,
         queries: usize,
+        hidden: Option<Vec<bool>>,
     ) -> FlexTensor {
         let operands = [
             x,
@@ -95,7 +102,7 @@ impl BlockOps for Flex {
             fc2_bias,
         ]
         .map(settled);
-        forward(&block_shape(&operands, heads, queries), &operands, None)
+        forward(&block_shape(&operands, heads, queries), &operands, hidden.as_deref(), None)
     }
 }
 
@@ -146,6 +153,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         fc2_bias: FloatTensor<Self>,
         heads: usize,
         queries: usize,
+        hidden: Option<Vec<bool>>,
     ) -> FloatTensor<Self> {
         let tracked = [
             x,
@@ -167,10 +175,10 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         match BlockBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let mut saved = BlockSaved::new(&shape);
-                let out = forward(&shape, &operands, Some(&mut saved));
+                let out = forward(&shape, &operands, hidden.as_deref(), Some(&mut saved));
                 prep.finish(BlockState { shape, operands, saved: Arc::new(saved) }, out)
             }
-            OpsKind::UnTracked(prep) => prep.finish(forward(&shape, &operands, None)),
+            OpsKind::UnTracked(prep) => prep.finish(forward(&shape, &operands, hidden.as_deref(), None)),
         }
     }
 }

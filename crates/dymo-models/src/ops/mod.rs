@@ -153,9 +153,15 @@ pub(crate) struct BlockParameters {
     pub fc2: (Tensor<2>, Tensor<1>),
 }
 
-/// A pre-norm transformer block of which the first `queries` tokens are read: `x [B, N, d]` → `[B, queries, d]`. For CPU devices
-/// only; [`crate::transformer::Block`] chooses.
-pub(crate) fn transformer_block(x: Tensor<3>, weights: BlockParameters, heads: usize, queries: usize) -> Tensor<3> {
+/// A pre-norm transformer block of which the first `queries` tokens are read: `x [B, N, d]` → `[B, queries, d]`; of `hidden [B, N]` a
+/// token that is set is seen by itself only. For CPU devices only; [`crate::transformer::Block`] chooses.
+pub(crate) fn transformer_block(
+    x: Tensor<3>,
+    weights: BlockParameters,
+    heads: usize,
+    queries: usize,
+    hidden: Option<Vec<bool>>,
+) -> Tensor<3> {
     Tensor::from_dispatch(<Dispatch as BlockOps>::dymo_block(
         x.into_dispatch(),
         weights.norm1.0.into_dispatch(),
@@ -171,6 +177,7 @@ pub(crate) fn transformer_block(x: Tensor<3>, weights: BlockParameters, heads: u
         weights.fc2.1.into_dispatch(),
         heads,
         queries,
+        hidden,
     ))
 }
 

@@ -1,24 +1,36 @@
 //! Recovery models: they fill in what is missing from what is observed, and from nothing else.
 
+mod chained;
 mod guided;
 mod latent;
+mod lent;
 mod mixed;
 mod mopoe;
 mod noise;
+mod offering;
+mod oracle;
 mod picture;
 mod retrieval;
+mod table;
+mod tip;
 
 use burn::tensor::Tensor;
 use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
+pub use chained::ChainedRecovery;
 pub use guided::{Guided, GuidedBatch, GuidedLoss, GuidedRecovery, GuidedSettings};
 pub use latent::{FlatDecoder, FlatEncoder, LatentDecoder, LatentEncoder};
+pub use lent::{Lender, LentRecovery, donors_from_bytes, donors_to_bytes};
 pub use mixed::{MixedBatch, MixedRecovery};
 pub use mopoe::{Mopoe, MopoeLoss, MopoeRecovery, MopoeSettings};
 pub use noise::standard_normal;
+pub use offering::Offering;
+pub use oracle::Oracle;
 pub use picture::{Gaussian, PictureDecoder, PictureEncoder};
 pub use retrieval::{Gallery, Retrieval};
+pub use table::TableColumns;
+pub use tip::{Tip, TipBatch, TipLoss, TipRecovery, TipSettings};
 
 /// Samples that have the same modalities observed.
 #[derive(Debug, Clone)]
@@ -66,6 +78,16 @@ pub enum RecoveryError {
         /// What went wrong.
         reason: String,
     },
+    /// Something was wanted that the model does not recover: see [`Recovery::recoverable`].
+    #[error("{model} does not recover modality {modality} from {present}")]
+    NotRecoverable {
+        /// Name of the model.
+        model: &'static str,
+        /// Number of the modality.
+        modality: usize,
+        /// The observed set.
+        present: ModalitySet,
+    },
     /// Nothing is observed, or the inputs do not belong to the observed set.
     #[error("{inputs} inputs for the observed set {present}: one is needed for each, and at least one")]
     Inputs {
@@ -84,11 +106,29 @@ pub trait Recovery: Send + Sync {
     /// Its name in settings and reports.
     fn name(&self) -> &'static str;
 
-    /// One tensor `[n, values]` for each wanted modality, ascending.
+    /// One tensor `[n, values]` for each wanted modality, ascending. A *table* that is observed may be wanted, too: its missing entries
+    /// are then what is asked for, and what comes back for its known ones is not read.
     ///
     /// # Errors
     /// See [`RecoveryError`].
     fn recover(&self, observed: &Observed, wanted: ModalitySet) -> Result<Vec<Tensor<2>>, RecoveryError>;
+
+    /// Which of the missing ones of `modalities` modalities it recovers from `present`; all of them, unless the model is for some kinds
+    /// only.
+    fn recoverable(&self, present: ModalitySet, modalities: usize) -> ModalitySet {
+        present.complement(modalities)
+    }
+
+    /// Tables whose missing entries it fills where the table is observed: the filled table is then a candidate like a missing one. None,
+    /// unless [`Offering`] says so.
+    fn fills(&self) -> ModalitySet {
+        ModalitySet::EMPTY
+    }
+
+    /// How often it draws each missing modality: every draw is a candidate of its own. 1, unless [`Offering`] says so.
+    fn draws(&self) -> usize {
+        1
+    }
 
     /// The model's form for samples of any patterns at once, where it has one: on the CPU.
     fn mixed(&self) -> Option<&dyn MixedRecovery> {
@@ -129,6 +169,40 @@ pub enum RecoveryLayoutError {
         shape: [usize; 3],
         /// Smallest side.
         least: usize,
+    },
+    /// A model for tables alone.
+    #[error("the {model} model recovers tables, and there is none: choose another recovery")]
+    NoTable {
+        /// Name of the model.
+        model: &'static str,
+    },
+    /// A model that reads pictures or volumes.
+    #[error(
+        "the {model} model recovers tables from pictures or volumes, and there is none: choose imi or another recovery"
+    )]
+    NoPicture {
+        /// Name of the model.
+        model: &'static str,
+    },
+    /// A picture or volume is too small for the convolutions that read it.
+    #[error(
+        "modality {modality} has shape {shape:?}, of which the {model} model's convolutions leave nothing: give it fewer widths"
+    )]
+    NoToken {
+        /// Name of the model.
+        model: &'static str,
+        /// Number of the modality.
+        modality: usize,
+        /// Its shape.
+        shape: [usize; 3],
+    },
+    /// Heads must divide the width.
+    #[error("width {width} cannot be split into {heads} heads: choose heads that divide the width")]
+    Heads {
+        /// Width of a token.
+        width: usize,
+        /// Heads.
+        heads: usize,
     },
     /// An extent of zero.
     #[error("{field} is 0, at least 1 is needed")]

@@ -4,9 +4,9 @@ use dymo_core::ModalitySet;
 use dymo_data::Samples;
 use dymo_models::engine::Session;
 use dymo_reward::ClassStatistics;
-use dymo_select::{Decision, Sample, Selector};
+use dymo_select::{Decision, Selector};
 
-use super::{CHUNK, SampleInputs, Setting, StatisticsScorer, softmax};
+use super::{CHUNK, Offered, SampleInputs, Setting, StatisticsScorer, by_modality, softmax};
 use crate::error::TrainError;
 
 /// One way of selecting.
@@ -52,26 +52,23 @@ pub fn select(
     ways: &[Way<'_>],
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Selected>, TrainError> {
-    let modalities = setting.network.layout().modalities();
     let mut found = vec![Selected::default(); ways.len()];
     let mut done = 0;
     for (chunk, present) in indices.chunks(CHUNK).zip(present.chunks(CHUNK)) {
-        let questions = present.iter().zip(chunk).map(|(observed, index)| {
-            Sample::with_rest_recovered(*observed, modalities)
-                .map_err(|_| TrainError::NothingObserved { sample: *index })
-        });
-        let questions = questions.collect::<Result<Vec<_>, _>>()?;
+        let offered = Offered::new(setting, samples, chunk, present)?;
+        let slots = offered.slots();
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
         let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
-        let mut session =
-            Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+        let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+        let mut session = session.filling(offered.filled());
         for (way, found) in ways.iter().zip(&mut found) {
-            let mut scorer = StatisticsScorer { session, statistics: way.statistics, edges: way.selector.edges };
-            let decisions = way.selector.select(&mut scorer, &questions)?;
+            let (statistics, edges) = (way.statistics, way.selector.edges);
+            let mut scorer = StatisticsScorer { session, statistics, edges, slots };
+            let decisions = way.selector.select(&mut scorer, offered.questions())?;
             session = scorer.session;
             let finals: Vec<(usize, ModalitySet)> = decisions.iter().map(|d| d.final_subset).enumerate().collect();
             found.probabilities.extend(session.answer(&finals)?.iter().flat_map(|answer| softmax(&answer.logits)));
-            found.decisions.extend(decisions);
+            found.decisions.extend(decisions.into_iter().map(|decision| by_modality(decision, slots)));
         }
         done += chunk.len();
         progress(done);
@@ -80,7 +77,7 @@ pub fn select(
 }
 
 /// Class probabilities `[C]` for queries `(i, subset)` about `samples[indices[i]]`, of which `present[i]` is observed: the
-/// network's answers at every step of a decision.
+/// network's answers at every step of a decision. Of several draws the first one is asked about.
 ///
 /// # Errors
 /// As [`super::evaluate`].
@@ -93,6 +90,8 @@ pub fn probabilities(
 ) -> Result<Vec<Vec<f32>>, TrainError> {
     let inputs = SampleInputs { samples, indices, device: setting.device };
     let ids: Vec<u64> = indices.iter().map(|i| *i as u64).collect();
-    let mut session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+    let offered = Offered::new(setting, samples, indices, present)?;
+    let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
+    let mut session = session.filling(offered.filled());
     Ok(session.answer(queries)?.iter().map(|answer| softmax(&answer.logits)).collect())
 }

@@ -6,6 +6,7 @@ use dymo_core::Schema;
 use dymo_data::SourceError;
 use dymo_data::missingness::ProtocolError;
 use dymo_models::fusion::LayoutError;
+use dymo_models::recovery::RecoveryLayoutError;
 
 /// The file of an experiment, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,14 @@ pub enum Problem {
     /// The fusion network cannot be built.
     #[error("[fusion] and [modality.*]: {0}")]
     Layout(LayoutError),
+    /// A recovery model that is not for these modalities.
+    #[error("[recovery.{name}]: {source}")]
+    Recovery {
+        /// Name of the model.
+        name: String,
+        /// What does not fit.
+        source: RecoveryLayoutError,
+    },
     /// A protocol of evaluation cannot be applied.
     #[error("[evaluation]: {0}")]
     Protocol(ProtocolError),

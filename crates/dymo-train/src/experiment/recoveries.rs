@@ -15,13 +15,24 @@ pub enum RecoveryKind {
     Guided,
     /// MoPoE, as published.
     Mopoe,
-    /// Nearest training samples; nothing is trained.
+    /// Nearest training samples in the fused feature; nothing is trained.
     Retrieval,
+    /// TIP: tables from pictures.
+    Tip,
+    /// IMI: tables from tables, by chained regressions.
+    Imi,
+    /// Mean and mode: a baseline.
+    Mean,
+    /// Nearest training samples in what is observed: a baseline.
+    Neighbours,
+    /// A training sample at random, whatever its class: a baseline.
+    HotDeck,
 }
 
 impl RecoveryKind {
     /// All, in the order of reports.
-    pub const ALL: [Self; 3] = [Self::Guided, Self::Mopoe, Self::Retrieval];
+    pub const ALL: [Self; 8] =
+        [Self::Guided, Self::Mopoe, Self::Retrieval, Self::Tip, Self::Imi, Self::Mean, Self::Neighbours, Self::HotDeck];
 
     /// Its name in files and on the command line.
     pub fn name(self) -> &'static str {
@@ -29,6 +40,11 @@ impl RecoveryKind {
             Self::Guided => "guided",
             Self::Mopoe => "mopoe",
             Self::Retrieval => "retrieval",
+            Self::Tip => "tip",
+            Self::Imi => "imi",
+            Self::Mean => "mean",
+            Self::Neighbours => "neighbours",
+            Self::HotDeck => "hot-deck",
         }
     }
 
@@ -38,6 +54,11 @@ impl RecoveryKind {
             Self::Guided => Some(Stage::Guided),
             Self::Mopoe => Some(Stage::Mopoe),
             Self::Retrieval => None,
+            Self::Tip => Some(Stage::Tip),
+            Self::Imi => Some(Stage::Imi),
+            Self::Mean => Some(Stage::Mean),
+            Self::Neighbours => Some(Stage::Neighbours),
+            Self::HotDeck => Some(Stage::HotDeck),
         }
     }
 }

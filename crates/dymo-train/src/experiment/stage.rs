@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use dymo_core::ModalitySet;
 use dymo_data::{Samples, Splits, Subset};
 use dymo_models::fusion::FusionNetwork;
-use dymo_models::recovery::{Guided, Mopoe};
+use dymo_models::recovery::{Guided, Mopoe, Tip};
 use dymo_reward::Metric;
 
-use super::{Experiment, ExperimentError, Problem};
+use super::{Experiment, ExperimentError, Problem, RecoveryKind};
 use crate::error::TrainError;
 use crate::fusion::FusionObjective;
-use crate::recovery::{GuidedObjective, HeldOut, MopoeObjective};
+use crate::model_folder::RecoveryModel;
+use crate::recovery::{
+    Fitted, GuidedObjective, HeldOut, MopoeObjective, TipObjective, fit_centre, fit_chain, fit_donors,
+};
 use crate::trainer::{History, Progress, Run, Trained, train};
 
 /// One network of an experiment.
@@ -23,17 +27,39 @@ pub enum Stage {
     Guided,
     /// The MoPoE recovery model.
     Mopoe,
+    /// TIP.
+    Tip,
+    /// IMI.
+    Imi,
+    /// Mean and mode.
+    Mean,
+    /// Nearest neighbours.
+    Neighbours,
+    /// Hot deck.
+    HotDeck,
 }
 
 impl Stage {
-    /// Its name in files: `fusion-cosine`, `fusion-euclid`, `guided`, `mopoe`.
+    /// Its name in files: `fusion-cosine`, `fusion-euclid`, or the recovery model's.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fusion(Metric::Cosine) => "fusion-cosine",
             Self::Fusion(Metric::Euclid) => "fusion-euclid",
-            Self::Guided => "guided",
-            Self::Mopoe => "mopoe",
+            Self::Guided => RecoveryKind::Guided.name(),
+            Self::Mopoe => RecoveryKind::Mopoe.name(),
+            Self::Tip => RecoveryKind::Tip.name(),
+            Self::Imi => RecoveryKind::Imi.name(),
+            Self::Mean => RecoveryKind::Mean.name(),
+            Self::Neighbours => RecoveryKind::Neighbours.name(),
+            Self::HotDeck => RecoveryKind::HotDeck.name(),
         }
+    }
+}
+
+impl Stage {
+    /// Whether it is fitted in one go, without steps or a schedule.
+    pub fn is_in_one_go(self) -> bool {
+        matches!(self, Self::Imi | Self::Mean | Self::Neighbours | Self::HotDeck)
     }
 }
 
@@ -47,15 +73,40 @@ pub enum TrainedStage {
     Guided(Trained<Guided>),
     /// A MoPoE.
     Mopoe(Trained<Mopoe>),
+    /// A TIP.
+    Tip(Trained<Tip>),
+    /// A model that is fitted in one go, and which.
+    Fitted(RecoveryKind, Fitted),
 }
 
 impl TrainedStage {
+    /// The name of its stage.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fusion(metric, _) => Stage::Fusion(*metric).name(),
+            Self::Guided(_) => Stage::Guided.name(),
+            Self::Mopoe(_) => Stage::Mopoe.name(),
+            Self::Tip(_) => Stage::Tip.name(),
+            Self::Fitted(kind, _) => kind.name(),
+        }
+    }
+
     /// Its learning curves.
     pub fn history(&self) -> &History {
         match self {
             Self::Fusion(_, t) => &t.history,
             Self::Guided(t) => &t.history,
             Self::Mopoe(t) => &t.history,
+            Self::Tip(t) => &t.history,
+            Self::Fitted(_, t) => &t.history,
+        }
+    }
+
+    /// Training samples that it was fitted on, where those are fewer than all.
+    pub fn samples(&self) -> Option<usize> {
+        match self {
+            Self::Fitted(_, t) => Some(t.samples),
+            _ => None,
         }
     }
 
@@ -65,6 +116,8 @@ impl TrainedStage {
             Self::Fusion(_, t) => (t.best_epoch, t.steps, t.seconds),
             Self::Guided(t) => (t.best_epoch, t.steps, t.seconds),
             Self::Mopoe(t) => (t.best_epoch, t.steps, t.seconds),
+            Self::Tip(t) => (t.best_epoch, t.steps, t.seconds),
+            Self::Fitted(_, t) => (t.rounds.saturating_sub(1), t.rounds, t.seconds),
         }
     }
 }
@@ -81,10 +134,9 @@ pub enum StageError {
     Train(#[from] TrainError),
 }
 
-/// The samples that have every modality.
-fn complete(samples: &Arc<dyn Samples>) -> Result<Arc<dyn Samples>, TrainError> {
-    let full = samples.schema().full();
-    let indices: Vec<usize> = (0..samples.len()).filter(|i| samples.observed(*i) == full).collect();
+/// The samples that have every modality of `needed`.
+fn having(samples: &Arc<dyn Samples>, needed: ModalitySet) -> Result<Arc<dyn Samples>, TrainError> {
+    let indices: Vec<usize> = (0..samples.len()).filter(|i| needed.is_subset_of(samples.observed(*i))).collect();
     if indices.len() == samples.len() {
         Ok(samples.clone())
     } else {
@@ -107,6 +159,9 @@ impl Experiment {
         run: Run<'_>,
     ) -> Result<TrainedStage, StageError> {
         let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
+        if stage.is_in_one_go() {
+            return self.fit(splits, stage, run);
+        }
         let schedule = self.schedule(stage).ok_or_else(absent)?;
         let samples = splits.train.as_ref();
         let held_out = HeldOut { samples: splits.validation.clone(), reader: reader.clone(), device: device.clone() };
@@ -130,11 +185,65 @@ impl Experiment {
             Stage::Mopoe => {
                 let settings = self.mopoe().ok_or_else(absent)?.clone();
                 // Published for complete samples, and its mixture over all subsets is defined for no others.
-                let (samples, held_out) = (complete(&splits.train)?, complete(&held_out.samples)?);
+                let full = samples.schema().full();
+                let (samples, held_out) = (having(&splits.train, full)?, having(&held_out.samples, full)?);
                 let held_out = HeldOut { samples: held_out, reader, device: device.clone() };
                 let mut objective = MopoeObjective::new(settings, schedule.batch, held_out);
                 Ok(TrainedStage::Mopoe(train(&mut objective, &schedule, samples.as_ref(), device, run)?))
             }
+            Stage::Tip => {
+                let settings = self.tip().ok_or_else(absent)?.clone();
+                let needed = TipObjective::needs(samples);
+                let (samples, held_out) = (having(&splits.train, needed)?, having(&held_out.samples, needed)?);
+                let mut objective =
+                    TipObjective::new(settings, HeldOut { samples: held_out, reader, device: device.clone() });
+                Ok(TrainedStage::Tip(train(&mut objective, &schedule, samples.as_ref(), device, run)?))
+            }
+            Stage::Imi | Stage::Mean | Stage::Neighbours | Stage::HotDeck => self.fit(splits, stage, run),
+        }
+    }
+
+    /// Fits what needs no steps.
+    fn fit(&self, splits: &Splits, stage: Stage, run: Run<'_>) -> Result<TrainedStage, StageError> {
+        let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
+        let (train, table) = (splits.train.as_ref(), &self.table().recovery);
+        let (kind, fitted) = match stage {
+            Stage::Imi => {
+                let imi = table.imi.as_ref().ok_or_else(absent)?;
+                let fitted = fit_chain(&imi.model, train, imi.train_limit, splits.validation.as_ref(), run)?;
+                (RecoveryKind::Imi, fitted)
+            }
+            Stage::Mean => {
+                table.mean.as_ref().ok_or_else(absent)?;
+                (RecoveryKind::Mean, fit_centre(train, run)?)
+            }
+            Stage::Neighbours => {
+                let limit = table.neighbours.as_ref().ok_or_else(absent)?.train_limit;
+                (RecoveryKind::Neighbours, fit_donors(train, limit, run)?)
+            }
+            Stage::HotDeck => {
+                let limit = table.hot_deck.as_ref().ok_or_else(absent)?.train_limit;
+                (RecoveryKind::HotDeck, fit_donors(train, limit, run)?)
+            }
+            Stage::Fusion(_) | Stage::Guided | Stage::Mopoe | Stage::Tip => return Err(absent().into()),
+        };
+        Ok(TrainedStage::Fitted(kind, fitted))
+    }
+
+    /// What a model folder must know of a recovery model besides its weights; `None` for a stage that trains none.
+    pub fn recovery_model(&self, stage: Stage) -> Option<RecoveryModel> {
+        let table = &self.table().recovery;
+        match stage {
+            Stage::Fusion(_) => None,
+            Stage::Guided => self.guided().cloned().map(RecoveryModel::Guided),
+            Stage::Mopoe => self.mopoe().cloned().map(RecoveryModel::Mopoe),
+            Stage::Tip => self.tip().cloned().map(RecoveryModel::Tip),
+            Stage::Imi => table.imi.as_ref().map(|imi| RecoveryModel::Imi(imi.model.clone())),
+            Stage::Mean => table.mean.as_ref().map(|_| RecoveryModel::Mean),
+            Stage::Neighbours => {
+                table.neighbours.as_ref().map(|t| RecoveryModel::Neighbours { neighbours: t.neighbours })
+            }
+            Stage::HotDeck => table.hot_deck.as_ref().map(|_| RecoveryModel::HotDeck),
         }
     }
 }

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use dymo_data::Source;
 use dymo_models::encoder::EncoderSettings;
-use dymo_models::recovery::{GuidedSettings, MopoeSettings};
 use dymo_reward::{Calibration, Edges, Metric};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{self, ScheduleTable};
-use super::{EvaluationTable, Problem, TrustTable};
+use super::{EvaluationTable, Problem, RecoveryTable, TrustTable};
 use crate::fusion::FusionLoss;
 
 /// A whole file.
@@ -72,6 +71,10 @@ pub struct ModalityTable {
     /// What turns it into tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderSettings>,
+    /// Of a table: entries that an observed row lacks are filled by the recovery model, and the filled table is a candidate. Without, they
+    /// are absent tokens.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fill_entries: bool,
 }
 
 /// `[fusion]`
@@ -123,58 +126,6 @@ impl Default for FusionSettings {
     }
 }
 
-/// `[recovery.*]`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RecoveryTable {
-    /// `[recovery.guided]`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guided: Option<GuidedTable>,
-    /// `[recovery.mopoe]`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mopoe: Option<MopoeTable>,
-    /// `[recovery.retrieval]`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retrieval: Option<RetrievalTable>,
-}
-
-/// `[recovery.guided]`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GuidedTable {
-    /// `[recovery.guided.model]`
-    pub model: GuidedSettings,
-    /// `[recovery.guided.schedule]`
-    pub schedule: ScheduleTable,
-}
-
-/// `[recovery.mopoe]`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MopoeTable {
-    /// `[recovery.mopoe.model]`
-    pub model: MopoeSettings,
-    /// `[recovery.mopoe.schedule]`
-    pub schedule: ScheduleTable,
-}
-
-/// `[recovery.retrieval]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetrievalTable {
-    /// One of so many nearest training samples is taken; 1 is the nearest itself.
-    pub neighbours: usize,
-    /// Retrieve from the first so many training samples; all without a limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_limit: Option<usize>,
-}
-
-impl Default for RetrievalTable {
-    fn default() -> Self {
-        Self { neighbours: 1, train_limit: None }
-    }
-}
-
 /// `[statistics]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -214,17 +165,8 @@ impl ExperimentTable {
         self.data = self.data.rooted(folder);
         self.model = self.model.map(|path| absolute(&path));
         self.name.get_or_insert_with(|| file.file_stem().map_or("experiment".into(), |s| s.to_string_lossy().into()));
-        let recovery = &mut self.recovery;
-        if recovery.guided.is_none() && recovery.mopoe.is_none() && recovery.retrieval.is_none() {
-            recovery.guided = Some(GuidedTable::default());
-        }
+        self.recovery.complete();
         self.fusion.schedule = self.fusion.schedule.completed(&schedule::fusion());
-        if let Some(guided) = &mut recovery.guided {
-            guided.schedule = guided.schedule.completed(&schedule::guided());
-        }
-        if let Some(mopoe) = &mut recovery.mopoe {
-            mopoe.schedule = mopoe.schedule.completed(&schedule::mopoe());
-        }
         let calibration = &mut self.selection.calibration;
         calibration.cosine.get_or_insert(Calibration::default_for(Metric::Cosine));
         calibration.euclid.get_or_insert(Calibration::default_for(Metric::Euclid));
@@ -242,20 +184,7 @@ impl ExperimentTable {
         for (field, schedule) in [("fusion.cosine", &self.fusion.cosine), ("fusion.euclid", &self.fusion.euclid)] {
             schedule.as_ref().map_or(Ok(()), |schedule| schedule.check(field))?;
         }
-        if let Some(guided) = &self.recovery.guided {
-            guided.schedule.check("recovery.guided.schedule")?;
-            let weight = guided.model.label_weight;
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(Problem::value("recovery.guided.model.label_weight", weight, "a number from 0"));
-            }
-        }
-        if let Some(mopoe) = &self.recovery.mopoe {
-            mopoe.schedule.check("recovery.mopoe.schedule")?;
-        }
-        if let Some(retrieval) = &self.recovery.retrieval {
-            at_least_one("recovery.retrieval.neighbours", Some(retrieval.neighbours))?;
-            at_least_one("recovery.retrieval.train_limit", retrieval.train_limit)?;
-        }
+        self.recovery.check()?;
         at_least_one("statistics.limit", self.statistics.limit)?;
         if !(0.0..=1.0).contains(&self.selection.min_gain) {
             return Err(Problem::value("selection.min_gain", self.selection.min_gain, "a number from 0 to 1"));

@@ -75,6 +75,14 @@ fn one_refusal_per_rule() {
         ("", "[fusion.loss]\ntemperature = 0.0\n", "temperature is 0"),
         ("", "[recovery.guided.model]\nlabel_weight = nan\n", "label_weight is NaN"),
         ("", "[recovery.retrieval]\nneighbours = 0\n", "neighbours is 0"),
+        ("", "[recovery.retrieval]\ndraws = 2\n", "draws is 2, wanted 1, or several neighbours"),
+        ("", "[recovery.guided]\ndraws = 3\n", "wanted 1, or draw = \"sample\""),
+        ("", "[recovery.hot-deck]\ndraws = 0\n", "hot-deck.draws is 0"),
+        ("", "[recovery.neighbours]\nneighbours = 0\n", "neighbours is 0"),
+        ("", "[recovery.imi.model]\npenalty = 0.0\n", "penalty is 0"),
+        ("", "[recovery.imi.model]\nrounds = 0\n", "rounds is 0"),
+        ("", "[recovery.tip.model]\nhidden = 0.0\n", "hidden is 0"),
+        ("", "[recovery.tip.schedule]\nbatch = 0\n", "tip.schedule.batch is 0"),
         ("", "[selection]\nmin_gain = 2.0\n", "selection.min_gain is 2"),
         ("", "[evaluation]\nrates = [1.0]\n", "evaluation.rates is 1"),
         ("", "[evaluation]\nrates = []\n", "evaluation.rates is empty"),
@@ -100,6 +108,22 @@ fn what_needs_the_schema_is_refused_with_the_names_that_exist() {
     assert!(check("[evaluation]\nobserved = [[\"back\"]]\n").contains("evaluation.observed"));
     assert!(check("[evaluation]\ncounts = [3]\n").contains("would leave nothing"));
     assert!(check("[fusion]\nwidth = 10\n").contains("4 heads"));
+    assert!(check("[recovery.tip]\n").contains("there is none"));
+    assert!(check("[recovery.imi]\n").contains("[recovery.imi]: the imi model recovers tables"));
+    assert!(check("[modality.side]\nfill_entries = true\n").contains("modality.side.fill_entries is true"));
+    assert!(check("[recovery.hot-deck]\ndraws = 11\n").contains("take fewer draws"));
+}
+
+#[test]
+fn every_recovery_has_a_table_of_its_own() {
+    for kind in RecoveryKind::ALL {
+        let experiment = read(&format!("{DATA}[recovery.{kind}]\n")).unwrap();
+        assert_eq!(experiment.recoveries(), [kind]);
+        assert_eq!(kind.name().parse(), Ok(kind));
+        assert_eq!(read(&experiment.settings()).unwrap().table(), experiment.table());
+        let stage = kind.stage();
+        assert_eq!(stage.and_then(|stage| experiment.recovery_model(stage)).map(|m| m.kind()), stage.map(|_| kind));
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::error::metric_name;
-use super::{Contents, Provenance};
+use super::{Contents, Provenance, RecoveryModel};
+use crate::trainer::Schedule;
 
 /// The card as Markdown.
 pub(super) fn write(contents: &Contents) -> String {
@@ -69,6 +70,10 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
             part.samples
         )?;
     }
+    for part in recovery.iter().filter(|p| matches!(p.model, RecoveryModel::Neighbours { .. } | RecoveryModel::HotDeck))
+    {
+        writeln!(out, "`{}` **holds training samples as they are**: give it away only where they may go.", part.file)?;
+    }
     data(out, contents)?;
     out.push_str(if contents.trust.is_empty() { UNCALIBRATED } else { CALIBRATED });
     out.push_str(LIMITS);
@@ -78,6 +83,13 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
 fn row(out: &mut String, part: &str, file_name: &str, p: &Provenance) -> std::fmt::Result {
     if let Some(file) = &p.imported {
         return writeln!(out, "| {part}, imported from {file} | `{}` | {} | | | | | | | | |", file_name, p.epoch);
+    }
+    if p.schedule == Schedule::in_one_go() {
+        let (hours, Provenance { seed, steps, samples, device, .. }) = (p.seconds / 3600.0, p);
+        return writeln!(
+            out,
+            "| {part} | `{file_name}` | | | {steps} | | | {samples} | {seed} | {hours:.2} | {device} |"
+        );
     }
     let Provenance { seed, schedule, epoch, steps, seconds, samples, device, .. } = p;
     let (epochs, batch, rate, hours) = (schedule.epochs, schedule.batch, schedule.learning_rate, seconds / 3600.0);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dymo_core::Schema;
+use dymo_impute::ChainSettings;
 use dymo_models::fusion::FusionLayout;
-use dymo_models::recovery::{GuidedSettings, MopoeSettings};
+use dymo_models::recovery::{GuidedSettings, MopoeSettings, TipSettings};
 use dymo_reward::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct Contents {
     /// What was fitted on held-out samples, for a recovery model and a metric each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust: Vec<TrustPart>,
+    /// Tables whose missing entries are filled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fill_entries: Vec<String>,
 }
 
 /// A fusion network.
@@ -81,10 +85,21 @@ pub struct TrustPart {
 pub struct RecoveryPart {
     /// Which, and how it is built.
     pub model: RecoveryModel,
+    /// Candidates for each missing modality: so many draws.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub draws: usize,
     /// Its weights.
     pub file: String,
     /// Where it came from.
     pub provenance: Provenance,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(draws: &usize) -> bool {
+    *draws == 1
 }
 
 /// Settings of a recovery model.
@@ -95,6 +110,19 @@ pub enum RecoveryModel {
     Guided(GuidedSettings),
     /// MoPoE.
     Mopoe(MopoeSettings),
+    /// TIP.
+    Tip(TipSettings),
+    /// IMI.
+    Imi(ChainSettings),
+    /// Mean and mode.
+    Mean,
+    /// Nearest neighbours.
+    Neighbours {
+        /// How many are taken together.
+        neighbours: usize,
+    },
+    /// Hot deck.
+    HotDeck,
 }
 
 impl RecoveryModel {
@@ -103,6 +131,11 @@ impl RecoveryModel {
         match self {
             Self::Guided(_) => RecoveryKind::Guided,
             Self::Mopoe(_) => RecoveryKind::Mopoe,
+            Self::Tip(_) => RecoveryKind::Tip,
+            Self::Imi(_) => RecoveryKind::Imi,
+            Self::Mean => RecoveryKind::Mean,
+            Self::Neighbours { .. } => RecoveryKind::Neighbours,
+            Self::HotDeck => RecoveryKind::HotDeck,
         }
     }
 }
@@ -143,6 +176,7 @@ impl Contents {
             fusion: Vec::new(),
             recovery: Vec::new(),
             trust: Vec::new(),
+            fill_entries: Vec::new(),
         }
     }
 

@@ -4,8 +4,12 @@ use burn::module::Module;
 use burn::tensor::Device;
 use dymo_core::Kind;
 use dymo_data::checksum::Checksums;
+use dymo_impute::Chain;
 use dymo_models::fusion::FusionNetwork;
-use dymo_models::recovery::{GuidedRecovery, MopoeRecovery, Recovery};
+use dymo_models::recovery::{
+    ChainedRecovery, GuidedRecovery, Lender, LentRecovery, MopoeRecovery, Offering, Recovery, TipRecovery,
+    donors_from_bytes,
+};
 use dymo_models::weights;
 use dymo_reward::{ClassStatistics, Metric};
 
@@ -62,7 +66,7 @@ impl ModelFolder {
         let part = self.recovery_part(kind)?;
         let kinds: Vec<Kind> = self.schema().modalities().iter().map(|m| m.kind()).collect();
         let refuse = |source| ModelFolderError::Recovery { path: self.path.join(super::MODEL), source };
-        Ok(match &part.model {
+        let model: Box<dyn Recovery> = match &part.model {
             RecoveryModel::Guided(settings) => {
                 let fresh = settings.init(&kinds, self.schema().classes().len(), device).map_err(refuse)?;
                 Box::new(GuidedRecovery::new(self.weights(&part.file, fresh)?, settings, seed))
@@ -71,7 +75,32 @@ impl ModelFolder {
                 let fresh = settings.init(&kinds, device).map_err(refuse)?;
                 Box::new(MopoeRecovery::new(self.weights(&part.file, fresh)?, settings, seed))
             }
-        })
+            RecoveryModel::Tip(settings) => {
+                let fresh = settings.init(&kinds, device).map_err(refuse)?;
+                Box::new(TipRecovery::new(self.weights(&part.file, fresh)?, &kinds).map_err(refuse)?)
+            }
+            RecoveryModel::Imi(_) => Box::new(ChainedRecovery::new(self.chain(&part.file)?, &kinds).map_err(refuse)?),
+            RecoveryModel::Mean => Box::new(self.lender(part, &kinds, Lender::Centre)?),
+            RecoveryModel::Neighbours { neighbours } => {
+                Box::new(self.lender(part, &kinds, Lender::Nearest(*neighbours))?)
+            }
+            RecoveryModel::HotDeck => Box::new(self.lender(part, &kinds, Lender::HotDeck(seed))?),
+        };
+        let fills = self.contents.fill_entries.iter().filter_map(|name| self.schema().modality_index(name));
+        Ok(Box::new(Offering::new(model, fills.collect(), part.draws)))
+    }
+
+    fn chain(&self, file: &str) -> Result<Chain, ModelFolderError> {
+        let refuse = |reason: String| ModelFolderError::Parse { path: self.path.join(file), reason };
+        let bytes = Checksums::of(&self.path)?.read(file)?;
+        let chain: Chain = serde_json::from_slice(&bytes).map_err(|e| refuse(e.to_string()))?;
+        if chain.is_sound() { Ok(chain) } else { Err(refuse("its columns do not fit together".into())) }
+    }
+
+    fn lender(&self, part: &RecoveryPart, kinds: &[Kind], lender: Lender) -> Result<LentRecovery, ModelFolderError> {
+        let bytes = Checksums::of(&self.path)?.read(&part.file)?;
+        let refuse = |source| ModelFolderError::Weights { path: self.path.join(&part.file), source };
+        Ok(LentRecovery::new(donors_from_bytes(kinds, &bytes).map_err(refuse)?, lender))
     }
 
     /// Where a recovery model came from.

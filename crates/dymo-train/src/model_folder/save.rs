@@ -8,6 +8,7 @@ use atomic_write_file::AtomicWriteFile;
 use burn::module::Module;
 use burn::tensor::Device;
 use dymo_data::checksum::{Checksums, SHA256SUMS, sha256_hex};
+use dymo_models::recovery::donors_to_bytes;
 use dymo_models::weights::{self, Precision};
 use dymo_reward::{ClassStatistics, Metric};
 
@@ -16,7 +17,8 @@ use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
     StatisticsPart, TrustPart, card,
 };
-use crate::experiment::TrainedStage;
+use crate::experiment::{RecoveryKind, TrainedStage};
+use crate::recovery::{Fitted, FittedModel};
 use crate::trainer::History;
 use crate::trust::Trust;
 
@@ -33,16 +35,17 @@ impl ModelFolder {
         precision: Precision,
         provenance: Provenance,
     ) -> Result<(), ModelFolderError> {
-        let name = match trained {
-            TrainedStage::Fusion(metric, _) => format!("fusion-{}", metric_name(*metric)),
-            TrainedStage::Guided(_) => "guided".into(),
-            TrainedStage::Mopoe(_) => "mopoe".into(),
+        let name = trained.name().to_owned();
+        let file = match trained {
+            TrainedStage::Fitted(_, Fitted { model: FittedModel::Chain(_), .. }) => format!("{name}.json"),
+            _ => format!("{name}.safetensors"),
         };
-        let file = format!("{name}.safetensors");
         let bytes = match trained {
             TrainedStage::Fusion(_, t) => self.to_bytes(&file, &t.model, precision)?,
             TrainedStage::Guided(t) => self.to_bytes(&file, &t.model, precision)?,
             TrainedStage::Mopoe(t) => self.to_bytes(&file, &t.model, precision)?,
+            TrainedStage::Tip(t) => self.to_bytes(&file, &t.model, precision)?,
+            TrainedStage::Fitted(_, t) => self.fitted_to_bytes(&file, &t.model)?,
         };
         match (trained, model) {
             (TrainedStage::Fusion(metric, t), _) => self.put_fusion(FusionPart {
@@ -55,7 +58,7 @@ impl ModelFolder {
             (_, Some(model)) => {
                 self.contents.trust.retain(|part| part.recovery != model.kind());
                 self.contents.recovery.retain(|part| part.model.kind() != model.kind());
-                self.contents.recovery.push(RecoveryPart { model, file: file.clone(), provenance });
+                self.contents.recovery.push(RecoveryPart { model, draws: 1, file: file.clone(), provenance });
             }
             (_, None) => {
                 let reason = format!("the settings of {name} were not given");
@@ -64,6 +67,22 @@ impl ModelFolder {
         }
         self.history.insert(name, trained.history().clone());
         self.save(BTreeMap::from([(file, bytes)]))
+    }
+
+    /// Says how much of a recovery model is offered to selection: how often it draws, and which tables' missing entries it fills.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: there is no such model, or a file cannot be written.
+    pub fn offer(&mut self, kind: RecoveryKind, draws: usize, fill_entries: &[String]) -> Result<(), ModelFolderError> {
+        let before = self.recovery_part(kind)?.draws;
+        if before == draws && self.contents.fill_entries == fill_entries {
+            return Ok(());
+        }
+        for part in self.contents.recovery.iter_mut().filter(|part| part.model.kind() == kind) {
+            part.draws = draws;
+        }
+        self.contents.fill_entries = fill_entries.to_vec();
+        self.save(BTreeMap::new())
     }
 
     /// Adds class statistics of the fusion network for their metric.
@@ -131,6 +150,14 @@ impl ModelFolder {
                     let fresh = settings.init(&kinds, device).map_err(refuse)?;
                     self.to_bytes(&part.file, &self.weights(&part.file, fresh)?, precision)?
                 }
+                RecoveryModel::Tip(settings) => {
+                    let fresh = settings.init(&kinds, device).map_err(refuse)?;
+                    self.to_bytes(&part.file, &self.weights(&part.file, fresh)?, precision)?
+                }
+                RecoveryModel::Imi(_)
+                | RecoveryModel::Mean
+                | RecoveryModel::Neighbours { .. }
+                | RecoveryModel::HotDeck => sums.read(&part.file)?,
             };
             files.insert(part.file.clone(), bytes);
         }
@@ -153,6 +180,18 @@ impl ModelFolder {
         self.contents.trust.retain(|other| other.metric != part.metric);
         self.contents.fusion.push(part);
         self.contents.fusion.sort_by_key(|part| part.metric == Metric::Euclid);
+    }
+
+    fn fitted_to_bytes(&self, file: &str, model: &FittedModel) -> Result<Vec<u8>, ModelFolderError> {
+        let path = self.path.join(file);
+        match model {
+            FittedModel::Chain(chain) => {
+                serde_json::to_vec(chain).map_err(|e| ModelFolderError::Parse { path, reason: e.to_string() })
+            }
+            FittedModel::Donors(donors) => {
+                donors_to_bytes(donors).map_err(|source| ModelFolderError::Weights { path, source })
+            }
+        }
     }
 
     fn to_bytes<M: Module>(&self, file: &str, module: &M, precision: Precision) -> Result<Vec<u8>, ModelFolderError> {

@@ -46,7 +46,7 @@ pub fn acquisitions(
         let inputs = SampleInputs { samples, indices: &places, device: setting.device };
         let mut session = Session::new(setting.network, drawing, &inputs, &observed, &ids, setting.device.clone());
         for (i, set) in present.iter().enumerate() {
-            let missing = set.complement(setting.network.layout().modalities());
+            let missing = drawing.recoverable(*set, setting.network.layout().modalities());
             expected.push(expect(&mut session, i * draws, draws, (*set, missing), temperature)?);
         }
     }

@@ -81,6 +81,18 @@ impl Recovery for Spoilt<'_> {
         Ok(spoilt)
     }
 
+    fn recoverable(&self, present: ModalitySet, modalities: usize) -> ModalitySet {
+        self.inner.recoverable(present, modalities)
+    }
+
+    fn fills(&self) -> ModalitySet {
+        self.inner.fills()
+    }
+
+    fn draws(&self) -> usize {
+        self.inner.draws()
+    }
+
     fn shows_training_data(&self) -> bool {
         true
     }

@@ -175,8 +175,13 @@ impl<'a> Judge<'a> {
         for found in all.answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()) {
             let i = found.place;
             let class = chosen.decisions[i].predicted();
+            let present = all.present[i];
+            // A table whose gaps are filled is a candidate although it is observed.
+            let missing = self.setting.recovery.recoverable(present, names.len());
+            let candidates = missing.union(present.difference(chosen.decisions[i].observed));
             *found = Found {
                 place: i,
+                candidates,
                 from_observed: plain.decisions[i].predicted(),
                 class,
                 probability: chosen.probabilities.get(i * classes + class).copied(),

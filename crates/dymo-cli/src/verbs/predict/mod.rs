@@ -186,7 +186,7 @@ fn page(
             .to_owned(),
     ];
     if judge.setting.recovery.shows_training_data() {
-        notes.push("Retrieval fills in what is missing with training samples: they are shown here.".into());
+        notes.push("The recovery model fills in what is missing with training samples: they are shown here.".into());
     }
     let run = ExplainedRun { title: folder.contents().name.clone(), command: context.command.clone(), facts, notes };
     let limits = Limits { rows: args.explain_rows, pictures: args.explain_pictures };

@@ -44,6 +44,8 @@ pub(super) struct Found {
     /// Its place among those that were classified together.
     pub place: usize,
     pub decision: Option<Decision>,
+    /// What is or can be recovered, let in or not.
+    pub candidates: ModalitySet,
     pub class: usize,
     pub probability: Option<f32>,
     pub from_observed: usize,
@@ -130,7 +132,7 @@ impl<'a> Table<'a> {
             Err(reason) => row[ERROR].clone_from(reason),
             Ok(Found { decision: None, .. }) => row[ERROR] = "it was not classified".into(),
             Ok(found @ Found { decision: Some(decision), .. }) => {
-                let rejected = decision.final_subset.complement(self.schema.modalities().len());
+                let rejected = found.candidates.difference(decision.final_subset);
                 row[1] = names(self.schema, decision.observed);
                 row[2] = class(found.class);
                 row[3] = found.probability.map(|p| format!("{p:.4}")).unwrap_or_default();
@@ -215,7 +217,7 @@ pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
 /// Every decision that was final, in words.
 pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
     let Some(decision) = &found.decision else { return Vec::new() };
-    let missing = decision.observed.complement(schema.modalities().len());
+    let missing = found.candidates;
     if found.selection_off && !missing.is_empty() {
         let names = names(schema, missing);
         return vec![format!(

@@ -1,0 +1,62 @@
+//! How much two samples of one modality differ.
+
+use dymo_core::Kind;
+
+use crate::centre::shown;
+use crate::field::{Field, fields};
+
+/// Mean squared difference of the values of `a` and `b`, `[values]` each. Two unlike categories or symbols differ by 2: so do their flags
+/// (one-hot), and so do two independent standardised numbers on average. Cells of a table that either lacks are left out; `None` where
+/// that leaves nothing.
+pub fn difference(kind: &Kind, a: &[f32], b: &[f32]) -> Option<f64> {
+    match kind {
+        Kind::Text { symbols, .. } => {
+            let places = a.chunks_exact(*symbols).zip(b.chunks_exact(*symbols));
+            mean(places.map(|(a, b)| unlike(shown(a) != shown(b))))
+        }
+        Kind::Table { .. } => {
+            let cells = fields(kind)?.into_iter().zip(a.iter().zip(b));
+            mean(cells.filter(|(_, (a, b))| !a.is_nan() && !b.is_nan()).map(|(field, (a, b))| match field {
+                Field::Number => squared(*a, *b),
+                Field::Categories(k) => unlike(Field::category(*a, k) != Field::category(*b, k)),
+            }))
+        }
+        _ => mean(a.iter().zip(b).map(|(a, b)| squared(*a, *b))),
+    }
+}
+
+fn squared(a: f32, b: f32) -> f64 {
+    let gap = f64::from(a) - f64::from(b);
+    gap * gap
+}
+
+fn unlike(unlike: bool) -> f64 {
+    if unlike { 2.0 } else { 0.0 }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0u64), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dymo_core::{Column, Columns};
+
+    #[test]
+    fn known_cells_count() {
+        let columns = vec![
+            Column::continuous("age", 0.0, 1.0, [-3.0, 3.0]).expect("a column"),
+            Column::categorical("stage", ["a", "b", "c"]).expect("a column"),
+        ];
+        let kind = Kind::Table { columns: Columns::new(columns).expect("columns") };
+        assert_eq!(difference(&kind, &[1.0, 2.0], &[-1.0, 0.0]), Some(3.0));
+        assert_eq!(difference(&kind, &[f32::NAN, 2.0], &[-1.0, 2.0]), Some(0.0));
+        assert_eq!(difference(&kind, &[f32::NAN, 2.0], &[1.0, f32::NAN]), None);
+        let text = Kind::Text { length: 2, symbols: 2 };
+        assert_eq!(difference(&text, &[1.0, 0.0, 0.0, 0.0], &[0.0, 1.0, 0.0, 0.0]), Some(1.0));
+        let picture = Kind::Image { height: 1, width: 2, channels: 1 };
+        assert_eq!(difference(&picture, &[0.0, 1.0], &[0.5, 1.0]), Some(0.125));
+    }
+}
