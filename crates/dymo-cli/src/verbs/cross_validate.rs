@@ -185,6 +185,7 @@ impl Pool {
 
 fn append(all: &mut Judged, fold: Judged) {
     all.labels.extend(fold.labels);
+    all.present.extend(fold.present);
     all.recovered += fold.recovered;
     all.fused += fold.fused;
     all.seconds += fold.seconds;
@@ -373,7 +374,15 @@ mod tests {
             probabilities: probabilities.to_vec(),
             decisions: Vec::new(),
         };
-        let judged = Judged { labels: vec![0, 1], classes: 2, arms: vec![arm], recovered: 0, fused: 0, seconds: 0.0 };
+        let judged = Judged {
+            labels: vec![0, 1],
+            classes: 2,
+            arms: vec![arm],
+            present: Vec::new(),
+            recovered: 0,
+            fused: 0,
+            seconds: 0.0,
+        };
         let ids = ids.iter().map(ToString::to_string).collect();
         Pool { ids, keys: Vec::new(), judged: vec![judged], ..Pool::default() }
     }
