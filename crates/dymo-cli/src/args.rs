@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::device::DeviceName;
 use crate::verbs::{
-    calibrate, completions, cross_validate, data, demo, evaluate, export, fit_statistics, import, inspect, predict,
+    calibrate, completions, cross_validate, data, demo, evaluate, export, fit_statistics, import, inspect, model,
+    predict,
     report, train,
 };
 
@@ -80,6 +81,9 @@ pub enum Verb {
     Inspect(inspect::InspectArgs),
     /// Write a model to hand on, in half precision, without checkpoints
     Export(export::ExportArgs),
+    /// Check a model folder that was handed on, or give it a sample to be checked by
+    #[command(subcommand)]
+    Model(model::ModelVerb),
     /// Make report.html again from the report.json beside it
     Report(report::ReportArgs),
     /// Look at the data of an experiment, or write down what will be missing
@@ -109,7 +113,7 @@ mod tests {
         Cli::command().debug_assert();
         let mut found = Vec::new();
         leaves(&Cli::command(), "dymo", &mut found);
-        assert!(found.len() >= 12, "all verbs were found");
+        assert!(found.len() >= 14, "all verbs were found");
         for (name, command) in found {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example") && help.contains(&name), "{name}: help explains by example");

@@ -13,6 +13,7 @@ use dymo_train::statistics;
 use dymo_train::trainer::{Progress, Run, Schedule};
 
 use crate::context::Context;
+use crate::verbs;
 
 /// Flags of every training.
 #[derive(Debug, Clone, clap::Args)]
@@ -127,6 +128,7 @@ pub(crate) fn train(
         let fill_entries: Vec<String> = experiment.fill_entries().map(Into::into).collect();
         folder.offer(kind, experiment.table().recovery.draws(kind), &fill_entries)?;
     }
+    verbs::model::store(context, experiment, splits, folder)?;
     task.done();
     Ok(Effort { stage: stage.name(), epoch: best + 1, steps, seconds })
 }
@@ -149,6 +151,7 @@ pub(crate) fn fit(
         task.of(done as u64, all as u64);
     })?;
     folder.add_statistics(&fitted, samples)?;
+    verbs::model::store(context, experiment, splits, folder)?;
     task.done();
     Ok(samples)
 }

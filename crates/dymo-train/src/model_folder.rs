@@ -7,6 +7,8 @@
 //! guided.safetensors         recovery models; neighbours and hot-deck hold training samples
 //! imi.json
 //! trust-guided-cosine.json   threshold, temperature and prediction sets, fitted on held-out samples
+//! sample.safetensors         a few samples' inputs, without names and labels,
+//! sample.json                and what the model answered when it was written: [`verify`] asks again
 //! history.json               learning curves
 //! README.md                  the model card, written from the above
 //! SHA256SUMS                 written last: `sha256sum --check SHA256SUMS` holds
@@ -20,9 +22,11 @@ mod card;
 mod contents;
 mod error;
 mod load;
+mod sample;
 mod save;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,8 +38,10 @@ use dymo_reward::Metric;
 use crate::experiment::{RecoveryKind, Stage};
 use crate::trainer::History;
 
-pub use contents::{Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, StatisticsPart, TrustPart};
+pub use contents::{Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, SamplePart, StatisticsPart, TrustPart};
 pub use error::ModelFolderError;
+pub use sample::{StoredAnswer, StoredAnswers, StoredSample};
+pub use verify::{ALLOWED, BESIDE, SampleCheck, Verification, verify};
 
 const MODEL: &str = "model.json";
 const HISTORY: &str = "history.json";

@@ -16,6 +16,7 @@ pub mod export;
 pub mod fit_statistics;
 pub mod import;
 pub mod inspect;
+pub mod model;
 pub mod predict;
 pub mod report;
 pub mod train;
@@ -33,6 +34,7 @@ pub(crate) fn run(context: &Context, verb: Verb, out: &mut dyn Write) -> anyhow:
         Verb::Predict(args) => predict::run(context, args, out),
         Verb::Import(args) => import::run(context, args, out),
         Verb::Inspect(args) => inspect::run(context, &args, out),
+        Verb::Model(verb) => model::run(context, verb, out),
         Verb::Report(args) => report::run(context, &args, out),
         Verb::Data(verb) => data::run(context, verb, out),
         Verb::Completions(args) => completions::run(&args, out),

@@ -13,6 +13,7 @@ fn help_lists_the_verbs_and_explains_by_example() {
         "evaluate",
         "predict",
         "inspect",
+        "model",
         "report",
         "data",
         "completions",

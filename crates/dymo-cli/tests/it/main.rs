@@ -5,6 +5,7 @@ mod cross_validation;
 mod end_to_end;
 mod help;
 mod import;
+mod model;
 mod place;
 mod resume;
 mod tables;

@@ -28,6 +28,9 @@ pub struct ExperimentTable {
     /// Metrics that a fusion network is trained for.
     #[serde(default = "default_metrics")]
     pub metrics: Vec<Metric>,
+    /// Test samples that the model keeps, without names and labels, with its answers; 0 where none may leave the house.
+    #[serde(default = "default_stored")]
+    pub stored_samples: usize,
     /// The folder of its trained model, where commands are not told otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
@@ -58,6 +61,10 @@ pub struct ExperimentTable {
 
 fn default_seed() -> u64 {
     2025
+}
+
+fn default_stored() -> usize {
+    4
 }
 
 fn default_metrics() -> Vec<Metric> {

@@ -74,6 +74,14 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     {
         writeln!(out, "`{}` **holds training samples as they are**: give it away only where they may go.", part.file)?;
     }
+    if let Some(sample) = &contents.sample {
+        writeln!(
+            out,
+            "\n`{}`: inputs of {} test samples, without names and labels, and in `{}` what the model answers: `dymo model verify` \
+             asks again.",
+            sample.inputs, sample.samples, sample.answers
+        )?;
+    }
     data(out, contents)?;
     out.push_str(if contents.trust.is_empty() { UNCALIBRATED } else { CALIBRATED });
     out.push_str(LIMITS);
@@ -125,6 +133,7 @@ const LIMITS: &str = "
 
 ```text
 dymo inspect FOLDER/model.json           what is in it
+dymo model verify FOLDER                 whether it is what was written, and answers as it did then
 dymo evaluate EXPERIMENT.toml --model FOLDER --out RESULTS
 dymo predict FOLDER DATA --out predictions.csv
 ```

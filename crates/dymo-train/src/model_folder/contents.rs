@@ -37,6 +37,21 @@ pub struct Contents {
     /// Tables whose missing entries are filled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fill_entries: Vec<String>,
+    /// Samples with the model's answers. Folders of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<SamplePart>,
+}
+
+/// Samples that are kept with what the model says of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplePart {
+    /// File of the inputs.
+    pub inputs: String,
+    /// File of the answers.
+    pub answers: String,
+    /// How many there are.
+    pub samples: usize,
 }
 
 /// A fusion network.
@@ -177,14 +192,16 @@ impl Contents {
             recovery: Vec::new(),
             trust: Vec::new(),
             fill_entries: Vec::new(),
+            sample: None,
         }
     }
 
-    /// The files of weights, statistics and what was fitted on held-out samples.
+    /// The files of weights, statistics, what was fitted on held-out samples, and stored samples.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
         let fusion = self.fusion.iter().flat_map(|p| [Some(&p.file), p.statistics.as_ref().map(|s| &s.file)]);
         let others = self.recovery.iter().map(|p| &p.file).chain(self.trust.iter().map(|p| &p.file));
-        fusion.flatten().chain(others).map(String::as_str)
+        let sample = self.sample.iter().flat_map(|p| [&p.inputs, &p.answers]);
+        fusion.flatten().chain(others).chain(sample).map(String::as_str)
     }
 }
 

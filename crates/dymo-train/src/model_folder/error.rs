@@ -63,6 +63,14 @@ pub enum ModelFolderError {
         /// What does not fit.
         source: dymo_models::recovery::RecoveryLayoutError,
     },
+    /// The model has no answer to the samples that it keeps.
+    #[error("{}: the stored sample cannot be answered: {source}", path.display())]
+    Sample {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: Box<crate::TrainError>,
+    },
     /// A model of other modalities or classes.
     #[error("{}: the model belongs to other data: {difference}; choose another folder, or the experiment that it was trained for", path.display())]
     OtherSchema {

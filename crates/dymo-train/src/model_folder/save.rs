@@ -15,7 +15,7 @@ use dymo_reward::{ClassStatistics, Metric};
 use super::error::metric_name;
 use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
-    StatisticsPart, TrustPart, card,
+    StatisticsPart, TrustPart, card, sample,
 };
 use crate::experiment::{RecoveryKind, TrainedStage};
 use crate::recovery::{Fitted, FittedModel};
@@ -23,8 +23,9 @@ use crate::trainer::History;
 use crate::trust::Trust;
 
 impl ModelFolder {
-    /// Adds what a stage has left, in place of what was there. Statistics of a replaced fusion network are dropped, and what
-    /// was fitted on held-out samples: they would describe another network. `model` is asked for recovery models only: the settings that they were built with.
+    /// Adds what a stage has left, in place of what was there. Statistics of a replaced fusion network are dropped, what was fitted
+    /// on held-out samples, and the stored sample: they would describe another network. `model` is asked for recovery models only:
+    /// the settings that they were built with.
     ///
     /// # Errors
     /// [`ModelFolderError`]; weights that are not finite are refused by name before anything is written.
@@ -66,6 +67,8 @@ impl ModelFolder {
             }
         }
         self.history.insert(name, trained.history().clone());
+        // Its answers would be another model's.
+        self.contents.sample = None;
         self.save(BTreeMap::from([(file, bytes)]))
     }
 
@@ -82,6 +85,7 @@ impl ModelFolder {
             part.draws = draws;
         }
         self.contents.fill_entries = fill_entries.to_vec();
+        self.contents.sample = None;
         self.save(BTreeMap::new())
     }
 
@@ -100,6 +104,7 @@ impl ModelFolder {
             part.statistics = Some(StatisticsPart { file: file.clone(), samples });
         }
         self.contents.trust.retain(|part| part.metric != metric);
+        self.contents.sample = None;
         self.save(BTreeMap::from([(file, bytes)]))
     }
 
@@ -161,8 +166,13 @@ impl ModelFolder {
             };
             files.insert(part.file.clone(), bytes);
         }
-        let copy = Self { path: to.into(), contents: self.contents.clone(), history: self.history.clone() };
+        let mut copy = Self { path: to.into(), contents: self.contents.clone(), history: self.history.clone() };
+        copy.contents.sample = None;
         copy.save(files)?;
+        if let Some((sample, _)) = self.stored_sample()? {
+            // Weights of another precision have answers of their own.
+            copy.put_sample(&sample, device)?;
+        }
         Ok(copy)
     }
 
@@ -200,7 +210,7 @@ impl ModelFolder {
     }
 
     /// Writes `files` and everything that speaks of them. Files that stay are compared with their checksums.
-    fn save(&self, mut files: BTreeMap<String, Vec<u8>>) -> Result<(), ModelFolderError> {
+    pub(super) fn save(&self, mut files: BTreeMap<String, Vec<u8>>) -> Result<(), ModelFolderError> {
         let json = |name: &str, value: Result<String, serde_json::Error>| {
             let refuse =
                 |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(name), reason: e.to_string() };
@@ -231,7 +241,11 @@ impl ModelFolder {
         }
         let list: String = sums.iter().map(|(name, digits)| format!("{digits}  {name}\n")).collect();
         let path = self.path.join(SHA256SUMS);
-        replace(&path, list.as_bytes()).map_err(fail(&path))
+        replace(&path, list.as_bytes()).map_err(fail(&path))?;
+        if self.contents.sample.is_none() {
+            sample::remove_files(&self.path).map_err(fail(&self.path))?;
+        }
+        Ok(())
     }
 }
 
