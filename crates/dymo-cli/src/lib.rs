@@ -9,7 +9,7 @@
 //! ```
 //! use clap::CommandFactory;
 //! let command = dymo_cli::args::Cli::command();
-//! assert_eq!(command.get_subcommands().filter(|verb| !verb.is_hide_set()).count(), 12);
+//! assert_eq!(command.get_subcommands().filter(|verb| !verb.is_hide_set()).count(), 14);
 //! ```
 
 pub mod args;

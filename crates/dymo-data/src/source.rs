@@ -87,6 +87,7 @@ impl Source {
             }
             Self::Manifest(settings) => {
                 let table = Arc::new(Manifest::open(settings)?);
+                table.check_training()?;
                 let part = |split| Subset::new(table.clone(), table.part(split)).map(Arc::new);
                 Ok(Splits {
                     train: part(Split::Train)?,

@@ -12,6 +12,16 @@ pub enum TrainError {
     /// A sample could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A sample could not be read in the midst of a training, which is saved.
+    #[error("{source}; {stage} stopped after step {step} and is saved: mend the file and go on with --resume")]
+    Unread {
+        /// Which sample, and why.
+        source: ReadError,
+        /// Stage in training.
+        stage: String,
+        /// Steps done.
+        step: usize,
+    },
     /// A loss or weight is no longer a number.
     #[error(
         "the {quantity} of {stage} became {value} in step {step}: lower the learning rate, or look for broken inputs"

@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor};
-use dymo_data::Samples;
+use dymo_data::{ReadError, Samples};
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
@@ -321,7 +321,11 @@ impl<'a, M: Module> Training<'a, M> {
     }
 
     fn step<O: Objective<Model = M>>(&mut self, objective: &mut O, indices: &[usize]) -> Result<(), TrainError> {
-        let batch = Batch::read(self.samples, indices, &self.device)?;
+        let batch = match Batch::read(self.samples, indices, &self.device) {
+            Ok(batch) => batch,
+            // Nothing of this step has happened yet: what was learned before it is kept.
+            Err(source) => return Err(self.unread(objective, source)),
+        };
         let loss = objective.step(&self.model, &batch, self.moment())?;
         let total = scalar(loss.total.clone());
         if !total.is_finite() {
@@ -347,6 +351,15 @@ impl<'a, M: Module> Training<'a, M> {
         Ok(())
     }
 
+    /// What is said when a sample cannot be read, after everything learned so far is saved.
+    fn unread<O: Objective<Model = M>>(&mut self, objective: &O, source: ReadError) -> TrainError {
+        if self.run.checkpoint.is_none() {
+            return source.into();
+        }
+        let (stage, step) = (objective.stage().into(), self.place.step);
+        self.save(objective).err().unwrap_or(TrainError::Unread { source, stage, step })
+    }
+
     /// Adds to a sum of the running epoch, kept as bits.
     fn add(&mut self, name: &str, value: f64) {
         match self.place.sums.iter_mut().find(|(n, _)| n == name) {
@@ -369,8 +382,16 @@ impl<'a, M: Module> Training<'a, M> {
     }
 
     fn end_epoch<O: Objective<Model = M>>(&mut self, objective: &mut O) -> Result<(), TrainError> {
+        let before = objective.carried();
         objective.end_epoch();
-        let held_out = objective.validate(&self.model.valid(), self.moment())?;
+        let held_out = match objective.validate(&self.model.valid(), self.moment()) {
+            Err(TrainError::Read(source)) => {
+                // The epoch has not ended: all its steps are made, and whoever goes on validates again.
+                objective.carry_on(&before);
+                return Err(self.unread(objective, source));
+            }
+            held_out => held_out?,
+        };
         let samples = self.place.samples.max(1) as f64;
         let training = self.place.sums.iter().map(|(n, b)| (format!("training: {n}"), f64::from_bits(*b) / samples));
         let ended: Vec<(String, f64)> =

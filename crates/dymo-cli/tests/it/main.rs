@@ -1,6 +1,7 @@
 //! The command as a user meets it: the binary, files, exit codes.
 
 mod bad_input;
+mod bad_tables;
 mod cross_validation;
 mod end_to_end;
 mod help;

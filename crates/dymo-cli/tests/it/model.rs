@@ -54,7 +54,8 @@ fn another_answer_is_found() {
     std::fs::write(&path, answers.to_string()).unwrap();
     let list = std::fs::read_to_string(place.path("model/SHA256SUMS")).unwrap();
     let sum = dymo_data::checksum::sha256_hex(&std::fs::read(&path).unwrap());
-    let line = |line: &str| if line.ends_with("sample.json") { format!("{sum}  sample.json\n") } else { format!("{line}\n") };
+    let line =
+        |line: &str| if line.ends_with("sample.json") { format!("{sum}  sample.json\n") } else { format!("{line}\n") };
     place.write("model/SHA256SUMS", list.lines().map(line).collect::<String>());
     let ran = place.run("model verify model");
     assert!(ran.out.contains("answered otherwise: sample 2, cosine metric, guided recovery, discard"), "{}", ran.out);

@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::report::Geometry;
+use crate::checksum::{first_16, short_hash};
 use crate::manifest::{Blank, Form, is_constant};
 use crate::picture::{MAX_BYTES, Picture, PictureError};
 use crate::samples::ReadError;
@@ -54,13 +55,4 @@ fn volume(path: &Path) -> Result<Facts, ReadError> {
     };
     let blank = is_constant(&volume).then_some(Blank::ConstantVolume);
     Ok(Facts { geometry, blank, content: first_16(&hash.finalize()) })
-}
-
-/// The first half of SHA-256: two of a thousand million files agree by chance once in 10²⁰.
-pub(super) fn short_hash(bytes: &[u8]) -> u128 {
-    first_16(&Sha256::digest(bytes))
-}
-
-fn first_16(digest: &[u8]) -> u128 {
-    digest.iter().take(16).fold(0, |number, &byte| number << 8 | u128::from(byte))
 }

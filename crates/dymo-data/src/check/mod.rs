@@ -17,12 +17,13 @@ use std::fs;
 use dymo_core::ModalitySet;
 use rayon::prelude::*;
 
+use crate::checksum::short_hash;
 use crate::manifest::{
     BadRow, Cell, Form, Manifest, ManifestError, ManifestSettings, ModalitySettings, Problem, Row, Rows, Split, Use,
 };
 use crate::samples::ReadError;
 use crate::text::TextEncoder;
-use examine::{Facts, examine, short_hash};
+use examine::{Facts, examine};
 use tally::Tally;
 
 /// Rows that are looked at together.

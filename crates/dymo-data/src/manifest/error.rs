@@ -242,6 +242,20 @@ pub enum Problem {
         /// Why.
         cause: String,
     },
+    /// A class that no training sample has.
+    #[error("class {class:?} has {rows} rows and none of them trains; move some to train or leave it out")]
+    ClassNotTrained {
+        /// The class.
+        class: String,
+        /// Rows that have it.
+        rows: u64,
+    },
+    /// A modality that no training sample has.
+    #[error("{modality} is observed in no training sample; remove the modality or add samples that have it")]
+    NeverObserved {
+        /// The modality.
+        modality: String,
+    },
     /// A part without samples.
     #[error("no row has split {part}, each of train, validation and test needs one")]
     NoRows {
@@ -266,7 +280,7 @@ impl Problem {
             | Self::NoFile { line, .. }
             | Self::Unreadable { line, .. }
             | Self::Broken { line, .. } => Some(*line),
-            Self::NoRows { .. } => None,
+            Self::ClassNotTrained { .. } | Self::NeverObserved { .. } | Self::NoRows { .. } => None,
         }
     }
 

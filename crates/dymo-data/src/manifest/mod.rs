@@ -28,7 +28,7 @@ pub use error::{ManifestError, Problem, SettingsError};
 pub use layout::Use;
 pub use rows::{BadRow, Cell, MAX_ROW, Row, Rows};
 pub use settings::{Division, Fold, Form, ManifestSettings, ModalitySettings};
-pub use stream::{Chunk, ManifestStream, Notice, Outcome};
+pub use stream::{Chunk, ManifestStream, Notice, Oddity, Outcome};
 pub use values::Blank;
 pub(crate) use values::is_constant;
 
@@ -130,6 +130,32 @@ impl Manifest {
     /// The indices of the samples of one part, in the table's order.
     pub fn part(&self, split: Split) -> Vec<usize> {
         (0..self.splits.len()).filter(|&index| self.splits[index] == split).collect()
+    }
+
+    /// Sees that the training part can teach what the table asks for: it has samples of every class that a sample has, and of
+    /// every modality.
+    ///
+    /// # Errors
+    /// [`ManifestError::Problems`] with the classes and modalities that it lacks.
+    pub fn check_training(&self) -> Result<(), ManifestError> {
+        let train = self.part(Split::Train);
+        let mut counts = vec![[0u64; 2]; self.schema.classes().len()];
+        self.labels.iter().for_each(|label| counts[*label as usize][0] += 1);
+        train.iter().for_each(|index| counts[self.label(*index)][1] += 1);
+        let untrained =
+            self.schema.classes().iter().zip(&counts).filter(|(_, [rows, trained])| *rows > 0 && *trained == 0);
+        let mut problems: Vec<Problem> = untrained
+            .map(|(class, [rows, _])| Problem::ClassNotTrained { class: class.clone(), rows: *rows })
+            .collect();
+        let observed = train.iter().fold(ModalitySet::EMPTY, |all, index| all.union(self.observed(*index)));
+        let unseen = observed.complement(self.schema.modalities().len());
+        problems.extend(
+            unseen.iter().map(|m| Problem::NeverObserved { modality: self.schema.modalities()[m].name().into() }),
+        );
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ManifestError::Problems { path: self.settings.path.clone(), problems, more: 0 })
     }
 
     /// How the table is read.

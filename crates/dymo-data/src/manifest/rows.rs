@@ -130,15 +130,6 @@ impl Rows {
         &self.settings
     }
 
-    /// Passes over so many rows; fewer where the table ends before.
-    pub fn skip_rows(&mut self, rows: u64) {
-        for _ in 0..rows {
-            if self.advance().is_none() {
-                return;
-            }
-        }
-    }
-
     /// The next record into `self.record`.
     fn advance(&mut self) -> Option<Result<(), BadRow>> {
         if self.broken {
@@ -181,7 +172,8 @@ impl Rows {
         if label.is_none() && self.wanted == Use::Training {
             problems.push(Problem::Empty { line, column: self.settings.label.clone() });
         }
-        if let Some(found) = label.filter(|label| !self.is_class(label)) {
+        // In prediction a label is there to be scored: one that is no class is a notice, not a reason to leave the row out.
+        if let Some(found) = label.filter(|label| self.wanted == Use::Training && !self.is_class(label)) {
             let (column, known) = (self.settings.label.clone(), self.settings.classes.clone());
             problems.push(Problem::Class { line, column, found: super::layout::short(found), known });
         }

@@ -1,5 +1,8 @@
 //! A table of any length for prediction: chunk by chunk, every value in memory, every row accounted for.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use dymo_core::{ModalitySet, Schema};
 use rayon::prelude::*;
 
@@ -7,7 +10,12 @@ use super::layout::{Layout, Use};
 use super::rows::{BadRow, Cell, Row, Rows};
 use super::settings::ManifestSettings;
 use super::{Blank, ManifestError, Problem, Split, values};
+use crate::checksum::short_hash;
 use crate::samples::{ReadError, Samples, check_read};
+
+/// Rows whose ids are remembered to find one that comes again: some 40 MB. Of the rows after them, an id that was among these is
+/// still found.
+const IDS: usize = 1 << 21;
 
 /// Reads a table for prediction in bounded memory. Labels and parts may be absent. What is wrong with a row, its files
 /// included, is that row's outcome and ends nothing.
@@ -29,6 +37,8 @@ pub struct ManifestStream {
     rows: Rows,
     schema: Schema,
     done: u64,
+    /// Hashes of ids.
+    ids: HashSet<u64>,
 }
 
 impl ManifestStream {
@@ -40,7 +50,7 @@ impl ManifestStream {
         let settings = ManifestSettings { classes, ..settings.clone() };
         let rows = Rows::open(&settings, Use::Prediction)?;
         let schema = rows.layout().schema(&settings.path, settings.classes.clone())?;
-        Ok(Self { rows, schema, done: 0 })
+        Ok(Self { rows, schema, done: 0, ids: HashSet::new() })
     }
 
     /// Modalities and classes.
@@ -50,7 +60,13 @@ impl ManifestStream {
 
     /// Passes over so many rows, to go on where an earlier run ended.
     pub fn skip_rows(&mut self, rows: u64) {
-        self.rows.skip_rows(rows);
+        for row in self.rows.by_ref().take(usize::try_from(rows).unwrap_or(usize::MAX)) {
+            let id = match &row {
+                Ok(row) => Some(row.id.as_str()),
+                Err(bad) => bad.id.as_deref(),
+            };
+            repeats(&mut self.ids, id);
+        }
         self.done += rows;
     }
 
@@ -71,11 +87,29 @@ impl ManifestStream {
             return None;
         }
         self.done += rows.len() as u64;
+        let again: Vec<bool> = rows
+            .iter()
+            .map(|row| match row {
+                Ok(row) => repeats(&mut self.ids, Some(&row.id)),
+                Err(bad) => repeats(&mut self.ids, bad.id.as_deref()),
+            })
+            .collect();
         let (layout, settings) = (self.rows.layout(), self.rows.settings());
         let read: Vec<Result<Loaded, BadRow>> =
             rows.into_par_iter().map(|row| load(row?, layout, settings, &self.schema)).collect();
-        Some(Chunk::new(read, self.schema.clone()))
+        let mut chunk = Chunk::new(read, self.schema.clone());
+        for (outcome, _) in chunk.outcomes.iter_mut().zip(again).filter(|(_, again)| *again) {
+            outcome.notices.push(Notice { column: settings.id.clone(), odd: Oddity::SameId });
+        }
+        Some(chunk)
     }
+}
+
+/// Whether an id was there before, as far as it is remembered.
+fn repeats(ids: &mut HashSet<u64>, id: Option<&str>) -> bool {
+    let Some(id) = id else { return false };
+    let hash = short_hash(id.as_bytes()) as u64;
+    if ids.len() < IDS { !ids.insert(hash) } else { ids.contains(&hash) }
 }
 
 /// A row with its values.
@@ -87,6 +121,10 @@ struct Loaded {
 
 fn load(row: Row, layout: &Layout, settings: &ManifestSettings, schema: &Schema) -> Result<Loaded, BadRow> {
     let (mut values, mut notices, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(found) = row.label.as_deref().filter(|label| schema.class_index(label).is_none()) {
+        let odd = Oddity::UnknownClass { found: super::short(found) };
+        notices.push(Notice { column: settings.label.clone(), odd });
+    }
     for (modality, cell) in row.cells.iter().enumerate() {
         if *cell == Cell::Absent {
             values.push(Vec::new());
@@ -96,7 +134,7 @@ fn load(row: Row, layout: &Layout, settings: &ManifestSettings, schema: &Schema)
         let column = || layout.column(modality).to_owned();
         match values::write(layout, modality, cell, settings.folder(), &mut out) {
             Ok(None) => {}
-            Ok(Some(blank)) => notices.push(Notice { column: column(), blank }),
+            Ok(Some(blank)) => notices.push(Notice { column: column(), odd: Oddity::Blank(blank) }),
             Err(error) => {
                 problems.push(Problem::Unreadable { line: row.line, column: column(), cause: error.to_string() });
             }
@@ -115,7 +153,32 @@ pub struct Notice {
     /// The column.
     pub column: String,
     /// What is odd.
-    pub blank: Blank,
+    pub odd: Oddity,
+}
+
+/// What can be odd about a cell that keeps no row from being predicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// There, and shows nothing.
+    Blank(Blank),
+    /// A label that is none of the model's classes: it cannot be scored.
+    UnknownClass {
+        /// What is there.
+        found: String,
+    },
+    /// An id that an earlier row has.
+    SameId,
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blank(blank) => f.write_str(blank.words()),
+            Self::UnknownClass { found } => write!(f, "{found:?} is no class of the model"),
+            Self::SameId => f.write_str("an earlier row has the same id"),
+        }
+    }
 }
 
 /// What became of one row.

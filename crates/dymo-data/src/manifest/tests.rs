@@ -179,18 +179,60 @@ fn a_stream_accounts_for_every_row() {
         "{said:?}"
     );
     assert!(said[3].contains("Unreadable") && said[3].contains("table.csv"), "{said:?}");
-    assert_eq!(chunk.outcomes()[4].notices, [Notice { column: "note".into(), blank: Blank::UnknownText }]);
+    assert_eq!(chunk.outcomes()[4].notices, [Notice { column: "note".into(), odd: Oddity::Blank(Blank::UnknownText) }]);
     assert_eq!((chunk.samples().len(), chunk.samples().known_label(0), chunk.samples().label(0)), (2, None, 0));
     let mut row = [0.0; 2];
     chunk.samples().read(0, 2, &mut row).unwrap();
     assert_eq!(row, [1.1, 2.0]);
     assert!(chunk.samples().read(0, 1, &mut [0.0; 4]).is_err());
     let last = stream.next_chunk(5).unwrap();
-    assert_eq!((last.outcomes().len(), last.outcomes()[0].notices[0].blank), (1, Blank::ConstantVolume));
+    let odd = &last.outcomes()[0].notices[0].odd;
+    assert_eq!((last.outcomes().len(), odd), (1, &Oddity::Blank(Blank::ConstantVolume)));
     assert!(stream.next_chunk(5).is_none());
     let mut later = open();
     later.skip_rows(5);
     assert_eq!(later.next_chunk(9).unwrap().outcomes(), last.outcomes());
+}
+
+/// A label is there to be scored: the row is a sample, whatever it says.
+#[test]
+fn labels_and_ids_of_a_stream_are_noticed() {
+    let table = "patient,diagnosis,file,scan,age,stage,note\n\
+        q0,healthy,,,61,severe,\nq1,ill,,,61,mild,\nq0,,,,61,mild,\nq0,,,,sixty,,\n";
+    let folder = folder(table.as_bytes());
+    let open = || ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
+    let chunk = open().next_chunk(9).unwrap();
+    let labels: Vec<Option<usize>> = (0..3).map(|i| chunk.samples().known_label(i)).collect();
+    assert_eq!(labels, [None, Some(1), None]);
+    let notices: Vec<Vec<String>> = chunk
+        .outcomes()
+        .iter()
+        .map(|o| o.notices.iter().map(|n| format!("{}: {}", n.column, n.odd)).collect())
+        .collect();
+    let same = "patient: an earlier row has the same id";
+    assert_eq!(notices, [vec!["diagnosis: \"healthy\" is no class of the model"], vec![], vec![same], vec![same]]);
+    let mut later = open();
+    later.skip_rows(2);
+    assert_eq!(
+        later.next_chunk(9).unwrap().outcomes(),
+        &chunk.outcomes()[2..].iter().cloned().map(renumbered).collect::<Vec<_>>()
+    );
+}
+
+/// The same outcome in a chunk that begins two samples later.
+fn renumbered(mut outcome: Outcome) -> Outcome {
+    outcome.sample = outcome.sample.map(|index| index - 2);
+    outcome
+}
+
+#[test]
+fn what_cannot_be_learned_is_said_before_training() {
+    let table = "id,label,split,front,side\np1,ill,train,a.png,\np2,well,train,a.png,\n\
+        p3,ill,validation,b.png,a.png\np4,rare,test,a.png,a.png\np5,rare,test,a.png,b.png\n";
+    let message = open(table).unwrap().check_training().unwrap_err().to_string();
+    assert!(message.contains("class \"rare\" has 2 rows and none of them trains"), "{message}");
+    assert!(message.contains("side is observed in no training sample"), "{message}");
+    open(&table.replace("p5,rare,test", "p5,rare,train")).unwrap().check_training().unwrap();
 }
 
 #[test]

@@ -66,9 +66,9 @@ impl StoredSample {
                 (format!("{sample}/{}", of.name()), of.kind().shape().to_vec(), values)
             })
             .collect();
-        let views = bytes.iter().map(|(name, shape, values)| {
-            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), values)?))
-        });
+        let views = bytes
+            .iter()
+            .map(|(name, shape, values)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), values)?)));
         let views: BTreeMap<&str, TensorView<'_>> = views.collect::<Result<_, safetensors::SafeTensorError>>()?;
         safetensors::serialize(views, None)
     }

@@ -72,7 +72,8 @@ impl Verification {
             if largest.is_nan() || *largest > ALLOWED {
                 found.push(format!("the stored sample is answered otherwise: {place}, by {largest:e}"));
             }
-            found.extend(decided_otherwise.iter().map(|what| format!("the stored sample is decided otherwise: {what}")));
+            found
+                .extend(decided_otherwise.iter().map(|what| format!("the stored sample is decided otherwise: {what}")));
         }
         found
     }
@@ -205,7 +206,10 @@ fn gap(a: &[f32], b: &[f32]) -> f32 {
     if a.len() != b.len() {
         return f32::NAN;
     }
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |most, gap| if gap > most || gap.is_nan() { gap } else { most })
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |most, gap| if gap > most || gap.is_nan() { gap } else { most })
 }
 
 fn words(answer: &StoredAnswer) -> String {

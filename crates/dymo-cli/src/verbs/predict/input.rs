@@ -166,7 +166,7 @@ impl Piece {
                         Ok(index) => Ok(*index),
                         Err(problems) => Err(joined(problems.iter())),
                     };
-                    let notices = outcome.notices.iter().map(|n| format!("{}: {}", n.column, n.blank.words()));
+                    let notices = outcome.notices.iter().map(|n| format!("{}: {}", n.column, n.odd));
                     let id = outcome.id.clone().unwrap_or_else(|| format!("line {}", outcome.line));
                     Line { id, sample, notices: joined(notices) }
                 };

@@ -1,0 +1,256 @@
+//! Tables that are wrong in the ways in which tables are wrong: a clear message for each, nothing lost, nothing half written.
+//! Through the library's entry, as another program would call it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dymo_data::picture::{Colour, Picture};
+
+use crate::place::{Place, datasets};
+
+/// Two pictures, a column of numbers and one of categories; networks that train in no time.
+const EXPERIMENT: &str = r#"
+metrics = ["cosine"]
+[data]
+maker = "manifest"
+path = "table.csv"
+[[data.modalities]]
+name = "front"
+kind = "image"
+height = 8
+width = 8
+colour = "grey"
+[[data.modalities]]
+name = "clinic"
+kind = "table"
+columns = [
+    { name = "age", type = "continuous", mean = 50.0, deviation = 10.0, range = [20.0, 80.0] },
+    { name = "stage", type = "categorical", categories = ["mild", "severe"] },
+]
+[modality.front.encoder]
+type = "perceptron"
+hidden = 8
+token_width = 8
+[fusion]
+width = 8
+heads = 2
+blocks = 1
+feature_width = 4
+[fusion.loss]
+prototypes_from = 0
+[fusion.schedule]
+epochs = 2
+batch = 16
+[recovery.guided.model]
+shared = 4
+private = 4
+widths = [4]
+hidden = 8
+[recovery.guided.schedule]
+epochs = 2
+batch = 16
+"#;
+
+/// A table that is right: forty rows, pictures `0.png` to `3.png`.
+fn table() -> String {
+    let row = |i: usize| {
+        let split = ["train", "train", "validation", "test"][i / 2 % 4];
+        let (label, stage) = [("ill", "severe"), ("well", "mild")][i % 2];
+        format!("p{i},{label},{split},{}.png,{},{stage}\n", i % 4, 40 + i)
+    };
+    format!("id,label,split,front,age,stage\n{}", (0..40).map(row).collect::<String>())
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("experiment.toml", EXPERIMENT);
+    place.write("table.csv", table());
+    for i in 0..4u8 {
+        let shade = Picture::new(4, 4, Colour::Grey, vec![40 * i + 20; 16]).unwrap();
+        shade.save_png(&place.path(&format!("{i}.png"))).unwrap();
+    }
+    place
+}
+
+/// What `dymo_cli::run` says of a line in which `@` stands for the folder: what it printed, or why it failed.
+fn run(place: &Place, line: &str) -> Result<String, String> {
+    let folder = place.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let line = format!("dymo {} --quiet --datasets {}", line.replace('@', &folder), datasets());
+    let mut out = Vec::new();
+    match dymo_cli::run(line.split_whitespace(), &mut out) {
+        Ok(_) => Ok(String::from_utf8(out).unwrap()),
+        Err(error) => Err(format!("{}{error:#}", String::from_utf8(out).unwrap())),
+    }
+}
+
+const TRAIN: &str = "train @/experiment.toml --out @/model";
+const CHECK: &str = "data check @/experiment.toml";
+
+/// Both refuse with these words, and no model is begun.
+fn refused(place: &Place, words: &[&str]) {
+    for line in [CHECK, TRAIN] {
+        let message = run(place, line).unwrap_err();
+        for word in words {
+            assert!(message.contains(word), "{line}: {word:?} is not in: {message}");
+        }
+    }
+    assert_eq!(place.names("model"), Vec::<String>::new());
+}
+
+/// Predictions of a table, a row each.
+fn predicted(place: &Place, rows: &str) -> Vec<csv::StringRecord> {
+    place.write("new.csv", rows);
+    run(place, "predict @/model @/new.csv --out @/predictions.csv").unwrap();
+    assert!(!place.path("predictions.csv.part").exists());
+    let mut rows = csv::Reader::from_path(place.path("predictions.csv")).unwrap();
+    rows.records().map(Result::unwrap).collect()
+}
+
+const PREDICTION: usize = 2;
+const ERROR: usize = 8;
+const WARNING: usize = 9;
+
+#[test]
+fn an_id_that_comes_twice() {
+    let place = place();
+    place.write("table.csv", table().replace("p17,", "p4,"));
+    refused(&place, &["table.csv", "line 19: the id \"p4\" is that of line 6 too, give each sample its own"]);
+}
+
+#[test]
+fn a_class_that_only_the_test_part_has() {
+    let place = place();
+    place.write("table.csv", table().replace("p6,ill", "p6,rare"));
+    refused(&place, &["class \"rare\" has 1 rows and none of them trains; move some to train or leave it out"]);
+}
+
+#[test]
+fn a_modality_that_training_never_shows() {
+    let place = place();
+    let without = |line: &str| match line.contains(",train,") {
+        true => {
+            line.split(',').enumerate().map(|(i, cell)| if i == 3 { "" } else { cell }).collect::<Vec<_>>().join(",")
+                + "\n"
+        }
+        false => format!("{line}\n"),
+    };
+    place.write("table.csv", table().lines().map(without).collect::<String>());
+    refused(&place, &["front is observed in no training sample; remove the modality or add samples that have it"]);
+}
+
+#[test]
+fn a_column_that_changes_its_type_half_way() {
+    let place = place();
+    let text = (20..40).fold(table(), |text, i| text.replace(&format!(",{},", 40 + i), ",old,"));
+    place.write("table.csv", text);
+    refused(&place, &["line 22, column age: \"old\" is no number; correct it, empty the cell, or add it to `missing`"]);
+    let found = run(&place, CHECK).unwrap_err();
+    assert!(
+        found.contains("column age: 20 numbers, and from line 22 on 20 cells that are none, such as \"old\""),
+        "{found}"
+    );
+    let proposal = run(&place, "data init @/table.csv --out @/proposed.toml").unwrap();
+    assert!(proposal.contains("age"), "{proposal}");
+    let proposed = std::fs::read_to_string(place.path("proposed.toml")).unwrap();
+    assert!(proposed.contains("old"), "{proposed}");
+}
+
+/// Every row has its answer or its reason; a label that is no class costs nothing but a warning.
+#[test]
+fn rows_to_predict() {
+    let place = place();
+    run(&place, TRAIN).unwrap();
+    let rows = "id,label,front,age,stage\na,healthy,0.png,50,mild\nb,ill,,61,unheard-of\nc,,gone.png,61,mild\n\
+                a,,1.png,,\nd,,,sixty,mild\ne,,,,\nf,ill,2.png\ng,well,3.png,44,severe\n";
+    let found = predicted(&place, rows);
+    let wanted: [(&str, &str, &str); 8] = [
+        ("a", "", "label: \"healthy\" is no class of the model"),
+        ("b", "column stage: category \"unheard-of\", wanted one of mild, severe", ""),
+        ("c", "gone.png", ""),
+        ("a", "", "id: an earlier row has the same id"),
+        ("d", "column age: \"sixty\" is no number", ""),
+        ("e", "every modality is missing", ""),
+        ("f", "3 cells, wanted 5", ""),
+        ("g", "", ""),
+    ];
+    assert_eq!(found.len(), wanted.len());
+    for (row, (id, error, warning)) in found.iter().zip(wanted) {
+        assert_eq!(&row[0], id);
+        assert_eq!(row[PREDICTION].is_empty(), !error.is_empty(), "{row:?}");
+        assert!(row[ERROR].contains(error) && row[ERROR].is_empty() == error.is_empty(), "{row:?}");
+        assert_eq!(&row[WARNING], warning, "{row:?}");
+    }
+    // Rows do not depend on their neighbours.
+    let alone = predicted(&place, "id,front,age,stage\ng,3.png,44,severe\n");
+    assert_eq!(alone[0].iter().take(8).collect::<Vec<_>>(), found[7].iter().take(8).collect::<Vec<_>>());
+}
+
+/// A NIfTI-1 volume of bytes, growing along the first axis.
+fn volume([x, y, z]: [i16; 3]) -> Vec<u8> {
+    let mut bytes = vec![0; 352];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, &348i32.to_le_bytes());
+    for (place, extent) in [3, x, y, z, 1, 1, 1, 1].iter().enumerate() {
+        put(40 + 2 * place, &extent.to_le_bytes());
+    }
+    put(70, &2i16.to_le_bytes());
+    put(72, &8i16.to_le_bytes());
+    for place in 0..8 {
+        put(76 + 4 * place, &1f32.to_le_bytes());
+    }
+    put(108, &352f32.to_le_bytes());
+    put(344, b"n+1\0");
+    let voxels = i32::from(x) * i32::from(y) * i32::from(z);
+    bytes.extend((0..voxels).map(|i| (i % i32::from(x)) as u8));
+    bytes
+}
+
+#[test]
+fn volumes_of_several_grids() {
+    let place = place();
+    let experiment =
+        EXPERIMENT.replacen("kind = \"image\"", "kind = \"volume\"", 1).replacen("colour = \"grey\"", "slices = 2", 1);
+    place.write("experiment.toml", experiment);
+    place.write("table.csv", table().replace(".png", ".nii"));
+    for (i, grid) in [[8, 8, 2], [12, 9, 3], [8, 8, 2], [6, 10, 4]].into_iter().enumerate() {
+        place.write(&format!("{i}.nii"), volume(grid));
+    }
+    let found = run(&place, CHECK).unwrap_or_else(|found| found);
+    assert!(found.contains("front: volumes of 3 different grids; all are brought to one grid"), "{found}");
+    run(&place, TRAIN).unwrap();
+    assert!(place.path("model/guided.safetensors").exists());
+}
+
+/// A file that goes away while networks learn: the run says which, keeps what it has, and goes on once the file is back.
+#[test]
+fn a_file_that_vanishes_during_the_run() {
+    let place = place();
+    place.write("experiment.toml", EXPERIMENT.replacen("epochs = 2", "epochs = 4000\npatience = 4000", 1));
+    let (picture, away) = (place.path("1.png"), place.path("1.away"));
+    let over = AtomicBool::new(false);
+    let message = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let checkpoint = place.path("model/checkpoints/fusion-cosine.checkpoint");
+            while !checkpoint.exists() && !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::fs::rename(&picture, &away).unwrap();
+        });
+        let ended = run(&place, &format!("{TRAIN} --checkpoint-every 0"));
+        over.store(true, Ordering::Relaxed);
+        ended.unwrap_err()
+    });
+    for words in ["table.csv, line ", "column front: ", "1.png", "is saved", "go on with --resume"] {
+        assert!(message.contains(words), "{words:?} is not in: {message}");
+    }
+    assert_eq!(place.names("model"), ["checkpoints", "settings.toml", "tensorboard"], "no part is there by halves");
+    let missing = run(&place, TRAIN).unwrap_err();
+    assert!(missing.contains("column front: ") && missing.contains("is no file"), "{missing}");
+    std::fs::rename(&away, &picture).unwrap();
+    // As many epochs more as there were when the file went, at most; the schedule may be cut.
+    place.write("experiment.toml", EXPERIMENT.replacen("epochs = 2", "epochs = 1", 1));
+    run(&place, &format!("{TRAIN} --resume")).unwrap();
+    assert!(Path::new(&place.path("model/fusion-cosine.safetensors")).exists());
+    run(&place, "model verify @/model").unwrap();
+}
