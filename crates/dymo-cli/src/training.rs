@@ -120,6 +120,7 @@ pub(crate) fn train(
         data: experiment.source_settings(),
         version: env!("CARGO_PKG_VERSION").into(),
         imported: None,
+        pretrained: experiment.started_from(stage)?,
     };
     let model = experiment.recovery_model(stage);
     let kind = model.as_ref().map(RecoveryModel::kind);

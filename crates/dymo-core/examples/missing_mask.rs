@@ -5,7 +5,7 @@ use dymo_core::{Kind, Modality, ModalitySet, Schema, SchemaError};
 
 fn main() -> Result<(), SchemaError> {
     let picture = Kind::Image { height: 64, width: 64, channels: 3 };
-    let note = Kind::Text { length: 32, symbols: 71 };
+    let note = Kind::Text { length: 32, symbols: 71, vocabulary: None };
     let modalities =
         vec![Modality::new("front", picture.clone()), Modality::new("side", picture), Modality::new("note", note)];
     let schema = Schema::new(modalities, vec!["cat".into(), "dog".into()])?;

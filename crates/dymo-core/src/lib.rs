@@ -19,11 +19,13 @@ mod column;
 mod modality_set;
 mod schema;
 mod subsets;
+mod vocabulary;
 
 pub use column::{Column, ColumnError, Columns, Values};
 pub use modality_set::{Indices, ModalitySet};
 pub use schema::{Kind, Modality, Schema, SchemaError};
 pub use subsets::{MAX_ENUMERATED, subsets};
+pub use vocabulary::{Vocabulary, VocabularyError};
 
 /// The README's example is a test, too.
 #[cfg(doctest)]

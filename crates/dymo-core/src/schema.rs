@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Column, Columns, ModalitySet};
+use crate::{Column, Columns, ModalitySet, Vocabulary};
 
-/// What one modality looks like as numbers. A clone is cheap: the columns of a table are shared.
+/// What one modality looks like as numbers. A clone is cheap: columns and words are shared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Kind {
@@ -33,8 +33,11 @@ pub enum Kind {
     Text {
         /// Places of the text.
         length: usize,
-        /// Symbols of the alphabet.
+        /// Symbols of the alphabet, or words of the vocabulary; one more where what is unknown has a symbol of its own.
         symbols: usize,
+        /// The words, in the order of their symbols; none of a text that is read by characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vocabulary: Option<Vocabulary>,
     },
     /// Cells of a table, `[columns, 1, 1]`: the place of a category or a standardised number, see [`Column`]. NaN is a
     /// missing entry, which has no token.
@@ -51,7 +54,7 @@ impl Kind {
         match self {
             Self::Image { height, width, channels } => [*height, *width, *channels],
             Self::Volume { height, width, slices } => [*height, *width, *slices],
-            Self::Text { length, symbols } => [*length, 1, *symbols],
+            Self::Text { length, symbols, .. } => [*length, 1, *symbols],
             Self::Table { columns } => [columns.len(), 1, 1],
         }
     }
@@ -60,6 +63,14 @@ impl Kind {
     pub fn columns(&self) -> Option<&[Column]> {
         match self {
             Self::Table { columns } => Some(columns),
+            _ => None,
+        }
+    }
+
+    /// The words of a text that is read by words.
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
+        match self {
+            Self::Text { vocabulary, .. } => vocabulary.as_ref(),
             _ => None,
         }
     }
@@ -106,7 +117,7 @@ impl Modality {
         &self.name
     }
 
-    /// What it looks like as numbers. A copy, since it is small: a table's columns are shared.
+    /// What it looks like as numbers. A copy, since it is small: columns and words are shared.
     pub fn kind(&self) -> Kind {
         self.kind.clone()
     }
@@ -271,7 +282,7 @@ mod tests {
     #[test]
     fn shapes_and_counts() {
         let scan = Kind::Volume { height: 64, width: 48, slices: 8 };
-        let text = Kind::Text { length: 8, symbols: 71 };
+        let text = Kind::Text { length: 8, symbols: 71, vocabulary: None };
         assert_eq!((scan.shape(), scan.values()), ([64, 48, 8], 24_576));
         assert_eq!((text.shape(), text.values()), ([8, 1, 71], 568));
         let columns =
@@ -305,12 +316,12 @@ mod tests {
             refusal([one(), one()].concat(), &["x", "y"]),
             SchemaError::NameTwice { what: "modality", .. }
         ));
-        let flat = Kind::Text { length: 0, symbols: 4 };
+        let flat = Kind::Text { length: 0, symbols: 4, vocabulary: None };
         assert!(matches!(
             refusal(vec![Modality::new("t", flat)], &["x", "y"]),
             SchemaError::Extent { shape: [0, 1, 4], .. }
         ));
-        let huge = Kind::Text { length: usize::MAX, symbols: 4 };
+        let huge = Kind::Text { length: usize::MAX, symbols: 4, vocabulary: None };
         assert!(matches!(refusal(vec![Modality::new("t", huge)], &["x", "y"]), SchemaError::Extent { .. }));
     }
 
@@ -323,6 +334,12 @@ mod tests {
         let schema: Schema = serde_json::from_str(table).unwrap();
         assert_eq!(serde_json::to_string(&schema).unwrap(), table);
         assert!(serde_json::from_str::<Schema>(&table.replace("[\"f\",\"m\"]", "[]")).is_err());
+        let words =
+            good.replace("71", "3").replace("\"symbols\":3", "\"symbols\":3,\"vocabulary\":[\"short\",\"breath\"]");
+        let schema: Schema = serde_json::from_str(&words).unwrap();
+        assert_eq!(schema.modalities()[0].kind().vocabulary().map(|words| words.len()), Some(2));
+        assert_eq!(serde_json::to_string(&schema).unwrap(), words);
+        assert!(serde_json::from_str::<Schema>(&words.replace("breath", "SHORT")).is_err());
         let bad = good.replace("\"no\",", "");
         let message = serde_json::from_str::<Schema>(&bad).unwrap_err().to_string();
         assert!(message.contains("1 classes, at least 2"), "{message}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use dymo_core::{Vocabulary, VocabularyError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -17,9 +18,12 @@ pub struct Symbols {
     /// Characters, each a symbol. Letters are compared in lower case where the alphabet has no upper case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alphabet: Option<String>,
-    /// Words, each a symbol; in lower case.
+    /// Words, each a symbol; case does not count. They become part of the model's schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<Vec<String>>,
+    /// One more symbol, for every character or word that is none: the place is taken then, and not as empty as after the end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
 }
 
 /// Texts of one modality: so many places, and what stands at each.
@@ -28,12 +32,13 @@ pub struct TextEncoder {
     length: usize,
     symbols: usize,
     unit: Unit,
+    unknown: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Unit {
     Characters { places: HashMap<char, usize>, lower: bool },
-    Words { places: HashMap<String, usize> },
+    Words { places: HashMap<String, usize>, vocabulary: Vocabulary },
 }
 
 impl TextEncoder {
@@ -53,7 +58,8 @@ impl TextEncoder {
         if count == 0 {
             return Err(TextError::NoSymbol);
         }
-        Ok(Self { length, symbols: count, unit })
+        let unknown = symbols.unknown;
+        Ok(Self { length, symbols: count + usize::from(unknown), unit, unknown })
     }
 
     /// Places of a text.
@@ -66,6 +72,14 @@ impl TextEncoder {
         self.symbols
     }
 
+    /// The words, where it reads words.
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
+        match &self.unit {
+            Unit::Words { vocabulary, .. } => Some(vocabulary),
+            Unit::Characters { .. } => None,
+        }
+    }
+
     /// The symbol at each place of `text`; `None` where it is no symbol. Cut off after [`length`](Self::length).
     pub fn places(&self, text: &str) -> Vec<Option<usize>> {
         match &self.unit {
@@ -75,11 +89,12 @@ impl TextEncoder {
             Unit::Characters { places, lower: false } => {
                 text.chars().take(self.length).map(|c| places.get(&c).copied()).collect()
             }
-            Unit::Words { places } => words_of(text).take(self.length).map(|w| places.get(&w).copied()).collect(),
+            Unit::Words { places, .. } => words_of(text).take(self.length).map(|w| places.get(&w).copied()).collect(),
         }
     }
 
-    /// Writes `text` one-hot, `[length, 1, symbols]`. What is no symbol, and every place after the end, is all zeros.
+    /// Writes `text` one-hot, `[length, 1, symbols]`. Every place after the end is all zeros, and what is no symbol unless there
+    /// is one for that, the last.
     /// True when nothing of the text is a symbol.
     ///
     /// # Errors
@@ -91,10 +106,11 @@ impl TextEncoder {
         }
         out.fill(0.0);
         let mut blank = true;
+        let unknown = self.unknown.then_some(self.symbols - 1);
         for (row, place) in out.chunks_exact_mut(self.symbols).zip(self.places(text)) {
-            if let Some(one) = place.and_then(|place| row.get_mut(place)) {
+            blank &= place.is_none();
+            if let Some(one) = place.or(unknown).and_then(|place| row.get_mut(place)) {
                 *one = 1.0;
-                blank = false;
             }
         }
         Ok(blank)
@@ -138,13 +154,12 @@ fn characters(alphabet: &str) -> (usize, Unit) {
 }
 
 fn words(vocabulary: &[String]) -> Result<(usize, Unit), TextError> {
-    let mut places = HashMap::new();
-    for (place, word) in vocabulary.iter().enumerate() {
-        if places.insert(word.to_lowercase(), place).is_some() {
-            return Err(TextError::Twice { word: word.clone() });
-        }
+    if vocabulary.is_empty() {
+        return Err(TextError::NoSymbol);
     }
-    Ok((vocabulary.len(), Unit::Words { places }))
+    let vocabulary = Vocabulary::new(vocabulary)?;
+    let places = vocabulary.iter().enumerate().map(|(place, word)| (word.clone(), place)).collect();
+    Ok((vocabulary.len(), Unit::Words { places, vocabulary }))
 }
 
 /// The words of a text, in lower case: runs of letters and digits.
@@ -165,12 +180,9 @@ pub enum TextError {
     /// Characters and words at once.
     #[error("alphabet and vocabulary are both given, wanted one: characters or words")]
     Both,
-    /// A word that is there twice.
-    #[error("the vocabulary has {word:?} twice (case does not count), remove one")]
-    Twice {
-        /// The word.
-        word: String,
-    },
+    /// Words that make no vocabulary.
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
     /// An output of another size.
     #[error("room for {found} values given, the text has {wanted}")]
     Room {
@@ -196,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_or_beyond_the_end_is_zero() {
-        let encoder = TextEncoder::new(3, &Symbols { alphabet: Some("ab".into()), vocabulary: None }).unwrap();
+        let encoder = TextEncoder::new(3, &Symbols { alphabet: Some("ab".into()), ..Symbols::default() }).unwrap();
         let mut out = [9.0; 6];
         assert!(!encoder.write("b?", &mut out).unwrap());
         assert_eq!(out, [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
@@ -209,41 +221,53 @@ mod tests {
     #[test]
     fn words_are_runs_of_letters_in_any_case() {
         let vocabulary = Some(vec!["red".into(), "Hair".into()]);
-        let encoder = TextEncoder::new(3, &Symbols { alphabet: None, vocabulary }).unwrap();
+        let encoder = TextEncoder::new(3, &Symbols { vocabulary, ..Symbols::default() }).unwrap();
         assert_eq!(encoder.places("RED, curly-hair; red"), [Some(0), None, Some(1)]);
     }
 
     #[test]
     fn the_likeliest_text_is_read_back() {
-        let encoder = TextEncoder::new(4, &Symbols { alphabet: Some("ab ".into()), vocabulary: None }).unwrap();
+        let encoder = TextEncoder::new(4, &Symbols { alphabet: Some("ab ".into()), ..Symbols::default() }).unwrap();
         let mut values = vec![0.0; 12];
         encoder.write("b a", &mut values).unwrap();
         assert_eq!(encoder.likeliest(&values), "b a");
         values[..3].copy_from_slice(&[0.4, 0.3, 0.3]);
         assert_eq!(encoder.likeliest(&values), "· a");
         let vocabulary = Some(vec!["red".into(), "hair".into()]);
-        let words = TextEncoder::new(2, &Symbols { alphabet: None, vocabulary }).unwrap();
+        let words = TextEncoder::new(2, &Symbols { vocabulary, ..Symbols::default() }).unwrap();
         assert_eq!(words.likeliest(&[0.9, 0.1, 0.2, 0.8]), "red hair");
+    }
+
+    #[test]
+    fn a_word_that_is_unknown_may_have_a_symbol() {
+        let vocabulary = Some(vec!["red".into(), "hair".into()]);
+        let encoder = TextEncoder::new(4, &Symbols { vocabulary, unknown: true, ..Symbols::default() }).unwrap();
+        assert_eq!((encoder.symbols(), encoder.vocabulary().map(|words| words.len())), (3, Some(2)));
+        let mut out = [9.0; 12];
+        assert!(!encoder.write("curly hair, red", &mut out).unwrap());
+        assert_eq!(out, [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert!(encoder.write("curly", &mut out).unwrap(), "nothing of it is known");
     }
 
     #[test]
     fn one_refusal_per_rule() {
         let new = |length, alphabet: Option<&str>, words: Option<&[&str]>| {
             let vocabulary = words.map(|words| words.iter().map(ToString::to_string).collect());
-            TextEncoder::new(length, &Symbols { alphabet: alphabet.map(Into::into), vocabulary }).map(|_| ())
+            TextEncoder::new(length, &Symbols { alphabet: alphabet.map(Into::into), vocabulary, unknown: false })
+                .map(|_| ())
         };
         assert_eq!(new(0, None, None), Err(TextError::NoPlace));
         assert_eq!(new(1, Some(""), None), Err(TextError::NoSymbol));
         assert_eq!(new(1, Some("a"), Some(&["a"])), Err(TextError::Both));
-        assert_eq!(new(1, None, Some(&["a", "A"])), Err(TextError::Twice { word: "A".into() }));
+        assert_eq!(new(1, None, Some(&["a", "A"])), Err(VocabularyError::Twice { word: "a".into() }.into()));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_text_has_at_most_one_symbol_a_place(text in ".*", words: bool) {
+        fn any_text_has_at_most_one_symbol_a_place(text in ".*", words: bool, unknown: bool) {
             let vocabulary = words.then(|| vec!["a".to_owned(), "the".to_owned()]);
-            let encoder = TextEncoder::new(5, &Symbols { alphabet: None, vocabulary }).unwrap();
+            let encoder = TextEncoder::new(5, &Symbols { vocabulary, unknown, ..Symbols::default() }).unwrap();
             let mut out = vec![0.0; 5 * encoder.symbols()];
             encoder.write(&text, &mut out).unwrap();
             for row in out.chunks(encoder.symbols()) {

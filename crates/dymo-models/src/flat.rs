@@ -173,7 +173,7 @@ mod tests {
         let features = Features::of(&table());
         let outputs = Tensor::<2>::from_data([[-1.5, 0.0, 3.0, 1.0, 2.0, 0.0]], &device);
         assert_eq!(numbers(features.values(outputs)), [1.0, -1.5, 0.0]);
-        let text = Features::of(&Kind::Text { length: 2, symbols: 3 });
+        let text = Features::of(&Kind::Text { length: 2, symbols: 3, vocabulary: None });
         let outputs = Tensor::<2>::from_data([[0.1, 0.9, 0.2, 5.0, 1.0, 2.0]], &device);
         assert_eq!(numbers(text.values(outputs)), [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
     }

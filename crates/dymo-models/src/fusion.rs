@@ -263,6 +263,15 @@ impl FusionNetwork {
         tokens + (positions + self.embedding_row(modality)).unsqueeze::<3>()
     }
 
+    /// The last map of a modality's residual network, before its places become tokens: `[B, values]` → `[B, H', W', F]`; `None` for
+    /// another encoder.
+    pub fn feature_map(&self, modality: usize, x: Tensor<2>) -> Option<Tensor<4>> {
+        match &self.encoders[modality] {
+            Encoder::Residual(encoder) => Some(encoder.map(x)),
+            _ => None,
+        }
+    }
+
     /// Fuses the tokens of the present modalities, in ascending order of their number: each `[B, T_m, d]`, at least one.
     pub fn fuse(&self, tokens: Vec<Tensor<3>>) -> Fused {
         let [batch, _, width] = tokens[0].dims();

@@ -62,6 +62,14 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// Weights that an encoder was to start from.
+    #[error("{path}: {source}", path = path.display())]
+    Pretrained {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: Box<dymo_models::published::PublishedError>,
+    },
     /// A recovery model that cannot be built.
     #[error(transparent)]
     RecoveryLayout(#[from] RecoveryLayoutError),

@@ -313,6 +313,10 @@ impl Experiment {
 /// What reads a modality that the file says nothing about.
 fn default_encoder(kind: &dymo_core::Kind, token_width: usize) -> EncoderSettings {
     match kind {
+        // A transformer over words; characters through a perceptron.
+        dymo_core::Kind::Text { vocabulary: Some(_), .. } => {
+            EncoderSettings::Words { token_width, heads: 4, blocks: 2 }
+        }
         dymo_core::Kind::Text { .. } => EncoderSettings::Perceptron { hidden: 256, token_width },
         // Attention over columns grows with their square, and hundreds of them are measurements of one kind.
         dymo_core::Kind::Table { columns } if columns.len() > MOST_COLUMN_TOKENS => {
@@ -321,7 +325,13 @@ fn default_encoder(kind: &dymo_core::Kind, token_width: usize) -> EncoderSetting
         dymo_core::Kind::Table { .. } => {
             EncoderSettings::Columns { token_width: token_width.min(CELL_WIDTH), heads: 4, blocks: 2 }
         }
-        _ => EncoderSettings::Convolutional { widths: vec![32, 64, 128], token_width },
+        dymo_core::Kind::Image { .. } | dymo_core::Kind::Volume { .. } => {
+            let [height, width, _] = kind.shape();
+            // Every layer halves the map and pooling once more: at most 4×4 places are left as tokens.
+            let halvings = (3..).find(|layers| height.max(width).div_ceil(1 << layers) <= 8).unwrap_or(3);
+            let widths = (0..halvings).map(|layer| [32, 64, 128][layer.min(2)]).collect();
+            EncoderSettings::Convolutional { widths, token_width }
+        }
     }
 }
 

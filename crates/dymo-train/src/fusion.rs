@@ -1,16 +1,19 @@
 //! Training of the fusion network (method, section 3): K subsets a batch, cross-entropy, and from the fourth epoch on the
 //! prototype loss. A batch is encoded once for all its subsets, and absent tokens are never computed: both are exact for
-//! encoders without dropout and batch norm, which are all that exist here.
+//! encoders without batch norm. With it (residual networks), encoding once is a change to the published training: running statistics
+//! move once a batch instead of once a subset.
 //!
 //! Published for complete samples. A sample that lacks a modality is seen under those of the drawn subsets that it has whole;
 //! on complete samples that is the published training, bit for bit.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use dymo_core::{ModalitySet, subsets};
 use dymo_data::Samples;
 use dymo_models::fusion::{FeatureScale, Fused, FusionLayout, FusionNetwork};
+use dymo_models::published::{Checkpoint, pretrained};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Purpose, choose, generator, label_tensor, values};
@@ -43,6 +46,8 @@ pub struct FusionObjective {
     loss: FusionLoss,
     validation: Arc<dyn Samples>,
     device: Device,
+    /// Files that encoders start from, by the number of the modality.
+    pretrained: Vec<(usize, PathBuf)>,
     all: Vec<ModalitySet>,
     /// Class means of the epoch before, `[C, D]`, once there is one.
     prototypes: Option<Vec<f64>>,
@@ -64,11 +69,18 @@ impl FusionObjective {
             loss,
             validation,
             device,
+            pretrained: Vec::new(),
             all,
             prototypes: None,
             sums: vec![0.0; classes * width],
             counts: vec![0.0; classes],
         }
+    }
+
+    /// Encoders of these modalities start from published weights.
+    #[must_use]
+    pub fn starting_from(self, pretrained: Vec<(usize, PathBuf)>) -> Self {
+        Self { pretrained, ..self }
     }
 
     /// Mean cross-entropy of softmax(similarity / t) against the label; prototypes are constants. `[B, D]` → `[1]`.
@@ -156,7 +168,11 @@ impl Objective for FusionObjective {
     }
 
     fn init(&self, device: &Device) -> Result<FusionNetwork, TrainError> {
-        Ok(self.layout.init(device))
+        self.pretrained.iter().try_fold(self.layout.init(device), |network, (modality, path)| {
+            let bytes = std::fs::read(path).map_err(TrainError::file(path))?;
+            let found = Checkpoint::read(&bytes).and_then(|file| pretrained(network, *modality, &file.tensors));
+            found.map_err(|source| TrainError::Pretrained { path: path.clone(), source: Box::new(source) })
+        })
     }
 
     fn step(&mut self, model: &FusionNetwork, batch: &Batch, moment: Moment) -> Result<StepLoss, TrainError> {

@@ -181,6 +181,8 @@ fn difference(model: &Schema, data: &Schema) -> String {
     if model.modalities() == data.modalities() {
         format!("its classes are {}, the data's {}", model.classes().join(", "), data.classes().join(", "))
     } else {
-        format!("its modalities are {}, the data's {}", modalities(model), modalities(data))
+        let (ours, theirs) = (modalities(model), modalities(data));
+        let inside = if ours == theirs { ", and columns, categories or words within them differ" } else { "" };
+        format!("its modalities are {ours}, the data's {theirs}{inside}")
     }
 }

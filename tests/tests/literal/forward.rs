@@ -94,7 +94,11 @@ impl Literal {
         let map = Map { height, width, channels, values: x.clone() };
         let name = |part: &str| format!("encoders.{modality}.{part}");
         match &input.encoder {
-            EncoderSettings::Columns { .. } => unreachable!("random networks here read pictures and texts"),
+            EncoderSettings::Columns { .. }
+            | EncoderSettings::Words { .. }
+            | EncoderSettings::Spatial { .. }
+            | EncoderSettings::Residual(_)
+            | EncoderSettings::ResNet50 { .. } => unreachable!("random networks here have the released encoders"),
             EncoderSettings::Perceptron { .. } => {
                 let hidden = relu(self.linear(&name("Perceptron.hidden"), &x));
                 vec![self.linear(&name("Perceptron.output"), &hidden)]

@@ -63,7 +63,7 @@ fn input(chance: &mut Chance) -> Input {
             Input { kind, encoder: EncoderSettings::PictureToken { layers, token_width: 8 } }
         }
         _ => {
-            let kind = Kind::Text { length: 7 + chance.below(3), symbols: 3 };
+            let kind = Kind::Text { length: 7 + chance.below(3), symbols: 3, vocabulary: None };
             let layers = vec![layer(4, 1, 1, 0), layer(4, 4, 2, 1), layer(3, 3, 2, 0)];
             Input { kind, encoder: EncoderSettings::SequenceToken { layers, token_width: 6 } }
         }

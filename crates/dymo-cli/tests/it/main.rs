@@ -6,6 +6,7 @@ mod cross_validation;
 mod end_to_end;
 mod help;
 mod import;
+mod kinds;
 mod model;
 mod place;
 mod resume;

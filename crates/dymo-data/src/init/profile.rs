@@ -133,7 +133,7 @@ impl Profile {
             None => {
                 self.words += 1;
                 self.first_word.get_or_insert_with(|| (line, crate::manifest::short(cell)));
-                self.word(cell);
+                self.word(cell, train);
             }
         }
     }
@@ -149,7 +149,7 @@ impl Profile {
         }
     }
 
-    fn word(&mut self, cell: &str) {
+    fn word(&mut self, cell: &str, train: bool) {
         let lower = cell.to_ascii_lowercase();
         let ends = |extensions: &[&str]| extensions.iter().any(|extension| lower.ends_with(extension));
         let picture = ends(&[".png", ".jpg", ".jpeg", ".npy"]);
@@ -159,7 +159,8 @@ impl Profile {
         if (picture || volume) && self.paths.len() < OPENED {
             self.paths.push(cell.to_owned());
         }
-        if !picture && !volume {
+        // As means and deviations are, the words are those of the training rows.
+        if !picture && !volume && train {
             for word in crate::text::words_of(cell) {
                 if self.vocabulary.len() < WORDS || self.vocabulary.contains_key(&word) {
                     *self.vocabulary.entry(word).or_default() += 1;

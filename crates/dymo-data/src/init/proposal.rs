@@ -280,7 +280,7 @@ impl Draft {
     }
 }
 
-/// Words where texts are long and repeat them; else characters.
+/// Words where texts are long and repeat them, with a symbol for those that are rare or come later; else characters.
 fn text_form(profile: &Profile) -> Form {
     let mut words: Vec<(&String, u64)> = profile.vocabulary.iter().map(|(word, &count)| (word, count)).collect();
     words.retain(|(_, count)| *count >= 2);
@@ -289,7 +289,11 @@ fn text_form(profile: &Profile) -> Form {
     if profile.longest > 64 && vocabulary.len() >= 8 {
         // Words of about six letters and a space.
         let length = (profile.longest / 7).clamp(8, 128);
-        return Form::Text { column: None, length, symbols: Symbols { alphabet: None, vocabulary: Some(vocabulary) } };
+        return Form::Text {
+            column: None,
+            length,
+            symbols: Symbols { vocabulary: Some(vocabulary), unknown: true, ..Symbols::default() },
+        };
     }
     Form::Text { column: None, length: profile.longest.clamp(1, 256), symbols: Symbols::default() }
 }

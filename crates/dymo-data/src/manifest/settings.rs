@@ -37,7 +37,7 @@ use crate::volume::{Intensity, Plane, SliceChoice};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestSettings {
-    /// The CSV file.
+    /// The CSV or Parquet file.
     pub path: PathBuf,
     /// The column that names each sample.
     #[serde(default = "id", skip_serializing_if = "is_id")]
@@ -307,8 +307,9 @@ impl ModalitySettings {
             }
             Form::Table { columns } => Kind::Table { columns: columns.clone() },
             Form::Text { length, .. } => {
-                let symbols = self.encoder()?.map_or(0, |encoder| encoder.symbols());
-                Kind::Text { length: *length, symbols }
+                let encoder = self.encoder()?;
+                let vocabulary = encoder.as_ref().and_then(|encoder| encoder.vocabulary().cloned());
+                Kind::Text { length: *length, symbols: encoder.map_or(0, |encoder| encoder.symbols()), vocabulary }
             }
         };
         Ok(Modality::new(&self.name, kind))

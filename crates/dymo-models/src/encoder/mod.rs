@@ -4,7 +4,10 @@ mod cells;
 mod columns;
 mod convolutional;
 mod perceptron;
+mod residual;
 mod single;
+mod spatial;
+mod words;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -18,7 +21,10 @@ pub use cells::CellTokens;
 pub use columns::ColumnEncoder;
 pub use convolutional::ConvEncoder;
 pub use perceptron::Perceptron;
+pub use residual::{ChannelNorm, ResidualBlock, ResidualEncoder, ResidualSettings, ResidualTrunk, Stage, Stem};
 pub use single::{PictureToken, SequenceToken};
+pub use spatial::SpatialEncoder;
+pub use words::WordEncoder;
 
 /// One convolution of an encoder, followed by ReLU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +71,35 @@ pub enum EncoderSettings {
         /// Width of a token.
         token_width: usize,
     },
+    /// A residual network with batch norm; every place of its last map is a token, in row order.
+    Residual(ResidualSettings),
+    /// ResNet-50, of which weights are published (`pretrained` beside the encoder names their file); every place of its last map is a
+    /// token, in row order: 16 of a picture of 128×128.
+    #[serde(rename = "resnet50")]
+    ResNet50 {
+        /// Width of a token.
+        token_width: usize,
+        /// Whether colours are first shifted and scaled as ImageNet's were; for three channels only.
+        #[serde(default)]
+        imagenet_colours: bool,
+    },
+    /// Convolutions in three dimensions (side 3, step 2, padding 1) of these widths with ReLU over a volume, 2×2 max-pooling within
+    /// slices, a linear map to `token_width`; every place of the remaining map is a token.
+    Spatial {
+        /// Filters of each layer.
+        widths: Vec<usize>,
+        /// Width of a token.
+        token_width: usize,
+    },
+    /// A transformer over the words of a text, read by a class token, which is the modality's token; places after the end are absent.
+    Words {
+        /// Width of a word's token, and of the modality's.
+        token_width: usize,
+        /// Attention heads; they divide the width.
+        heads: usize,
+        /// Transformer blocks.
+        blocks: usize,
+    },
     /// A transformer over the columns of a table, read by a class token, which is the modality's token; missing cells are absent.
     Columns {
         /// Width of a cell's token, and of the modality's.
@@ -106,9 +141,14 @@ impl EncoderSettings {
         let [height, width, _] = kind.shape();
         match self {
             Self::Convolutional { widths, .. } => map(height, widths.len()) / 2 * (map(width, widths.len()) / 2),
-            Self::Columns { .. } | Self::Perceptron { .. } | Self::PictureToken { .. } | Self::SequenceToken { .. } => {
-                1
-            }
+            Self::Residual(settings) => settings.tokens(kind.shape()),
+            Self::ResNet50 { .. } => self.residual().map_or(0, |settings| settings.tokens(kind.shape())),
+            Self::Spatial { widths, .. } => spatial::tokens(kind.shape(), widths.len()),
+            Self::Columns { .. }
+            | Self::Words { .. }
+            | Self::Perceptron { .. }
+            | Self::PictureToken { .. }
+            | Self::SequenceToken { .. } => 1,
         }
     }
 
@@ -116,10 +156,25 @@ impl EncoderSettings {
     pub fn token_width(&self) -> usize {
         match self {
             Self::Convolutional { token_width, .. }
+            | Self::Residual(ResidualSettings { token_width, .. })
+            | Self::ResNet50 { token_width, .. }
+            | Self::Spatial { token_width, .. }
+            | Self::Words { token_width, .. }
             | Self::Columns { token_width, .. }
             | Self::Perceptron { token_width, .. }
             | Self::PictureToken { token_width, .. }
             | Self::SequenceToken { token_width, .. } => *token_width,
+        }
+    }
+
+    /// The settings of a residual network, for those encoders that are one.
+    fn residual(&self) -> Option<ResidualSettings> {
+        match self {
+            Self::Residual(settings) => Some(settings.clone()),
+            Self::ResNet50 { token_width, imagenet_colours } => {
+                Some(ResidualSettings::resnet50(*token_width, *imagenet_colours))
+            }
+            _ => None,
         }
     }
 
@@ -129,6 +184,13 @@ impl EncoderSettings {
         let positive = match self {
             Self::Convolutional { widths, .. } => {
                 kind.is_pictorial() && !widths.is_empty() && widths.iter().all(|w| *w > 0)
+            }
+            Self::Residual(_) | Self::ResNet50 { .. } => self.residual().is_some_and(|settings| settings.fits(kind)),
+            Self::Spatial { widths, .. } => {
+                matches!(kind, Kind::Volume { .. }) && !widths.is_empty() && widths.iter().all(|w| *w > 0)
+            }
+            Self::Words { token_width, heads, blocks } => {
+                matches!(kind, Kind::Text { .. }) && *blocks > 0 && *heads > 0 && token_width.is_multiple_of(*heads)
             }
             Self::Columns { token_width, heads, blocks } => {
                 kind.columns().is_some() && *blocks > 0 && *heads > 0 && token_width.is_multiple_of(*heads)
@@ -150,6 +212,17 @@ impl EncoderSettings {
         match self {
             Self::Convolutional { widths, token_width } => {
                 Encoder::Convolutional(ConvEncoder::new(kind, widths, *token_width, device))
+            }
+            Self::Residual(settings) => Encoder::Residual(ResidualEncoder::new(kind, settings, device)),
+            Self::ResNet50 { token_width, imagenet_colours } => {
+                let settings = ResidualSettings::resnet50(*token_width, *imagenet_colours);
+                Encoder::Residual(ResidualEncoder::new(kind, &settings, device))
+            }
+            Self::Spatial { widths, token_width } => {
+                Encoder::Spatial(SpatialEncoder::new(kind, widths, *token_width, device))
+            }
+            Self::Words { token_width, heads, blocks } => {
+                Encoder::Words(WordEncoder::new(kind, *token_width, *heads, *blocks, device))
             }
             // Only a table has this encoder (`fits`); a perceptron reads whatever else is asked for.
             Self::Columns { token_width, heads, blocks } => {
@@ -180,6 +253,12 @@ fn map(picture: usize, layers: usize) -> usize {
 pub enum Encoder {
     /// See [`EncoderSettings::Convolutional`].
     Convolutional(ConvEncoder),
+    /// See [`EncoderSettings::Residual`] and [`EncoderSettings::ResNet50`].
+    Residual(ResidualEncoder),
+    /// See [`EncoderSettings::Spatial`].
+    Spatial(SpatialEncoder),
+    /// See [`EncoderSettings::Words`].
+    Words(WordEncoder),
     /// See [`EncoderSettings::Columns`].
     Columns(ColumnEncoder),
     /// See [`EncoderSettings::Perceptron`].
@@ -195,6 +274,9 @@ impl Encoder {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         match self {
             Self::Convolutional(encoder) => encoder.forward(x),
+            Self::Residual(encoder) => encoder.forward(x),
+            Self::Spatial(encoder) => encoder.forward(x),
+            Self::Words(encoder) => encoder.forward(x),
             Self::Columns(encoder) => encoder.forward(x),
             Self::Perceptron(encoder) => encoder.forward(x),
             Self::PictureToken(encoder) => encoder.forward(x),
@@ -222,7 +304,7 @@ mod tests {
         assert_eq!(tokens.dims(), [2, picture.tokens(&kind), 7]);
 
         let text = EncoderSettings::SequenceToken { layers: SVHN.to_vec(), token_width: 7 };
-        let kind = Kind::Text { length: 9, symbols: 4 };
+        let kind = Kind::Text { length: 9, symbols: 4, vocabulary: None };
         assert!(text.fits(&kind));
         let tokens = text.init(&kind, &device).forward(Tensor::ones([2, kind.values()], &device));
         assert_eq!(tokens.dims(), [2, 1, 7]);

@@ -133,7 +133,7 @@ fn input(tensors: &NamedTensors, modality: &str, picture: [usize; 2]) -> Result<
         let names = ["conv1", "conv2", "conv5"].map(|name| format!("text_feature_enc.{name}"));
         let layers = layers(&names.each_ref().map(String::as_str), &extent)?;
         let symbols = extent("text_feature_enc.conv1.weight", 1)?;
-        let kind = Kind::Text { length: extent_before(&layers), symbols };
+        let kind = Kind::Text { length: extent_before(&layers), symbols, vocabulary: None };
         return Ok(Input { kind, encoder: EncoderSettings::SequenceToken { layers, token_width: token_width()? } });
     }
     let names = tensors.keys().filter_map(|name| name.strip_prefix(&full("")).map(str::to_string));

@@ -2,7 +2,8 @@
 //!
 //! [`Checkpoint`] reads a file (`torch.save` in either container, or SafeTensors) into tensors under their released names and the
 //! settings that stand beside them; [`fusion_network`] and [`mopoe`] turn tensors into networks. The released networks are
-//! `DynamicTransformer` (PolyMNIST and MNIST-SVHN-Text) and `mm_vae` (MoPoE of PolyMNIST). What the shapes and settings say is
+//! `DynamicTransformer` (PolyMNIST and MNIST-SVHN-Text) and `mm_vae` (MoPoE of PolyMNIST). [`pretrained`] takes up torchvision's
+//! ResNets. What the shapes and settings say is
 //! read from the file; what they do not say is asked for ([`PublishedError::Unsaid`]).
 //!
 //! Linear weights are `[output, input]` there and become `[input, output]` here; everything else keeps its shape but for leading
@@ -12,6 +13,7 @@ mod fusion;
 mod mopoe;
 mod names;
 mod read;
+mod resnet;
 mod take_up;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use crate::weights::WeightsError;
 pub use fusion::{FusionHints, fusion_layout, fusion_network};
 pub use mopoe::mopoe;
 pub use read::{Checkpoint, CheckpointSettings, read_safetensors};
+pub use resnet::pretrained;
 
 /// A tensor as it stands in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +71,14 @@ pub enum PublishedError {
         modality: String,
         /// Its tensors.
         found: String,
+    },
+    /// Weights of a residual network for an encoder that is none.
+    #[error(
+        "the encoder of modality {modality} is no residual network: published weights need `type = \"resnet50\"` (or \"residual\")"
+    )]
+    NotResidual {
+        /// Number of the modality.
+        modality: usize,
     },
     /// Something that neither shapes nor settings say.
     #[error("the file does not say {what}: give it with {flag}")]

@@ -1,9 +1,11 @@
 //! What is trained, one stage at a time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use dymo_core::ModalitySet;
+use dymo_core::{ModalitySet, Schema};
+use dymo_data::checksum::sha256_hex;
 use dymo_data::{Samples, Splits, Subset};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Guided, Mopoe, Tip};
@@ -145,6 +147,27 @@ fn having(samples: &Arc<dyn Samples>, needed: ModalitySet) -> Result<Arc<dyn Sam
 }
 
 impl Experiment {
+    /// Files that encoders start from, by the number of the modality.
+    fn pretrained(&self, schema: &Schema) -> Vec<(usize, PathBuf)> {
+        let tables = self.table.modality.iter();
+        tables.filter_map(|(name, table)| Some((schema.modality_index(name)?, table.pretrained.clone()?))).collect()
+    }
+
+    /// What the encoders of a stage started from, in words: the modality, the file's name and its checksum.
+    ///
+    /// # Errors
+    /// [`TrainError::File`] for a file that cannot be read.
+    pub fn started_from(&self, stage: Stage) -> Result<Vec<String>, TrainError> {
+        let Stage::Fusion(_) = stage else { return Ok(Vec::new()) };
+        let tables = self.table.modality.iter().filter_map(|(name, table)| Some((name, table.pretrained.as_ref()?)));
+        let words = |(name, path): (&String, &PathBuf)| {
+            let bytes = std::fs::read(path).map_err(TrainError::file(path))?;
+            let file = path.file_name().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
+            Ok(format!("{name} from {file}, sha256 {}", sha256_hex(&bytes)))
+        };
+        tables.map(words).collect()
+    }
+
     /// Trains one stage on the training split. `reader` is a fusion network that reads what a recovery model recovers after each
     /// epoch, for the learning curve alone: the weights do not depend on it.
     ///
@@ -173,8 +196,9 @@ impl Experiment {
         match stage {
             Stage::Fusion(metric) => {
                 let layout = self.layout(samples.schema(), metric)?;
-                let mut objective =
-                    FusionObjective::new(layout, self.fusion_loss().clone(), held_out.samples, device.clone());
+                let loss = self.fusion_loss().clone();
+                let mut objective = FusionObjective::new(layout, loss, held_out.samples, device.clone())
+                    .starting_from(self.pretrained(samples.schema()));
                 Ok(TrainedStage::Fusion(metric, train(&mut objective, &schedule, samples, device, run)?))
             }
             Stage::Guided => {

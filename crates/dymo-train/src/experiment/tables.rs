@@ -82,6 +82,9 @@ pub struct ModalityTable {
     /// are absent tokens.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fill_entries: bool,
+    /// A file of weights that a residual encoder starts from, as torchvision publishes them (`.pth`, or SafeTensors).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<PathBuf>,
 }
 
 /// `[fusion]`
@@ -171,6 +174,9 @@ impl ExperimentTable {
         let absolute = |path: &Path| std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
         self.data = self.data.rooted(folder);
         self.model = self.model.map(|path| absolute(&path));
+        for modality in self.modality.values_mut() {
+            modality.pretrained = modality.pretrained.take().map(|path| absolute(&path));
+        }
         self.name.get_or_insert_with(|| file.file_stem().map_or("experiment".into(), |s| s.to_string_lossy().into()));
         self.recovery.complete();
         self.fusion.schedule = self.fusion.schedule.completed(&schedule::fusion());

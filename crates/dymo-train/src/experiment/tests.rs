@@ -132,3 +132,36 @@ fn a_change_is_checked_too() {
     assert_eq!(experiment.with(|t| t.seed = 7).unwrap().seed(), 7);
     assert!(experiment.with(|t| t.metrics.clear()).is_err());
 }
+
+/// The encoders of the README, one of each, are those that can be built.
+#[test]
+fn encoders_are_set_as_the_readme_says() {
+    let readme = include_str!("../../../dymo-models/README.md");
+    let block = readme.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let experiment = read(&format!("{DATA}{block}")).unwrap();
+    let image = |side, channels| Kind::Image { height: side, width: side, channels };
+    let column = dymo_core::Column::continuous("age", 50.0, 10.0, [20.0, 80.0]).unwrap();
+    let words = dymo_core::Vocabulary::new(["short", "breath"]).unwrap();
+    let kinds = [
+        ("photo", image(64, 3), 16),
+        ("face", image(32, 3), 16),
+        ("heart", image(128, 3), 16),
+        ("scan", Kind::Volume { height: 64, width: 64, slices: 8 }, 16),
+        ("letter", Kind::Text { length: 8, symbols: 71, vocabulary: None }, 1),
+        ("note", Kind::Text { length: 16, symbols: 3, vocabulary: Some(words) }, 1),
+        ("clinic", Kind::Table { columns: dymo_core::Columns::new(vec![column]).unwrap() }, 1),
+    ];
+    let modalities = kinds.iter().map(|(name, kind, _)| Modality::new(*name, kind.clone())).collect();
+    let schema = Schema::new(modalities, vec!["well".into(), "ill".into()]).unwrap();
+    let layout = experiment.layout(&schema, Metric::Cosine).unwrap();
+    for (m, (name, _, tokens)) in kinds.iter().enumerate() {
+        assert_eq!(layout.tokens(m), *tokens, "{name}");
+    }
+    let pretrained = experiment.table().modality["heart"].pretrained.clone().unwrap();
+    assert!(pretrained.is_absolute() && pretrained.ends_with("resnet50.pth"));
+    // Without a word of settings: by kind, and large pictures by more layers.
+    let plain = read(DATA).unwrap();
+    let layout = plain.layout(&schema, Metric::Cosine).unwrap();
+    assert_eq!((0..7).map(|m| layout.tokens(m)).collect::<Vec<_>>(), [16, 4, 16, 16, 1, 1, 1]);
+    assert!(matches!(layout.inputs()[5].encoder, EncoderSettings::Words { .. }));
+}

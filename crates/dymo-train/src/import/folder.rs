@@ -108,6 +108,7 @@ impl Origin {
             device: "not known".into(),
             data: "# not known: imported".into(),
             version: env!("CARGO_PKG_VERSION").into(),
+            pretrained: Vec::new(),
             imported: Some(format!("{file}, sha256 {}", self.sha256)),
         }
     }

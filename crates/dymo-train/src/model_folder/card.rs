@@ -49,6 +49,10 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
         row(out, &format!("recovery, {}", part.model.kind()), &part.file, &part.provenance)?;
     }
     writeln!(out)?;
+    for part in fusion.iter().filter(|part| !part.provenance.pretrained.is_empty()) {
+        let list = part.provenance.pretrained.join("; ");
+        writeln!(out, "`{}` started from published weights: {list}.\n", part.file)?;
+    }
     for part in fusion {
         match &part.statistics {
             Some(s) if s.samples == 0 => writeln!(out, "`{}`: class statistics of `{}`, imported.", s.file, part.file)?,

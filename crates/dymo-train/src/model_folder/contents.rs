@@ -180,6 +180,9 @@ pub struct Provenance {
     /// The file that it was imported from, with its checksum; training was elsewhere then, and is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<String>,
+    /// Encoders that started from published weights: the modality, the file and its checksum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pretrained: Vec<String>,
 }
 
 impl Contents {

@@ -42,6 +42,7 @@ fn provenance() -> Provenance {
         data: "maker = \"made up\"\n".into(),
         version: "0".into(),
         imported: None,
+        pretrained: vec!["left from published.pth, sha256 00".into()],
     }
 }
 
@@ -85,6 +86,12 @@ fn what_is_added_is_found_again() {
     let card = std::fs::read_to_string(path.join("README.md")).unwrap();
     assert!(card.contains("Model card: small") && card.contains("| 3 | 100 | 12 |"), "{card}");
     assert!(card.contains("maker = \"made up\""));
+    assert!(
+        card.contains(
+            "`fusion-cosine.safetensors` started from published weights: left from published.pth, sha256 00."
+        ),
+        "{card}"
+    );
 }
 
 #[test]
