@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a table and its files, found at once and before anything is trained.
 //!
-//! The table is read in pieces and its files in parallel; memory does not grow with the table, but for some 50 bytes a
+//! The table is read in pieces and its files in parallel; memory does not grow with the table, but for some 80 bytes a
 //! row and a file, which tell ids, subjects and contents that come twice.
 
 mod examine;

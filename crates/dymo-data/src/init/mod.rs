@@ -17,14 +17,11 @@ mod roles;
 
 pub use proposal::{ColumnSummary, Proposal, ProposalError};
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use csv::{ByteRecord, ReaderBuilder, Trim};
+use csv::ByteRecord;
 
-use crate::manifest::{Guarded, MAX_ROW, ManifestError, header};
+use crate::manifest::{ManifestError, Records};
 use profile::Profile;
 
 /// What a proposal may be told beforehand.
@@ -47,28 +44,22 @@ pub struct InitOptions {
 /// Reads a table and proposes how to use it.
 ///
 /// # Errors
-/// A [`ManifestError`] when the file cannot be read or is no CSV, or has no row that can be read.
+/// A [`ManifestError`] when the file cannot be read, is no table, or breaks off.
 pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ManifestError> {
-    let file = File::open(path).map_err(|source| ManifestError::File { path: path.to_owned(), source })?;
-    let failed = |source| ManifestError::Csv { path: path.to_owned(), source };
-    let allowance = Arc::new(AtomicU64::new(MAX_ROW));
-    let guarded = Guarded { inner: file, allowance: allowance.clone() };
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(guarded);
-    let names = header(&mut reader, path)?;
+    let mut records = Records::open(path)?;
+    let names = records.names().to_vec();
     let mut profiles: Vec<Profile> = names.iter().map(|name| Profile::new(name)).collect();
     let split = roles::split_column(&names, options);
     let mut seen = Seen::default();
     let mut record = ByteRecord::new();
     loop {
-        allowance.store(MAX_ROW, Ordering::Relaxed);
-        if !reader.read_byte_record(&mut record).map_err(failed)? {
-            break;
-        }
+        let next = records.next(&mut record);
+        let next = next.map_err(|b| ManifestError::Broken { path: path.to_owned(), line: b.line, cause: b.cause })?;
+        let Some(line) = next else { break };
         if record.len() != names.len() {
             seen.odd += 1;
             continue;
         }
-        let line = record.position().map_or(0, csv::Position::line);
         let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
         // Means and deviations are those of the training rows, where it is known which they are.
         let train = split

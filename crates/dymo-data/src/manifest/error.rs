@@ -30,6 +30,33 @@ pub enum ManifestError {
         /// What the CSV reader said.
         source: csv::Error,
     },
+    /// A Parquet file in a program that cannot read any.
+    #[error(
+        "{}: this program was built without Parquet; build it with `--features parquet`, or save the table as CSV",
+        path.display()
+    )]
+    NoParquet {
+        /// The table.
+        path: PathBuf,
+    },
+    /// A Parquet file that cannot be read.
+    #[error("{}: {reason}; write it anew, or save the table as CSV", path.display())]
+    Parquet {
+        /// The table.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A table that cannot be read on.
+    #[error("{}, line {line}: the table cannot be read on ({cause})", path.display())]
+    Broken {
+        /// The table.
+        path: PathBuf,
+        /// The line after which it happened.
+        line: u64,
+        /// Why.
+        cause: String,
+    },
     /// A column that must be there is not.
     #[error(
         "{}: no column {}; the first row names {found:?}; add the column (it may be empty where nothing is known) or correct the settings",

@@ -105,6 +105,11 @@ impl Layout {
         Schema::new(modalities, classes).map_err(|source| ManifestError::Schema { path: path.to_owned(), source })
     }
 
+    /// Whether a cell may name a folder: of the slices of a volume.
+    pub(super) fn takes_folders(&self, modality: usize) -> bool {
+        cfg!(feature = "dicom") && matches!(self.modalities[modality].form, Form::Volume { .. })
+    }
+
     /// The name of the column that a file or text modality stands in; the modality's name for a table.
     pub(super) fn column(&self, modality: usize) -> &str {
         match &self.places[modality] {

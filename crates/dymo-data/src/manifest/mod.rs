@@ -1,4 +1,4 @@
-//! A table of samples: CSV, one row a sample, with pictures, volumes, text and columns of numbers and categories.
+//! A table of samples: CSV (or Parquet, a feature), one row a sample, with pictures, volumes, text and columns of numbers and categories.
 //!
 //! ```text
 //! id,label,split,front,scan,age,stage
@@ -12,21 +12,25 @@
 //! nothing is **blank**, a warning. [`Manifest`] reads a table for training, whole but for its files; [`ManifestStream`]
 //! reads one of any length for prediction; [`Rows`] is below both.
 
+#[cfg(feature = "parquet")]
+mod columnar;
 mod division;
 mod error;
 mod index;
 mod layout;
+mod records;
 mod rows;
 mod settings;
 mod stream;
 mod values;
 
 pub(crate) use layout::{number, short};
-pub(crate) use rows::{Guarded, header};
+pub(crate) use records::Records;
 
 pub use error::{ManifestError, Problem, SettingsError};
 pub use layout::Use;
-pub use rows::{BadRow, Cell, MAX_ROW, Row, Rows};
+pub use records::MAX_ROW;
+pub use rows::{BadRow, Cell, Row, Rows};
 pub use settings::{Division, Fold, Form, ManifestSettings, ModalitySettings};
 pub use stream::{Chunk, ManifestStream, Notice, Oddity, Outcome};
 pub use values::Blank;
@@ -319,7 +323,9 @@ impl Reading {
         let mut absent = Vec::new();
         for (modality, store) in self.stores.iter().enumerate() {
             let files = (0..self.lines.len()).filter_map(|row| Some((row, settings.folder().join(store.file(row)?))));
-            for (row, path) in files.filter(|(_, path)| !path.is_file()) {
+            for (row, path) in
+                files.filter(|(_, path)| !(path.is_file() || layout.takes_folders(modality) && path.is_dir()))
+            {
                 let (line, column) = (self.lines[row], layout.column(modality).to_owned());
                 absent.push(Problem::NoFile { line, column, path });
                 if absent.len() > KEPT * self.stores.len() {

@@ -1,20 +1,15 @@
 //! A table row by row, in bounded memory: each is a sample or a list of what is wrong with it.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::Read;
+use std::path::PathBuf;
 
-use csv::{ByteRecord, ReaderBuilder, Trim};
+use csv::ByteRecord;
 use dymo_core::ModalitySet;
 
 use super::layout::{Layout, Place, Use};
+use super::records::{Broken, Records};
 use super::settings::{ManifestSettings, ModalitySettings};
 use super::{ManifestError, Problem, Split};
-
-/// Longest row that is read, in bytes: a quotation mark left open would make one row of the rest of the file.
-pub const MAX_ROW: u64 = 16 << 20;
 
 /// One sample as the table has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,12 +62,13 @@ pub struct BadRow {
 
 /// Reads a table from its first row to its last. After [`Problem::Broken`] it ends.
 pub struct Rows {
-    reader: csv::Reader<Guarded<Box<dyn Read + Send>>>,
-    allowance: Arc<AtomicU64>,
+    records: Records,
     settings: ManifestSettings,
     layout: Layout,
     wanted: Use,
     record: ByteRecord,
+    /// Line of the record.
+    line: u64,
     broken: bool,
 }
 
@@ -82,12 +78,10 @@ impl Rows {
     /// # Errors
     /// A [`ManifestError`]: no such file, settings that contradict themselves, a column that is not there.
     pub fn open(settings: &ManifestSettings, wanted: Use) -> Result<Self, ManifestError> {
-        let path = &settings.path;
-        let file = File::open(path).map_err(|source| ManifestError::File { path: path.clone(), source })?;
-        Self::read(settings, wanted, file)
+        Self::new(settings, wanted, Records::open(&settings.path)?)
     }
 
-    /// Reads a table from a stream; the settings' path is used for messages and relative names only.
+    /// Reads CSV from a stream; the settings' path is used for messages and relative names only.
     ///
     /// # Errors
     /// As [`Rows::open`].
@@ -96,19 +90,18 @@ impl Rows {
         wanted: Use,
         stream: impl Read + Send + 'static,
     ) -> Result<Self, ManifestError> {
-        let allowance = Arc::new(AtomicU64::new(MAX_ROW));
-        let stream: Box<dyn Read + Send> = Box::new(stream);
-        let guarded = Guarded { inner: stream, allowance: allowance.clone() };
-        let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(guarded);
-        let names = header(&mut reader, &settings.path)?;
-        let layout = Layout::new(settings, names, wanted)?;
+        Self::new(settings, wanted, Records::csv(&settings.path, stream)?)
+    }
+
+    fn new(settings: &ManifestSettings, wanted: Use, records: Records) -> Result<Self, ManifestError> {
+        let layout = Layout::new(settings, records.names().to_vec(), wanted)?;
         let (settings, record) = (settings.clone(), ByteRecord::new());
-        Ok(Self { reader, allowance, settings, layout, wanted, record, broken: false })
+        Ok(Self { records, settings, layout, wanted, record, line: 0, broken: false })
     }
 
     /// Bytes of the table read so far.
     pub fn position(&self) -> u64 {
-        self.reader.position().byte()
+        self.records.position()
     }
 
     /// The names of the columns, the first row of the table.
@@ -135,21 +128,21 @@ impl Rows {
         if self.broken {
             return None;
         }
-        self.allowance.store(MAX_ROW, Ordering::Relaxed);
-        match self.reader.read_byte_record(&mut self.record) {
-            Ok(true) => Some(Ok(())),
-            Ok(false) => None,
-            Err(error) => {
+        match self.records.next(&mut self.record) {
+            Ok(line) => {
+                self.line = line?;
+                Some(Ok(()))
+            }
+            Err(Broken { line, cause }) => {
                 self.broken = true;
-                let line = self.reader.position().line();
-                let problems = vec![Problem::Broken { line, cause: error.to_string() }];
+                let problems = vec![Problem::Broken { line, cause }];
                 Some(Err(BadRow { line, id: None, problems }))
             }
         }
     }
 
     fn parse(&self) -> Result<Row, BadRow> {
-        let line = self.record.position().map_or(0, csv::Position::line);
+        let line = self.line;
         let layout = &self.layout;
         let text = |column: usize| self.record.get(column).and_then(|field| str::from_utf8(field).ok());
         let mut problems = Vec::new();
@@ -239,32 +232,5 @@ impl Iterator for Rows {
             Ok(()) => Some(self.parse()),
             Err(broken) => Some(Err(broken)),
         }
-    }
-}
-
-/// The first row, without a byte order mark.
-pub(crate) fn header(reader: &mut csv::Reader<impl Read>, path: &Path) -> Result<Vec<String>, ManifestError> {
-    let header = reader.byte_headers().map_err(|source| ManifestError::Csv { path: path.to_owned(), source })?;
-    let name = |field| String::from_utf8_lossy(field).trim_start_matches('\u{feff}').trim().to_owned();
-    Ok(header.iter().map(name).collect())
-}
-
-/// Gives so many bytes until somebody allows more.
-pub(crate) struct Guarded<R> {
-    pub(crate) inner: R,
-    pub(crate) allowance: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Guarded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let allowed = self.allowance.load(Ordering::Relaxed);
-        if allowed == 0 {
-            let text = format!("a row longer than {} MiB: is a quotation mark left open?", MAX_ROW >> 20);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        let most = buffer.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
-        let read = self.inner.read(&mut buffer[..most])?;
-        self.allowance.store(allowed - read as u64, Ordering::Relaxed);
-        Ok(read)
     }
 }

@@ -291,6 +291,16 @@ fn columns_and_classes_are_checked() {
     assert!(absent.to_string().starts_with("/nowhere.csv: "));
 }
 
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_without_its_feature_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.parquet");
+    std::fs::write(&path, "PAR1").unwrap();
+    let error = Manifest::open(&ManifestSettings::pictures(&path, GRID)).unwrap_err().to_string();
+    assert!(error.contains("table.parquet: ") && error.contains("--features parquet"), "{error}");
+}
+
 #[test]
 fn other_encodings_are_told() {
     let table = b"id,label,split,front\np1,caf\xe9,train,a.png\n";

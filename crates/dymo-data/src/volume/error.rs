@@ -49,6 +49,19 @@ pub enum VolumeError {
         /// The file looked for (its `.gz` form was looked for, too).
         wanted: PathBuf,
     },
+    /// A folder that is no series of DICOM slices.
+    #[error("{file}: {reason}")]
+    Dicom {
+        /// The slice, or the folder.
+        file: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A folder where a file is wanted.
+    #[error(
+        "it is a folder; name a file, or build with `--features dicom` if it holds DICOM slices (or convert them to .nii.gz)"
+    )]
+    Folder,
     /// `dim[0]` is the number of axes, the others are extents.
     #[error("dim[{index}] is {found}, wanted {}", if *index == 0 { "1 to 7 axes" } else { "at least 1" })]
     Dimension {

@@ -20,6 +20,8 @@
 //! streams), `orientation`, `resample`, `intensity`, `input` (for a 2-D network), `picture` and `summary` (for people).
 mod affine;
 mod data_type;
+#[cfg(feature = "dicom")]
+mod dicom;
 mod error;
 mod header;
 mod input;
@@ -97,6 +99,7 @@ pub struct Volume {
 
 impl Volume {
     /// Reads a `.nii`, a `.nii.gz` or a `.hdr`/`.img` pair (name either file), NIfTI-1 or NIfTI-2, told by their bytes.
+    /// With the feature `dicom`, a folder of DICOM slices is read, too.
     /// Integers and real numbers of up to 64 bits are scaled as the header says in f64 and kept as f32.
     ///
     /// # Errors
@@ -104,6 +107,12 @@ impl Volume {
     /// allow.
     pub fn read(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, VolumeError> {
         let path = path.as_ref();
+        if path.is_dir() {
+            #[cfg(feature = "dicom")]
+            return dicom::folder(path, limits).map_err(|problem| problem.in_file(path));
+            #[cfg(not(feature = "dicom"))]
+            return Err(VolumeError::Folder.in_file(path));
+        }
         read::file(path, limits).map_err(|problem| problem.in_file(path))
     }
 
