@@ -198,7 +198,7 @@ fn a_stream_accounts_for_every_row() {
 #[test]
 fn labels_and_ids_of_a_stream_are_noticed() {
     let table = "patient,diagnosis,file,scan,age,stage,note\n\
-        q0,healthy,,,61,severe,\nq1,ill,,,61,mild,\nq0,,,,61,mild,\nq0,,,,sixty,,\n";
+        q0,healthy,,,61,severe,\nq1,ill,,,61,severe,\nq0,,,,61,severe,\nq0,,,,sixty,,\n";
     let folder = folder(table.as_bytes());
     let open = || ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
     let chunk = open().next_chunk(9).unwrap();
