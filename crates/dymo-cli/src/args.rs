@@ -7,8 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::device::DeviceName;
 use crate::verbs::{
     calibrate, completions, cross_validate, data, demo, evaluate, export, fit_statistics, import, inspect, model,
-    predict,
-    report, train,
+    predict, report, train,
 };
 
 /// Classify with missing modalities: recover what is missing, then choose for each sample what to let in.

@@ -138,7 +138,7 @@ impl TextEncoder {
             Unit::Characters { places, .. } => {
                 places.iter().find(|(_, place)| **place == wanted).map(|(character, _)| character.to_string())
             }
-            Unit::Words { places } => places.iter().find(|(_, place)| **place == wanted).map(|(word, _)| word.clone()),
+            Unit::Words { vocabulary, .. } => vocabulary.get(wanted).cloned(),
         }
     }
 }

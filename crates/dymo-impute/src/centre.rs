@@ -52,7 +52,7 @@ impl Centre {
             return Self { step: 1, cells: fields.into_iter().map(cell).collect() };
         }
         match kind {
-            Kind::Text { length, symbols } => {
+            Kind::Text { length, symbols, .. } => {
                 Self { step: *symbols, cells: vec![Cell::Symbol { votes: vec![0; *symbols], blank: 0 }; *length] }
             }
             _ => Self { step: 1, cells: vec![number; kind.values()] },
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_text_keeps_its_most_frequent_symbols() {
-        let mut centre = Centre::new(&Kind::Text { length: 2, symbols: 3 });
+        let mut centre = Centre::new(&Kind::Text { length: 2, symbols: 3, vocabulary: None });
         centre.add(&[0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
         centre.add(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         centre.add(&[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);

@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(difference(&kind, &[1.0, 2.0], &[-1.0, 0.0]), Some(3.0));
         assert_eq!(difference(&kind, &[f32::NAN, 2.0], &[-1.0, 2.0]), Some(0.0));
         assert_eq!(difference(&kind, &[f32::NAN, 2.0], &[1.0, f32::NAN]), None);
-        let text = Kind::Text { length: 2, symbols: 2 };
+        let text = Kind::Text { length: 2, symbols: 2, vocabulary: None };
         assert_eq!(difference(&text, &[1.0, 0.0, 0.0, 0.0], &[0.0, 1.0, 0.0, 0.0]), Some(1.0));
         let picture = Kind::Image { height: 1, width: 2, channels: 1 };
         assert_eq!(difference(&picture, &[0.0, 1.0], &[0.5, 1.0]), Some(0.125));

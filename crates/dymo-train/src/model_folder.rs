@@ -38,7 +38,9 @@ use dymo_reward::Metric;
 use crate::experiment::{RecoveryKind, Stage};
 use crate::trainer::History;
 
-pub use contents::{Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, SamplePart, StatisticsPart, TrustPart};
+pub use contents::{
+    Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, SamplePart, StatisticsPart, TrustPart,
+};
 pub use error::ModelFolderError;
 pub use sample::{StoredAnswer, StoredAnswers, StoredSample};
 pub use verify::{ALLOWED, BESIDE, SampleCheck, Verification, verify};
