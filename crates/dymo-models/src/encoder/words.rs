@@ -4,7 +4,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use dymo_core::Kind;
 
-use crate::transformer::Block;
+use crate::transformer::{Block, Hidden};
 
 /// Every word becomes a token: the embedding of its symbol plus that of its place. A class token reads them through transformer
 /// blocks in which empty places cannot be seen. Words that have no symbol are empty places, too.
@@ -23,9 +23,6 @@ pub struct WordEncoder {
 
 /// Spread of fresh embeddings, as usual for transformers.
 const SPREAD: f64 = 0.02;
-/// Added to the score of an empty place: its exponential is 0 beside any other score.
-const HIDDEN: f64 = -1e9;
-
 impl WordEncoder {
     pub(super) fn new(kind: &Kind, width: usize, heads: usize, blocks: usize, device: &Device) -> Self {
         let [length, _, symbols] = kind.shape();
@@ -49,13 +46,13 @@ impl WordEncoder {
         let words =
             flat.matmul(self.words.val()).reshape([batch, self.length, width]) + self.places.val().unsqueeze_dim(0);
         let class = self.class.val().unsqueeze_dim::<3>(0).expand([batch, 1, width]);
-        let hidden = there.lower_elem(0.5).float() * HIDDEN;
-        let hidden = Tensor::cat(vec![Tensor::zeros([batch, 1], &device), hidden], 1);
+        let seen = Tensor::<2>::zeros([batch, 1], &device).bool();
+        let hidden = Hidden::new(Tensor::cat(vec![seen, there.lower_elem(0.5)], 1));
         let last = self.blocks.len().saturating_sub(1);
         let tokens = Tensor::cat(vec![class, words], 1);
         let read = self.blocks.iter().enumerate().fold(tokens, |tokens, (i, block)| {
             let queries = if i == last { 1 } else { tokens.dims()[1] };
-            block.read_masked(tokens, queries, hidden.clone())
+            block.read_hiding(tokens, queries, &hidden)
         });
         read.narrow(1, 0, 1)
     }
