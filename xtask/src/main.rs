@@ -2,6 +2,8 @@
 
 mod baseline;
 mod bench;
+mod fuzz;
+mod nifti;
 mod page;
 mod prepare;
 mod reproduce;
@@ -45,6 +47,10 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Gradient-boosted trees on an experiment's tables alone, through scikit-learn; the page shows them beside ours
     Baseline(baseline::BaselineArgs),
+    /// Feed the readers of files with made-up bytes for a while (libFuzzer), and keep what breaks them
+    Fuzz(fuzz::FuzzArgs),
+    /// Read nibabel's own test volumes with our reader and with nibabel, and write docs/results/nifti.md
+    Nifti(nifti::NiftiArgs),
     /// Make the files and the manifest of a data set, from a published package or a folder of your own
     Prepare {
         /// Folder under datasets with a recipe
@@ -78,6 +84,8 @@ fn main() -> anyhow::Result<()> {
         Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
         Task::Bench(args) => bench::run(&args),
         Task::Baseline(args) => baseline::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
+        Task::Nifti(args) => nifti::run(&args),
         Task::Prepare { name, from, out, seed } => prepare::prepare(&name, from, out, seed),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }
