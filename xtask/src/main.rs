@@ -33,6 +33,9 @@ enum Task {
         /// Evaluate the shipped weights (the experiment's `model`) instead of training
         #[arg(long)]
         shipped: bool,
+        /// For small tables.
+        #[command(flatten)]
+        folds: reproduce::Folds,
         /// Arguments handed on to every dymo command, such as --device tch or --threads 2
         #[arg(last = true)]
         dymo: Vec<String>,
@@ -77,9 +80,9 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
-        Task::Reproduce { name, store, shipped, dymo } => {
+        Task::Reproduce { name, store, shipped, folds, dymo } => {
             let run = reproduce::Reproduction::new(&name, store, dymo)?;
-            run.all(shipped)
+            if folds.wanted() { run.cross_validated(&folds) } else { run.all(shipped) }
         }
         Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
         Task::Bench(args) => bench::run(&args),

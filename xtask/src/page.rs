@@ -25,6 +25,8 @@ struct Provenance {
     duration_seconds: f64,
     data_note: String,
     weights_note: String,
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +40,9 @@ struct Record {
     accuracy: f64,
     low: f64,
     high: f64,
+    /// NaN is written as null.
+    auc: Option<f64>,
+    macro_f1: f64,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +96,9 @@ pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
     quality_over_epochs(&mut page, &report)?;
     gains(&mut page, &report)?;
     baselines(&mut page, results)?;
+    for note in &report.provenance.notes {
+        writeln!(page, "\n> {}", shortened(note))?;
+    }
     // What a person has to say about the figures stands beside the data set and is quoted.
     let remarks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").join(name).join("remarks.md");
     if let Ok(remarks) = std::fs::read_to_string(remarks) {
@@ -149,6 +157,19 @@ fn accuracies(page: &mut String, report: &Report) -> Result<()> {
             });
             writeln!(page, "| {rate} | {} |", cells.join(" | "))?;
         }
+        balance(page, &here)?;
+    }
+    Ok(())
+}
+
+/// What accuracy hides where classes are of different sizes.
+fn balance(page: &mut String, here: &[&Record]) -> Result<()> {
+    writeln!(page, "\n| | AUC, discard | AUC, dymo | macro F1, discard | macro F1, dymo |\n|---|---|---|---|---|")?;
+    for rate in ordered(here.iter().map(|r| r.rate)) {
+        let of = |arm: &str| here.iter().find(|r| r.rate == rate && r.arm == arm);
+        let auc = |arm| of(arm).and_then(|r| r.auc).map_or("–".to_owned(), |auc| format!("{auc:.4}"));
+        let f1 = |arm| of(arm).map_or("–".to_owned(), |r| format!("{:.2}", 100.0 * r.macro_f1));
+        writeln!(page, "| {rate} | {} | {} | {} | {} |", auc("discard"), auc("dymo"), f1("discard"), f1("dymo"))?;
     }
     Ok(())
 }

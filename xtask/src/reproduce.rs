@@ -8,6 +8,27 @@ use anyhow::{Context, Result, bail};
 
 use crate::page;
 
+/// Cross-validation instead of one split.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Folds {
+    /// Cross-validate with so many folds instead of training on one split
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    folds: u16,
+    /// How often the folds are drawn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeats: u16,
+    /// Trainings on shuffled labels, with --folds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    permutations: u16,
+}
+
+impl Folds {
+    /// Whether there is to be any.
+    pub(crate) fn wanted(&self) -> bool {
+        self.folds > 0
+    }
+}
+
 /// An experiment and where it is run.
 pub(crate) struct Reproduction {
     name: String,
@@ -18,13 +39,15 @@ pub(crate) struct Reproduction {
 }
 
 impl Reproduction {
-    /// Finds `datasets/NAME/experiment.toml`.
+    /// Finds `datasets/NAME/experiment.toml`; for a name such as `cardiac/patients` the experiment `datasets/cardiac/patients.toml`.
     pub(crate) fn new(name: &str, store: Option<PathBuf>, dymo: Vec<String>) -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-        let experiment = root.join("datasets").join(name).join("experiment.toml");
+        let (folder, file) = name.split_once('/').unwrap_or((name, "experiment"));
+        let experiment = root.join("datasets").join(folder).join(format!("{file}.toml"));
         if !experiment.is_file() {
             bail!("{} is not there: name a folder of datasets/ that has an experiment.toml", experiment.display());
         }
+        let name = &name.replace('/', "-");
         let store = store.unwrap_or_else(|| root.join("runs").join(name));
         Ok(Self { name: name.into(), root, experiment, store, dymo })
     }
@@ -45,6 +68,17 @@ impl Reproduction {
             // Every training in it goes on where it was stopped, and one that has ended is not repeated.
             self.stage("train and evaluate", "train", &["--out", &model, "--results", &results, "--resume"])?;
         }
+        self.page()
+    }
+
+    /// Cross-validates, for a table that is too small for one split, and writes the page.
+    pub(crate) fn cross_validated(&self, folds: &Folds) -> Result<()> {
+        self.cargo_build()?;
+        let results = self.results().to_string_lossy().into_owned();
+        let [k, repeats, permutations] = [folds.folds, folds.repeats, folds.permutations].map(|n| n.to_string());
+        let rest =
+            ["--out", &results, "--folds", &k, "--repeats", &repeats, "--permutations", &permutations, "--resume"];
+        self.stage("cross-validate", "cross-validate", &rest)?;
         self.page()
     }
 

@@ -1,6 +1,6 @@
 //! How an experiment is judged.
 
-use dymo_core::Schema;
+use dymo_core::{ModalitySet, Schema, subsets};
 use dymo_data::missingness::Protocol;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub enum SplitName {
     Test,
 }
 
+/// Most modalities for which every pattern is a scenario: their number doubles with each.
+const MOST_FOR_PATTERNS: usize = 8;
+
 /// `[evaluation]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +39,8 @@ pub struct EvaluationTable {
     pub counts: Vec<usize>,
     /// Fixed sets of observed modalities, by name.
     pub observed: Vec<Vec<String>>,
+    /// Every set of observed modalities but the full one, each by itself; for at most eight modalities.
+    pub patterns: bool,
     /// Ways to use what was recovered.
     pub arms: Vec<Arm>,
     /// Resamples of the bootstrap.
@@ -60,6 +65,7 @@ impl Default for EvaluationTable {
             rates: vec![0.2, 0.4, 0.6, 0.8],
             counts: Vec::new(),
             observed: Vec::new(),
+            patterns: false,
             arms: Arm::ALL.to_vec(),
             resamples: 2000,
             confidence: 0.95,
@@ -120,7 +126,7 @@ impl EvaluationTable {
     pub(super) fn check(&self) -> Result<(), Problem> {
         at_least_one("evaluation.samples", self.samples)?;
         at_least_one("evaluation.min_gain.samples", Some(self.min_gain.samples))?;
-        if self.rates.is_empty() && self.counts.is_empty() && self.observed.is_empty() {
+        if self.rates.is_empty() && self.counts.is_empty() && self.observed.is_empty() && !self.patterns {
             return Err(Problem::value("evaluation.rates", "empty", "a rate, or one of counts and observed"));
         }
         for rate in &self.rates {
@@ -168,7 +174,20 @@ impl EvaluationTable {
             Ok(Scenario { protocol_name: "exact".into(), rate: *missing as f64, protocol })
         });
         let fixed = self.observed.iter().map(|names| fixed(names, schema));
-        let all = rates.chain(counts).chain(fixed).collect::<Result<Vec<_>, Problem>>()?;
+        let patterns = match (self.patterns, m) {
+            (false, _) => Vec::new(),
+            (true, ..=MOST_FOR_PATTERNS) => subsets(m),
+            (true, _) => {
+                return Err(Problem::value(
+                    "evaluation.patterns",
+                    format!("true with {m} modalities"),
+                    "at most eight modalities; name the sets of interest in evaluation.observed",
+                ));
+            }
+        };
+        let patterns =
+            patterns.into_iter().filter(|present| present.len() < m).map(|present| Ok(only(present, schema)));
+        let all = rates.chain(counts).chain(fixed).chain(patterns).collect::<Result<Vec<_>, Problem>>()?;
         for scenario in &all {
             scenario.protocol.check(m).map_err(Problem::Protocol)?;
         }
@@ -181,11 +200,17 @@ fn fixed(names: &[String], schema: &Schema) -> Result<Scenario, Problem> {
         let unknown = || Problem::no_such_modality("evaluation.observed".into(), name, schema);
         schema.modality_index(name).ok_or_else(unknown)
     };
-    let present: dymo_core::ModalitySet = names.iter().map(index).collect::<Result<Vec<_>, _>>()?.into_iter().collect();
+    let present: ModalitySet = names.iter().map(index).collect::<Result<Vec<_>, _>>()?.into_iter().collect();
+    Ok(only(present, schema))
+}
+
+/// These modalities and no others.
+fn only(present: ModalitySet, schema: &Schema) -> Scenario {
     let m = schema.modalities().len();
-    Ok(Scenario {
+    let names: Vec<&str> = present.iter().map(|i| schema.modalities()[i].name()).collect();
+    Scenario {
         protocol_name: format!("only {}", names.join(" and ")),
         rate: (m - present.len()) as f64 / m as f64,
         protocol: Protocol::Fixed { present },
-    })
+    }
 }
