@@ -37,20 +37,22 @@ impl Network {
         };
         let refuse = |source| GoldenError::Network { path: path.clone(), source };
         let checkpoint = Checkpoint::read(&read(&path)?).map_err(refuse)?;
-        let statistics = first(&folder.join("gaussian"), "pt");
+        let gaussian = folder.join("gaussian");
         let hints = FusionHints {
             heads: Some(checkpoint.settings.heads.unwrap_or_else(|| released_heads(folder))),
-            scale: Some(checkpoint.settings.scale.unwrap_or_else(|| scale(folder, statistics.as_deref()))),
+            scale: Some(checkpoint.settings.scale.unwrap_or_else(|| scale(folder, first(&gaussian, "pt").as_deref()))),
             ..FusionHints::default()
         };
         let hints = hints.or(&checkpoint.settings);
         let (network, names) = published::fusion_network(&checkpoint.tensors, &hints, device).map_err(refuse)?;
         let metric = metric_of(network.layout().scale());
-        let statistics = match statistics {
-            Some(path) => read_statistics(&read(&path)?, metric)
-                .map_err(|source| GoldenError::Statistics { path: path.clone(), source })?,
-            None => recorded_statistics(case, metric)?,
-        };
+        // A release has the statistics of both metrics in one folder.
+        let statistics =
+            match files(&gaussian, "pt").find(|path| metric_by_name(path) == metric).or(first(&gaussian, "pt")) {
+                Some(path) => read_statistics(&read(&path)?, metric)
+                    .map_err(|source| GoldenError::Statistics { path: path.clone(), source })?,
+                None => recorded_statistics(case, metric)?,
+            };
         let inputs = names.into_iter().map(|n| if n.parse::<usize>().is_ok() { format!("m{n}") } else { n });
         Ok(Some(Self { network, statistics, inputs: inputs.collect() }))
     }
@@ -60,10 +62,15 @@ fn read(path: &Path) -> Result<Vec<u8>, GoldenError> {
     std::fs::read(path).map_err(|source| GoldenError::Read { path: path.into(), source })
 }
 
-/// The first file with that extension, by name.
+/// Files with that extension.
+fn files(folder: &Path, extension: &str) -> impl Iterator<Item = PathBuf> {
+    let all = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    all.filter(move |path| path.extension().is_some_and(|e| e == extension))
+}
+
+/// The first of them, by name.
 fn first(folder: &Path, extension: &str) -> Option<PathBuf> {
-    let files = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    files.filter(|path| path.extension().is_some_and(|e| e == extension)).min()
+    files(folder, extension).min()
 }
 
 /// Attention heads of the released networks, where SafeTensors do not say.

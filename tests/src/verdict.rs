@@ -51,15 +51,19 @@ pub struct MopoeVerdict {
 }
 
 impl Verdict {
+    /// The largest of all differences.
+    pub fn largest_difference(&self) -> f32 {
+        match self {
+            Self::Fusion(v) => [v.logits, v.features, v.rewards].into_iter().fold(0.0, f32::max),
+            Self::Mopoe(v) => [v.mean, v.log_variance, v.pictures].into_iter().fold(0.0, f32::max),
+        }
+    }
+
     /// Whether no decision differs and every difference is below [`BOUND`].
     pub fn passes(&self) -> bool {
         match self {
-            Self::Fusion(v) => {
-                v.differing_actions == 0
-                    && v.differing_masks == 0
-                    && [v.logits, v.features, v.rewards].iter().all(|d| *d < BOUND)
-            }
-            Self::Mopoe(v) => [v.mean, v.log_variance, v.pictures].iter().all(|d| *d < BOUND),
+            Self::Fusion(v) => v.differing_actions == 0 && v.differing_masks == 0 && self.largest_difference() < BOUND,
+            Self::Mopoe(_) => self.largest_difference() < BOUND,
         }
     }
 }
@@ -130,5 +134,6 @@ mod tests {
         assert!(!Verdict::Fusion(FusionVerdict { differing_actions: 1, ..good }).passes());
         assert!(!Verdict::Fusion(FusionVerdict { differing_masks: 1, ..good }).passes());
         assert!(!Verdict::Fusion(FusionVerdict { rewards: 1e-4, ..good }).passes());
+        assert!(!Verdict::Fusion(FusionVerdict { features: f32::INFINITY, ..good }).passes());
     }
 }

@@ -52,6 +52,24 @@ impl From<MetricArg> for dymo_reward::Metric {
     }
 }
 
+/// `--edges`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum EdgesArg {
+    /// Every case has an answer that a reader would call right
+    Defined,
+    /// As the published code
+    Published,
+}
+
+impl From<EdgesArg> for dymo_reward::Edges {
+    fn from(edges: EdgesArg) -> Self {
+        match edges {
+            EdgesArg::Defined => Self::Defined,
+            EdgesArg::Published => Self::Published,
+        }
+    }
+}
+
 /// Flags that change a training's schedule.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ScheduleArgs {
@@ -109,6 +127,18 @@ pub fn shown(context: &Context, experiment: &Experiment, out: &mut dyn Write) ->
         out.write_all(experiment.settings().as_bytes())?;
     }
     Ok(context.show_settings)
+}
+
+/// The experiment with everything settled that it leaves to the model: the numerical edges, as the folder has them recorded.
+/// Networks for two metrics that differ in them, one imported and one trained, leave the setting open: each then has its own.
+///
+/// # Errors
+/// If the folder lacks a network that the experiment asks for.
+pub fn settled_by(experiment: &Experiment, folder: &ModelFolder) -> anyhow::Result<Experiment> {
+    let recorded = experiment.metrics().iter().map(|metric| Ok(folder.fusion_part(*metric)?.edges));
+    let recorded = recorded.collect::<anyhow::Result<Vec<_>>>()?;
+    let same = recorded.first().copied().filter(|first| recorded.iter().all(|edges| edges == first));
+    Ok(experiment.with(|table| table.selection.edges = table.selection.edges.or(same))?)
 }
 
 /// The model folder: as the flag says, else as the experiment says.

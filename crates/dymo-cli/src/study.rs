@@ -15,7 +15,7 @@ use dymo_data::{Samples, Splits, Subset};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
 use dymo_report::{MinGain, RecoveryQuality, Report, findings};
-use dymo_reward::{ClassStatistics, Metric};
+use dymo_reward::{ClassStatistics, Edges, Metric};
 use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, evaluate};
 use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, SplitName};
 use dymo_train::model_folder::ModelFolder;
@@ -40,13 +40,16 @@ pub(crate) struct Reader {
     pub metric: Metric,
     pub network: FusionNetwork,
     pub statistics: ClassStatistics,
+    /// As recorded in the folder.
+    pub edges: Edges,
 }
 
 impl Reader {
     /// Loads both from a folder.
     pub(crate) fn load(context: &Context, folder: &ModelFolder, metric: Metric) -> anyhow::Result<Self> {
         let network = folder.fusion(metric, &context.device)?;
-        Ok(Self { metric, network, statistics: folder.statistics(metric)? })
+        let edges = folder.fusion_part(metric)?.edges;
+        Ok(Self { metric, network, statistics: folder.statistics(metric)?, edges })
     }
 }
 
@@ -169,7 +172,7 @@ impl Study<'_> {
             statistics: &reader.statistics,
             recovery,
             calibration: self.experiment.calibration(reader.metric),
-            edges: self.experiment.edges(),
+            edges: self.experiment.edges().unwrap_or(reader.edges),
             min_gain: self.experiment.min_gain(),
             device: &self.context.device,
         }

@@ -242,7 +242,7 @@ pub(crate) fn min_gain(report: &Report) -> Table {
     }
 }
 
-fn resolution(report: &Report) -> Table {
+pub(crate) fn resolution(report: &Report) -> Table {
     let row = |r: &crate::Resolution| {
         vec![
             text(&r.recovery),

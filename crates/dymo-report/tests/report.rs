@@ -25,7 +25,7 @@ fn sample() -> Result<Report, Box<dyn std::error::Error>> {
         learning_curves: numbers::learning_curves(),
         reliability: numbers::reliability(),
         accepted: numbers::accepted(),
-        resolution: Vec::new(),
+        resolution: numbers::resolution(),
         recovery_quality: numbers::recovery_quality(),
         bounds: numbers::bounds(),
         min_gain: numbers::min_gain(),
@@ -70,6 +70,9 @@ fn filled_with(text: &str) -> Result<Report, Box<dyn std::error::Error>> {
     }
     for a in &mut report.accepted {
         (a.recovery, a.metric) = (t(), t());
+    }
+    for r in &mut report.resolution {
+        (r.recovery, r.metric, r.protocol) = (t(), t(), t());
     }
     for q in &mut report.recovery_quality {
         q.recovery = t();
@@ -158,7 +161,7 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
         count += 1;
     }
     // One link of the navigation for each section, and one from the limits to what was measured of them.
-    assert_eq!(count, 12 + 6 + 1);
+    assert_eq!(count, 13 + 6 + 1);
     assert_eq!(page.matches("<svg ").count(), page.matches("role=\"img\"").count());
     Ok(())
 }
@@ -203,6 +206,26 @@ fn a_report_of_before_these_lists_still_reads() -> Outcome {
     let old = Report::read(folder.path())?;
     assert_eq!((old.records, old.patterns), (report.records, Vec::new()));
     assert!(!Report::read(folder.path())?.page()?.contains("id=\"patterns\""));
+    Ok(())
+}
+
+#[test]
+fn decisions_too_close_to_call_are_told_over_all_rates() -> Outcome {
+    let mut report = sample()?;
+    let first = report.resolution[0].clone();
+    report.resolution = [(1000, 30, 1500, 33), (4000, 20, 6500, 27)]
+        .map(|(samples, samples_within, rounds, rounds_within)| dymo_report::Resolution {
+            samples,
+            samples_within,
+            rounds,
+            rounds_within,
+            ..first.clone()
+        })
+        .into();
+    let page = report.page()?;
+    assert!(page.contains("50 of 5,000 samples with anything to decide (1.0\u{a0}%), in 60 of 8,000 rounds"), "summed");
+    report.resolution.clear();
+    assert!(!report.page()?.contains("id=\"resolution\""), "nothing to tell");
     Ok(())
 }
 

@@ -23,9 +23,6 @@ pub use ways::{Selected, Way, probabilities, select};
 
 use offered::{Offered, by_modality};
 
-/// Samples whose tokens are held at once.
-const CHUNK: usize = 1024;
-
 /// A way to use what was recovered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -154,7 +151,8 @@ pub fn evaluate(
         seconds: 0.0,
     };
     let mut done = 0;
-    for (chunk, present) in indices.chunks(CHUNK).zip(present.chunks(CHUNK)) {
+    let at_once = Session::samples_at_once(setting.network.layout());
+    for (chunk, present) in indices.chunks(at_once).zip(present.chunks(at_once)) {
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
         let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
         let offered = Offered::new(setting, samples, chunk, present)?;
@@ -299,8 +297,9 @@ pub fn coherence(
 ) -> Result<Coherence, TrainError> {
     let modalities = network.layout().modalities();
     let (mut right, mut n) = (0, 0);
+    let at_once = Session::samples_at_once(network.layout());
     for subset in subsets(modalities).into_iter().filter(|s| s.len() == given && given < modalities) {
-        for chunk in indices.chunks(CHUNK) {
+        for chunk in indices.chunks(at_once) {
             let inputs = SampleInputs { samples, indices: chunk, device };
             let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
             let present = vec![subset; chunk.len()];

@@ -277,8 +277,8 @@ impl Experiment {
         set.unwrap_or(Calibration::default_for(metric))
     }
 
-    /// Numerical edges of selection.
-    pub fn edges(&self) -> Edges {
+    /// Numerical edges of selection; `None` where the model's own are wanted.
+    pub fn edges(&self) -> Option<Edges> {
         self.table.selection.edges
     }
 

@@ -1,11 +1,11 @@
 //! `verify-golden DIR…`: checks golden cases and prints what was found. `cargo xtask verify-golden` builds and runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use dymo_cli::device::DeviceName;
-use dymo_tests::{Verdict, verify};
+use dymo_tests::{Timing, Verdict, verify};
 
 /// As in the `dymo` command.
 #[global_allocator]
@@ -30,6 +30,9 @@ struct Arguments {
     /// Where to compute: cpu, wgpu, cuda:N or tch
     #[arg(long, default_value = "cpu")]
     device: DeviceName,
+    /// Print a line of JSON for each verdict instead
+    #[arg(long)]
+    json: bool,
     /// CPU threads; all cores if nothing is said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -58,25 +61,55 @@ fn check(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     let mut all = true;
     for folder in &arguments.folders {
         for verdict in verify(folder, &device, arguments.time.map(|n| n as usize))? {
-            let word = if verdict.passes() { "same" } else { "DIFFERS" };
-            println!("{}: {word}: {verdict}", folder.display());
-            if let Verdict::Fusion(found) = &verdict
-                && let Some(time) = found.timing
-            {
-                let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-                println!(
-                    "    selecting for {} samples: median {:.2} ms of {} runs ({:.2} to {:.2}), {} threads, device {}",
-                    time.samples,
-                    ms(time.median),
-                    time.runs,
-                    ms(time.range.0),
-                    ms(time.range.1),
-                    rayon::current_num_threads(),
-                    arguments.device
-                );
+            if arguments.json {
+                println!("{}", for_machines(folder, &verdict));
+            } else {
+                for_people(folder, &verdict, arguments.device);
             }
             all &= verdict.passes();
         }
     }
     Ok(all)
+}
+
+fn for_people(folder: &Path, verdict: &Verdict, device: DeviceName) {
+    let word = if verdict.passes() { "same" } else { "DIFFERS" };
+    println!("{}: {word}: {verdict}", folder.display());
+    if let Some(time) = timing(verdict) {
+        let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
+        println!(
+            "    selecting for {} samples: median {:.2} ms of {} runs ({:.2} to {:.2}), {} threads, device {device}",
+            time.samples,
+            ms(time.median),
+            time.runs,
+            ms(time.range.0),
+            ms(time.range.1),
+            rayon::current_num_threads(),
+        );
+    }
+}
+
+/// One line; a difference that is not finite is null.
+fn for_machines(folder: &Path, verdict: &Verdict) -> serde_json::Value {
+    let (samples, differing) = match verdict {
+        Verdict::Fusion(found) => (found.samples, found.differing_actions + found.differing_masks),
+        Verdict::Mopoe(found) => (found.samples, 0),
+    };
+    let rate = timing(verdict).map(|time| time.samples as f64 / time.median.as_secs_f64());
+    serde_json::json!({
+        "folder": folder,
+        "same": verdict.passes(),
+        "samples": samples,
+        "largest_difference": verdict.largest_difference(),
+        "differing_decisions": differing,
+        "selected_per_second": rate,
+        "words": verdict.to_string(),
+    })
+}
+
+fn timing(verdict: &Verdict) -> Option<Timing> {
+    match verdict {
+        Verdict::Fusion(found) => found.timing,
+        Verdict::Mopoe(_) => None,
+    }
 }

@@ -44,19 +44,18 @@ pub(crate) fn run(context: &Context, args: DemoArgs, out: &mut dyn Write) -> any
     let file = find(&context.datasets, if args.train { DEMO_TRAIN } else { DEMO })?;
     let experiment = settings::experiment(context, &file, |table| {
         table.evaluation.samples = args.samples.or(table.evaluation.samples);
+        if args.train {
+            train::settle(table);
+        }
     })?;
+    if !args.train {
+        return evaluate::with_model(context, &experiment, None, &args.out, out);
+    }
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }
-    if args.train {
-        let splits = experiment.open(&context.datasets)?;
-        let model = args.out.join("model");
-        return train::whole(context, &experiment, &splits, model, &args.training, &args.out, out);
-    }
-    // The model first: without it nothing else is worth the time.
-    let folder = settings::model(&experiment, None)?;
     let splits = experiment.open(&context.datasets)?;
-    evaluate::into_folder(context, &experiment, &folder, &splits, &args.out, out)
+    train::whole(context, &experiment, &splits, args.out.join("model"), &args.training, &args.out, out)
 }
 
 /// The first data set, in alphabetical order, that has such a file.

@@ -81,12 +81,27 @@ pub(crate) fn run(context: &Context, args: EvaluateArgs, out: &mut dyn Write) ->
         }
         table.selection.min_gain = args.min_gain.unwrap_or(table.selection.min_gain);
     })?;
-    if settings::shown(context, &experiment, out)? {
+    with_model(context, &experiment, args.model, &args.out, out)
+}
+
+/// Shows the settings if that is all that was asked for, else evaluates a model that is there.
+pub(crate) fn with_model(
+    context: &Context,
+    experiment: &Experiment,
+    model: Option<PathBuf>,
+    results: &Path,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    let folder = settings::model(experiment, model);
+    // What a model settles is shown where there is one; an experiment's settings can be looked at before there is.
+    let settled = folder.as_ref().ok().and_then(|folder| settings::settled_by(experiment, folder).ok());
+    if settings::shown(context, settled.as_ref().unwrap_or(experiment), out)? {
         return Ok(Outcome::Done);
     }
-    let folder = settings::model(&experiment, args.model)?;
+    // The model first: without it nothing else is worth the time.
+    let folder = folder?;
     let splits = experiment.open(&context.datasets)?;
-    into_folder(context, &experiment, &folder, &splits, &args.out, out)
+    into_folder(context, experiment, &folder, &splits, results, out)
 }
 
 /// Evaluates and writes the report with the effective settings beside it.
@@ -98,6 +113,7 @@ pub(crate) fn into_folder(
     results: &Path,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
+    let experiment = &settings::settled_by(experiment, folder)?;
     let report = Study { context, experiment, folder, splits }.run()?;
     settings::write(&results.join(SETTINGS), experiment.settings().as_bytes())?;
     let written = report.write(results)?;

@@ -24,8 +24,9 @@ Examples:
 
 Files may come in any order, as torch.save wrote them (old and new) or as SafeTensors; nothing in them is executed. Read from them:
 modalities, widths, tokens, blocks, classes, the width of features and latents; heads and metric where the hyper-parameters
-stand beside the weights. Names and shapes that do not fit are listed, and nothing is written. To decide as the published
-code does at its numerical edges too, set `edges = \"published\"` under [selection] in the experiment.")]
+stand beside the weights. Names and shapes that do not fit are listed, and nothing is written. `dymo predict` and `dymo evaluate` decide with an imported network
+as the published code does, where numbers run out too; `--edges defined`, or `edges = \"defined\"` under [selection] in an
+experiment, takes ours.")]
 pub struct ImportArgs {
     /// Checkpoints, statistics and MoPoE weights
     #[arg(required = true, value_name = "FILE")]

@@ -110,7 +110,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs, out: &mut dyn Write) -> an
     match (args.part, args.experiment, args.out) {
         (Some(part), ..) => run_part(context, part, out),
         (None, Some(experiment), Some(folder)) => {
-            let experiment = settings::experiment(context, &experiment, |_| ())?;
+            let experiment = settings::experiment(context, &experiment, settle)?;
             if settings::shown(context, &experiment, out)? {
                 return Ok(Outcome::Done);
             }
@@ -121,6 +121,11 @@ pub(crate) fn run(context: &Context, args: TrainArgs, out: &mut dyn Write) -> an
         // The parser asks for both.
         _ => bail!("name an experiment, and with --out the folder of its model"),
     }
+}
+
+/// What an imported network would settle is the default for one that is trained.
+pub(crate) fn settle(table: &mut ExperimentTable) {
+    table.selection.edges.get_or_insert_default();
 }
 
 /// Trains every part, fits the statistics and what can be promised, and evaluates.

@@ -49,7 +49,11 @@ fn settings_are_shown_with_the_flags_over_the_file() {
 fn wrong_flags_are_told_by_their_name() {
     let place = Place::new();
     place.run("evaluate experiment.toml --out r --device gpu").refused(&["gpu", "cuda:N"]);
-    place.run("evaluate experiment.toml --out r --device cuda:1").refused(&["--features cuda", "--device cpu"]);
+    #[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "tch")))]
+    for (device, remedy) in [("wgpu", "--features wgpu"), ("cuda:1", "--features cuda"), ("tch", "torch==2.9.0")] {
+        let line = format!("evaluate experiment.toml --out r --device {device}");
+        place.run(&line).refused(&[&format!("without {device}: build it"), remedy, "or use --device cpu"]);
+    }
     place.run("train recovery nonsense experiment.toml --out m").refused(&["nonsense", "guided, mopoe"]);
     assert_eq!(place.run("frobnicate").code, Some(2));
 }

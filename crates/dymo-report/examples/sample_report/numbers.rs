@@ -2,7 +2,7 @@
 
 use dymo_report::{
     AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability,
-    ReliabilityBin,
+    ReliabilityBin, Resolution,
 };
 
 const N: usize = 3000;
@@ -147,6 +147,23 @@ pub fn accepted() -> Vec<AcceptedBySubset> {
         }
     }
     all
+}
+
+pub fn resolution() -> Vec<Resolution> {
+    let one = |(recovery, metric, rate): (&str, &str, f64)| {
+        let samples = (N as f64 * (1.0 - (1.0 - rate).powi(5))) as usize;
+        Resolution {
+            recovery: recovery.into(),
+            metric: metric.into(),
+            protocol: "bernoulli".into(),
+            rate,
+            samples,
+            samples_within: samples / if metric == "cosine" { 150 } else { 9 },
+            rounds: samples * 3 / 2,
+            rounds_within: samples / if metric == "cosine" { 140 } else { 8 },
+        }
+    };
+    settings().map(one).collect()
 }
 
 pub fn recovery_quality() -> Vec<RecoveryQuality> {

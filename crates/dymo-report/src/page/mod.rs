@@ -2,6 +2,7 @@
 
 pub(crate) mod cards;
 mod plots;
+mod resolution;
 mod trust;
 
 use crate::arms::{self, SECOND_OPINION};
@@ -36,6 +37,8 @@ struct Page<'a> {
     modalities: Vec<String>,
     coherence: Option<Plot>,
     least_gain: Option<Plot>,
+    resolution: Option<Shown>,
+    resolution_words: Vec<String>,
     bounds: Option<Shown>,
     bound_words: Vec<String>,
     trust: Trust,
@@ -114,6 +117,8 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         modalities: report.modalities.iter().enumerate().map(|(i, name)| format!("{i} = {name}")).collect(),
         coherence: plots::coherence(report),
         least_gain: plots::least_gain(report),
+        resolution: Shown::unless_empty(&tables::resolution(report)),
+        resolution_words: resolution::words(report),
         bounds: Shown::unless_empty(&tables::bounds(report)),
         bound_words: least_bounds(&report.bounds).into_iter().map(bound_in_words).collect(),
         trust: Trust::of(report),

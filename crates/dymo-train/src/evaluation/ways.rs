@@ -6,7 +6,7 @@ use dymo_models::engine::Session;
 use dymo_reward::ClassStatistics;
 use dymo_select::{Decision, Selector};
 
-use super::{CHUNK, Offered, SampleInputs, Setting, StatisticsScorer, by_modality, softmax};
+use super::{Offered, SampleInputs, Setting, StatisticsScorer, by_modality, softmax};
 use crate::error::TrainError;
 
 /// One way of selecting.
@@ -54,7 +54,8 @@ pub fn select(
 ) -> Result<Vec<Selected>, TrainError> {
     let mut found = vec![Selected::default(); ways.len()];
     let mut done = 0;
-    for (chunk, present) in indices.chunks(CHUNK).zip(present.chunks(CHUNK)) {
+    let at_once = Session::samples_at_once(setting.network.layout());
+    for (chunk, present) in indices.chunks(at_once).zip(present.chunks(at_once)) {
         let offered = Offered::new(setting, samples, chunk, present)?;
         let slots = offered.slots();
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };

@@ -151,8 +151,10 @@ pub struct StatisticsTable {
 pub struct SelectionTable {
     /// Form of the calibration for each metric.
     pub calibration: CalibrationTable,
-    /// What is done where numbers run out.
-    pub edges: Edges,
+    /// What is done where numbers run out; as the model's folder has it recorded if nothing is said: as published for imported
+    /// networks, defined for those trained here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edges: Option<Edges>,
     /// τ: samples that cannot gain as much are left alone; 0 is the method as published.
     pub min_gain: f32,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use dymo_reward::Edges;
+
 use super::error::metric_name;
 use super::{Contents, Provenance, RecoveryModel};
 use crate::trainer::Schedule;
@@ -62,6 +64,14 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
                 s.file, part.file, s.samples
             )?,
             None => writeln!(out, "`{}` has no class statistics yet: run `dymo fit-statistics`.", part.file)?,
+        }
+        if part.edges == Edges::Published {
+            writeln!(
+                out,
+                "Where numbers run out, decisions with `{}` are those of the published code; `edges = \"defined\"` under \
+                 `[selection]` of an experiment takes ours instead.",
+                part.file
+            )?;
         }
     }
     for part in &contents.trust {

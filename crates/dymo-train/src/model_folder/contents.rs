@@ -7,7 +7,7 @@ use dymo_core::Schema;
 use dymo_impute::ChainSettings;
 use dymo_models::fusion::FusionLayout;
 use dymo_models::recovery::{GuidedSettings, MopoeSettings, TipSettings};
-use dymo_reward::Metric;
+use dymo_reward::{Edges, Metric};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFolderError;
@@ -68,6 +68,10 @@ pub struct FusionPart {
     pub provenance: Provenance,
     /// Its class statistics, once fitted.
     pub statistics: Option<StatisticsPart>,
+    /// What selection does with it where numbers run out, unless an experiment says otherwise: as published for a network that
+    /// was imported.
+    #[serde(default)]
+    pub edges: Edges,
 }
 
 /// Class statistics.

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use dymo_data::checksum::{Checksums, SHA256SUMS, sha256_hex};
 use dymo_models::recovery::donors_to_bytes;
 use dymo_models::weights::{self, Precision};
-use dymo_reward::{ClassStatistics, Metric};
+use dymo_reward::{ClassStatistics, Edges, Metric};
 
 use super::error::metric_name;
 use super::{
@@ -53,6 +53,8 @@ impl ModelFolder {
                 metric: *metric,
                 file: file.clone(),
                 layout: t.model.layout().clone(),
+                // Whoever imports a network wants the decisions that were published with it.
+                edges: if provenance.imported.is_some() { Edges::Published } else { Edges::Defined },
                 provenance,
                 statistics: None,
             }),

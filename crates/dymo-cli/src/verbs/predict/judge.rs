@@ -7,14 +7,14 @@ use dymo_core::ModalitySet;
 use dymo_data::Samples;
 use dymo_metrics::{Probabilities, Temperature};
 use dymo_models::recovery::Recovery;
-use dymo_reward::{Acquisition, Calibration, Edges};
+use dymo_reward::Acquisition;
 use dymo_select::Selector;
 use dymo_train::evaluation::{Setting, Way, select};
 use dymo_train::trust::{Confidence, SURE, Trust, acquisitions};
 
-use super::PredictArgs;
 use super::input::Line;
 use super::table::{Answer, Found};
+use super::{Effective, PredictArgs};
 use crate::context::Context;
 use crate::study::Reader;
 
@@ -39,26 +39,27 @@ pub(super) struct Classified {
 }
 
 impl<'a> Judge<'a> {
-    /// Flags first, then what was fitted, then the method as published. What is missing for a promise is said once.
+    /// What is missing for a promise is said once.
     pub(super) fn new(
         context: &'a Context,
         args: &PredictArgs,
+        effective: &Effective,
         reader: &'a Reader,
         recovery: &'a dyn Recovery,
         trust: Option<&'a Trust>,
     ) -> Self {
-        let fitted = trust.map(|trust| &trust.fitted_on);
         let setting = Setting {
             network: &reader.network,
             statistics: &reader.statistics,
             recovery,
-            calibration: fitted.map_or(Calibration::default_for(reader.metric), |on| on.calibration),
-            edges: fitted.map_or(Edges::Defined, |on| on.edges),
-            min_gain: args.min_gain.or(fitted.map(|on| on.min_gain)).unwrap_or(0.0),
+            calibration: effective.calibration,
+            edges: effective.edges,
+            min_gain: effective.min_gain,
             device: &context.device,
         };
         let as_published = setting.selector();
-        let as_fitted = fitted.is_some_and(|on| on.min_gain == setting.min_gain);
+        let as_fitted = trust.map(|trust| &trust.fitted_on);
+        let as_fitted = as_fitted.is_some_and(|on| on.min_gain == setting.min_gain && on.edges == setting.edges);
         let (selector, confidence) = match (args.threshold, trust) {
             (Some(threshold), trust) => {
                 let of_selection = |trust: &&Trust| trust.guarantee.threshold.unwrap_or(0.0) == threshold;
@@ -78,7 +79,7 @@ impl<'a> Judge<'a> {
             ));
         } else if confidence.is_none() {
             context.watch.note(
-                "prediction sets and confidence were fitted for another threshold or least gain, so they are left out",
+                "prediction sets and confidence were fitted for another threshold, least gain or edges, so they are left out",
             );
         }
         let drawing = if args.draws > 0 { recovery.drawing() } else { None };

@@ -12,10 +12,11 @@ use anyhow::bail;
 use dymo_core::{ModalitySet, Schema};
 use dymo_data::Source;
 use dymo_data::missingness::read_masks;
-use dymo_models::recovery::Recovery;
 use dymo_report::ExplainedRun;
+use dymo_reward::{Calibration, Edges, Metric};
 use dymo_train::experiment::RecoveryKind;
 use dymo_train::model_folder::ModelFolder;
+use dymo_train::trust::Trust;
 
 use self::explain::{Limits, Page};
 use self::input::{Input, Numbered};
@@ -23,7 +24,7 @@ use self::judge::Judge;
 use self::table::Table;
 use crate::context::Context;
 use crate::outcome::Outcome;
-use crate::settings::{self, MetricArg, SplitArg};
+use crate::settings::{self, EdgesArg, MetricArg, SplitArg};
 use crate::study::Reader;
 use crate::training::metric_name;
 
@@ -92,11 +93,55 @@ pub struct PredictArgs {
     /// Rows that are on that page at all
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub explain_rows: u64,
+    /// What is done where numbers run out; as calibrated, or else as the model has it recorded, if nothing is said
+    #[arg(long, value_enum)]
+    pub edges: Option<EdgesArg>,
+}
+
+/// The effective settings, as `--show-settings` prints them: flags first, then what was fitted, then what the model has recorded.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+struct Effective {
+    metric: Metric,
+    recovery: RecoveryKind,
+    calibration: Calibration,
+    edges: Edges,
+    min_gain: f32,
+    seed: u64,
+}
+
+impl Effective {
+    fn of(context: &Context, args: &PredictArgs, folder: &ModelFolder) -> anyhow::Result<(Self, Option<Trust>)> {
+        let Some(metric) = args.metric.map(Into::into).or(folder.metrics().first().copied()) else {
+            bail!("{}: there is no fusion network; train it with `dymo train fusion`", folder.path().display());
+        };
+        let Some(recovery) = args.recovery.or(folder.recoveries().first().copied()) else {
+            bail!("{}: there is no recovery model; train one with `dymo train recovery`", folder.path().display());
+        };
+        let trust = folder.trust(recovery, metric)?;
+        let fitted = trust.as_ref().map(|trust| &trust.fitted_on);
+        let recorded = fitted.map_or(folder.fusion_part(metric)?.edges, |on| on.edges);
+        let effective = Self {
+            metric,
+            recovery,
+            calibration: fitted.map_or(Calibration::default_for(metric), |on| on.calibration),
+            edges: args.edges.map_or(recorded, Into::into),
+            min_gain: args.min_gain.or(fitted.map(|on| on.min_gain)).unwrap_or(0.0),
+            seed: context.seed.unwrap_or(folder.recovery_part(recovery)?.provenance.seed),
+        };
+        Ok((effective, trust))
+    }
 }
 
 pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let folder = ModelFolder::open(&args.model)?;
-    let (reader, kind, recovery) = networks(context, &args, &folder)?;
+    let (effective, trust) = Effective::of(context, &args, &folder)?;
+    if context.show_settings {
+        out.write_all(toml::to_string(&effective)?.as_bytes())?;
+        return Ok(Outcome::Done);
+    }
+    let (kind, metric) = (effective.recovery, metric_name(effective.metric));
+    let reader = Reader::load(context, &folder, effective.metric)?;
+    let recovery = folder.recovery(kind, effective.seed, &context.device)?;
     let mut input = Input::open(context, &args, &folder)?;
     let masks = masks(&args, folder.schema())?;
     if let (Some(masks), Some(path), Some(all)) = (&masks, &args.masks, input.rows()) {
@@ -105,8 +150,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
             bail!("{}: {} rows for {wanted} samples; write one for each", path.display(), masks.len());
         }
     }
-    let trust = folder.trust(kind, reader.metric)?;
-    let judge = Judge::new(context, &args, &reader, recovery.as_ref(), trust.as_ref());
+    let judge = Judge::new(context, &args, &effective, &reader, recovery.as_ref(), trust.as_ref());
     let mut table = match &args.out {
         Some(path) => Table::file(path, args.resume, folder.schema())?,
         None => Table::stream(out, folder.schema())?,
@@ -140,7 +184,6 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     table.finish()?;
     let Some(path) = &args.out else { return Ok(Outcome::Done) };
-    let metric = metric_name(reader.metric);
     let mut text =
         format!("{} predictions with {kind} recovery and the {metric} metric are in {}", done - failed, path.display());
     if let Some(page) = &args.explain {
@@ -154,7 +197,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     let json = serde_json::json!({
         "predictions": path, "samples": done, "failed": failed, "recovery": kind, "metric": reader.metric,
-        "explained": args.explain, "selection_off": judge.is_off(),
+        "edges": effective.edges, "explained": args.explain, "selection_off": judge.is_off(),
     });
     context.result(out, &text, &json)
 }
@@ -193,23 +236,6 @@ fn page(
     let source = folder.data_settings().and_then(|text| toml::from_str::<Source>(text).ok());
     let told = (folder.schema(), source.as_ref());
     Page::open(path, (args.resume, done), run, limits, told).map(Some)
-}
-
-fn networks(
-    context: &Context,
-    args: &PredictArgs,
-    folder: &ModelFolder,
-) -> anyhow::Result<(Reader, RecoveryKind, Box<dyn Recovery>)> {
-    let metric = args.metric.map(Into::into).or(folder.metrics().first().copied());
-    let Some(metric) = metric else {
-        bail!("{}: there is no fusion network; train it with `dymo train fusion`", folder.path().display());
-    };
-    let Some(kind) = args.recovery.or(folder.recoveries().first().copied()) else {
-        bail!("{}: there is no recovery model; train one with `dymo train recovery`", folder.path().display());
-    };
-    let reader = Reader::load(context, folder, metric)?;
-    let seed = context.seed.unwrap_or(folder.recovery_part(kind)?.provenance.seed);
-    Ok((reader, kind, folder.recovery(kind, seed, &context.device)?))
 }
 
 /// The mask file, a set of present modalities for each row.
