@@ -3,8 +3,10 @@
 mod baseline;
 mod bench;
 mod fuzz;
+mod machine;
 mod nifti;
 mod page;
+mod portability;
 mod prepare;
 mod reproduce;
 mod verify_golden;
@@ -54,6 +56,8 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     /// Read nibabel's own test volumes with our reader and with nibabel, and write docs/results/nifti.md
     Nifti(nifti::NiftiArgs),
+    /// Build every backend, run golden cases and a short training on each, and write docs/results/portability.md
+    Portability(portability::PortabilityArgs),
     /// Make the files and the manifest of a data set, from a published package or a folder of your own
     Prepare {
         /// Folder under datasets with a recipe
@@ -89,6 +93,7 @@ fn main() -> anyhow::Result<()> {
         Task::Baseline(args) => baseline::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Nifti(args) => nifti::run(&args),
+        Task::Portability(args) => portability::run(&args),
         Task::Prepare { name, from, out, seed } => prepare::prepare(&name, from, out, seed),
         Task::Page { name, store } => reproduce::Reproduction::new(&name, store, Vec::new())?.page(),
     }

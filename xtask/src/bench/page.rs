@@ -6,6 +6,7 @@ use super::growth::Curve;
 use super::rows::{Row, quantile};
 use super::startup::Startup;
 use super::{BenchArgs, Machine};
+use crate::machine;
 
 /// What the page is made of.
 pub(crate) struct Findings<'a> {
@@ -44,17 +45,8 @@ fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 fn machine(page: &mut String, found: &Findings<'_>) {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        let text = info.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(':').nth(1));
-        text.unwrap_or("unknown").trim().to_owned()
-    };
-    let flags = field("flags");
-    let has = |flag: &str| flags.split(' ').any(|f| f == flag);
-    let wide = ["avx2", "fma", "avx512f"].into_iter().filter(|f| has(f)).collect::<Vec<_>>().join(", ");
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     line(page, format_args!("| | |\n| --- | --- |"));
-    line(page, format_args!("| processor | {}, {cores} cores, {wide} |", field("model name")));
+    line(page, format_args!("| processor | {} |", machine::processor()));
     line(
         page,
         format_args!(
