@@ -50,6 +50,20 @@ fn a_folder_without_a_case_is_refused() {
     assert!(message.contains("case.safetensors"), "{message}");
 }
 
+/// `cargo xtask portability` reads these lines.
+#[test]
+fn verdicts_are_printed_for_machines() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/mst-cosine");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_verify-golden"));
+    let output = command.args(["--json", "--time", "8"]).arg(&own).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(0));
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    assert_eq!((&line["same"], &line["samples"], &line["differing_decisions"]), (&true.into(), &64.into(), &0.into()));
+    assert!(line["largest_difference"].as_f64().is_some_and(|d| d > 0.0 && d < 1e-4), "{line}");
+    assert!(line["selected_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{line}");
+    assert!(line["folder"].as_str().is_some_and(|folder| folder.ends_with("mst-cosine")) && line["words"].is_string());
+}
+
 /// By what the projection head of the cosine network is multiplied, a power of two: as it is, its features lie so far apart in the
 /// Euclidean metric that posteriors are saturated and hardly anything is taken.
 const SCALE: f32 = 0.25;
