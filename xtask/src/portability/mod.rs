@@ -2,6 +2,7 @@
 
 mod backend;
 mod build;
+mod digits;
 mod golden;
 mod page;
 mod row;

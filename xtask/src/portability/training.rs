@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::backend::Place;
+use super::digits;
 use super::golden::wrong;
 use super::row::Step;
 
@@ -88,6 +89,7 @@ pub(crate) fn train(place: &Place) -> Result<Step<Training>> {
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let experiment = folder.join("experiment.toml");
     std::fs::write(&experiment, EXPERIMENT).with_context(|| experiment.display().to_string())?;
+    digits::write(&place.root.join("datasets/mnist"), &folder)?;
     let (model, results, on_cpu) = (folder.join("model"), folder.join("results"), folder.join("results-cpu"));
     let device = place.backend.name();
     for (verb, flag, results, device) in [("train", "--out", &results, device), ("evaluate", "--model", &on_cpu, "cpu")]
