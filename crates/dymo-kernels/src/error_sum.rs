@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn rows_are_summed_by_themselves() {
         let a: Vec<f32> = (0..90).map(|i| i as f32).collect();
-        let b: Vec<f32> = a.iter().map(|v| if *v as usize % 2 == 0 { v + 1.0 } else { v - 2.0 }).collect();
+        let b: Vec<f32> = a.iter().map(|v| if (*v as usize).is_multiple_of(2) { v + 1.0 } else { v - 2.0 }).collect();
         // 45 values a row: 23 and 22 even ones.
         assert_eq!(absolute_error(&a, &b, 45), [23.0 + 44.0, 22.0 + 46.0]);
     }

@@ -60,7 +60,7 @@ struct Experts {
 
 impl Products<'_> {
     fn experts(&self) -> usize {
-        if self.batch * self.width == 0 { 0 } else { self.means.len() / (self.batch * self.width) }
+        self.means.len().checked_div(self.batch * self.width).unwrap_or(0)
     }
 
     fn check(&self) {

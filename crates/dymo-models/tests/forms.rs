@@ -1,5 +1,7 @@
 //! The forms of a modality in the engine: several draws of a missing one, and a table with gaps and filled.
 
+use std::sync::Mutex;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use dymo_core::{Column, Columns, Kind, ModalitySet};
 use dymo_impute::{Donor, Donors};
@@ -7,6 +9,7 @@ use dymo_models::encoder::EncoderSettings;
 use dymo_models::engine::{Inputs, Session};
 use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionNetwork, FusionTable, Input};
 use dymo_models::recovery::{Lender, LentRecovery, Observed, Offering, Recovery};
+use dymo_models::weights::Precision;
 
 const PICTURE: Kind = Kind::Image { height: 8, width: 8, channels: 1 };
 
@@ -31,8 +34,14 @@ fn network(device: &Device) -> FusionNetwork {
         scale: FeatureScale::Free,
         embedding_rows: EmbeddingRows::OnePerModality,
     };
+    // Seed and draws belong to the whole process, and weights are drawn when they are first used: one test at a time.
+    static DRAWING: Mutex<()> = Mutex::new(());
+    let _alone = DRAWING.lock().expect("no test has failed while drawing");
     device.seed(3);
-    FusionLayout::try_from(table).expect("a layout").init(device)
+    let network = FusionLayout::try_from(table).expect("a layout").init(device);
+    let bytes = dymo_models::weights::to_bytes(&network, Precision::Full).expect("weights");
+    assert!(!bytes.is_empty());
+    network
 }
 
 fn picture(sample: usize) -> Vec<f32> {

@@ -16,7 +16,7 @@ pub enum TrainError {
     #[error("{source}; {stage} stopped after step {step} and is saved: mend the file and go on with --resume")]
     Unread {
         /// Which sample, and why.
-        source: ReadError,
+        source: Box<ReadError>,
         /// Stage in training.
         stage: String,
         /// Steps done.

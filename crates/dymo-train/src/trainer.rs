@@ -357,7 +357,7 @@ impl<'a, M: Module> Training<'a, M> {
             return source.into();
         }
         let (stage, step) = (objective.stage().into(), self.place.step);
-        self.save(objective).err().unwrap_or(TrainError::Unread { source, stage, step })
+        self.save(objective).err().unwrap_or(TrainError::Unread { source: Box::new(source), stage, step })
     }
 
     /// Adds to a sum of the running epoch, kept as bits.

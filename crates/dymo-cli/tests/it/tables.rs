@@ -92,7 +92,7 @@ fn place() -> Place {
         let picture = Picture::new(SIDE, SIDE, Colour::Grey, pixels).expect("a picture");
         picture.save_png(&place.path(&name)).expect("a file");
         let age = 50 + (i * 7) % 20 + usize::from(ill) * 8;
-        let gap = |turn: usize, cell: String| if (i / 2 + turn) % 5 == 0 { String::new() } else { cell };
+        let gap = |turn: usize, cell: String| if (i / 2 + turn).is_multiple_of(5) { String::new() } else { cell };
         let age_cell = gap(0, age.to_string());
         let (dose, stage) = (gap(2, (age / 2).to_string()), gap(3, if ill { "severe" } else { "mild" }.to_string()));
         let split = ["train", "train", "train", "validation", "test", "test"][i / 2 % 6];

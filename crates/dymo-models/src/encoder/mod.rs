@@ -249,6 +249,8 @@ fn map(picture: usize, layers: usize) -> usize {
 }
 
 /// One modality's input `[B, values]` to tokens `[B, T, token width]`.
+// A network has a handful of them, and a boxed module is none.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum Encoder {
     /// See [`EncoderSettings::Convolutional`].
