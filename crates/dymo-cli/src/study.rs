@@ -5,6 +5,8 @@ mod provenance;
 mod robustness;
 mod trust;
 
+pub(crate) use provenance::versions;
+
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -46,6 +46,16 @@ impl Hidden {
     }
 }
 
+/// What the first token of each sample has read after all blocks: `[B, N, d]` → `[B, 1, d]`. Of the last block it alone is computed.
+pub(crate) fn read_first(blocks: &[Block], tokens: Tensor<3>, hidden: &Hidden) -> Tensor<3> {
+    let last = blocks.len().saturating_sub(1);
+    let read = blocks.iter().enumerate().fold(tokens, |tokens, (i, block)| {
+        let queries = if i == last { 1 } else { tokens.dims()[1] };
+        block.read_hiding(tokens, queries, hidden)
+    });
+    read.narrow(1, 0, 1)
+}
+
 impl Block {
     /// `heads` divides `width`.
     pub fn new(width: usize, heads: usize, device: &Device) -> Self {

@@ -77,7 +77,7 @@ impl Study<'_> {
             device: self.context.device_words.clone(),
             threads: self.context.threads,
             duration_seconds: began.elapsed().as_secs_f64(),
-            versions: vec![("dymo".into(), env!("CARGO_PKG_VERSION").into()), ("burn".into(), "0.22.1".into())],
+            versions: versions(),
             settings_toml: self.experiment.settings(),
             data_note: self.experiment.table().about.clone().unwrap_or_else(|| self.experiment.source_settings()),
             weights_note: self.weights_note(recoveries),
@@ -106,4 +106,9 @@ impl Study<'_> {
         });
         format!("{}: {}.", self.folder.path().display(), words.collect::<Vec<_>>().join("; "))
     }
+}
+
+/// What computed a report.
+pub(crate) fn versions() -> Vec<(String, String)> {
+    vec![("dymo".into(), env!("CARGO_PKG_VERSION").into()), ("burn".into(), "0.22.1".into())]
 }

@@ -23,7 +23,7 @@ use crate::assemble::{Confidence, Key, add_outcome};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SETTINGS};
-use crate::study::{Study, summary};
+use crate::study::{Study, summary, versions};
 use crate::training::{self, TrainingArgs};
 
 /// Share of the samples outside a fold that choose the best epoch, where the experiment names none.
@@ -93,6 +93,12 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }
+    if !matches!(experiment.source(), Source::Manifest(_)) {
+        bail!(
+            "{}: cross-validation needs a table of samples ([data] maker = \"manifest\"); this data set has splits of its own",
+            experiment.path().display()
+        );
+    }
     let began = Instant::now();
     let mut repeats = Vec::new();
     for repeat in 0..args.repeats {
@@ -113,27 +119,17 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
 
 /// The experiment whose test samples are one fold.
 fn fold_of(experiment: &Experiment, args: &CrossValidateArgs, repeat: u16, number: u16) -> anyhow::Result<Experiment> {
-    let mut refused = false;
-    let folded = experiment.with(|table: &mut ExperimentTable| {
+    Ok(experiment.with(|table: &mut ExperimentTable| {
         let seed = table.seed.wrapping_add(u64::from(repeat));
         table.evaluation.split = SplitName::Test;
         table.evaluation.samples = None;
-        let Source::Manifest(manifest) = &mut table.data else {
-            refused = true;
-            return;
-        };
-        let validation = manifest.division.map_or(VALIDATION, |division| division.validation);
-        let fold = Fold { number: number.into(), of: args.folds.into() };
-        let division = Division { validation, test: 1.0 / f64::from(args.folds), seed, fold: Some(fold) };
-        manifest.division = Some(Division { validation: division.validation.min(0.9 - division.test), ..division });
-    })?;
-    if refused {
-        bail!(
-            "{}: cross-validation needs a table of samples ([data] maker = \"manifest\"); this data set has splits of its own",
-            experiment.path().display()
-        );
-    }
-    Ok(folded)
+        if let Source::Manifest(manifest) = &mut table.data {
+            let test = 1.0 / f64::from(args.folds);
+            let validation = manifest.division.map_or(VALIDATION, |division| division.validation).min(0.9 - test);
+            let fold = Fold { number: number.into(), of: args.folds.into() };
+            manifest.division = Some(Division { validation, test, seed, fold: Some(fold) });
+        }
+    })?)
 }
 
 /// Trains and judges every fold once. `shuffle` seeds a permutation of all labels.
@@ -243,7 +239,7 @@ fn report(context: &Context, experiment: &Experiment, args: &CrossValidateArgs, 
         seed: experiment.seed(),
         device: context.device_words.clone(),
         threads: context.threads,
-        versions: vec![("dymo".into(), env!("CARGO_PKG_VERSION").into()), ("burn".into(), "0.22.1".into())],
+        versions: versions(),
         settings_toml: experiment.settings(),
         data_note: experiment.table().about.clone().unwrap_or_else(|| experiment.source_settings()),
         weights_note: format!("{} × {} folds, each trained afresh on the others", args.repeats, args.folds),

@@ -10,6 +10,7 @@ fn help_lists_the_verbs_and_explains_by_example() {
         "train",
         "fit-statistics",
         "calibrate",
+        "cross-validate",
         "evaluate",
         "predict",
         "inspect",

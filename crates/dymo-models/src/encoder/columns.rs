@@ -6,7 +6,7 @@ use dymo_core::Kind;
 
 use super::cells::CellTokens;
 use crate::flat::Cells;
-use crate::transformer::{Block, Hidden};
+use crate::transformer::{Block, Hidden, read_first};
 
 /// Every cell becomes a token ([`CellTokens`]). A class token reads them through transformer blocks in which missing cells cannot be
 /// seen.
@@ -40,12 +40,7 @@ impl ColumnEncoder {
         let tokens = Tensor::cat(vec![class, cells], 1);
         let seen = Tensor::<2>::zeros([batch, 1], &device).bool();
         let hidden = Hidden::new(Tensor::cat(vec![seen, missing], 1));
-        let last = self.blocks.len().saturating_sub(1);
-        let read = self.blocks.iter().enumerate().fold(tokens, |tokens, (i, block)| {
-            let queries = if i == last { 1 } else { tokens.dims()[1] };
-            block.read_hiding(tokens, queries, &hidden)
-        });
-        read.narrow(1, 0, 1)
+        read_first(&self.blocks, tokens, &hidden)
     }
 }
 

@@ -4,7 +4,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use dymo_core::Kind;
 
-use crate::transformer::{Block, Hidden};
+use crate::transformer::{Block, Hidden, read_first};
 
 /// Every word becomes a token: the embedding of its symbol plus that of its place. A class token reads them through transformer
 /// blocks in which empty places cannot be seen. Words that have no symbol are empty places, too.
@@ -48,13 +48,7 @@ impl WordEncoder {
         let class = self.class.val().unsqueeze_dim::<3>(0).expand([batch, 1, width]);
         let seen = Tensor::<2>::zeros([batch, 1], &device).bool();
         let hidden = Hidden::new(Tensor::cat(vec![seen, there.lower_elem(0.5)], 1));
-        let last = self.blocks.len().saturating_sub(1);
-        let tokens = Tensor::cat(vec![class, words], 1);
-        let read = self.blocks.iter().enumerate().fold(tokens, |tokens, (i, block)| {
-            let queries = if i == last { 1 } else { tokens.dims()[1] };
-            block.read_hiding(tokens, queries, &hidden)
-        });
-        read.narrow(1, 0, 1)
+        read_first(&self.blocks, Tensor::cat(vec![class, words], 1), &hidden)
     }
 }
 

@@ -71,7 +71,7 @@ fn tables_are_recovered_from_pictures() {
     let train = samples(512, 1, &device);
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let mut losses = Vec::new();
-    for step in 0..160 {
+    for step in 0..800 {
         let start = step * 64 % 512;
         let inputs: Vec<Tensor<2>> = train.iter().map(|x| x.clone().narrow(0, start, 64)).collect();
         let batch = TipBatch::new(&settings, &kinds, &inputs, &mut rng).expect("a batch");
@@ -81,11 +81,12 @@ fn tables_are_recovered_from_pictures() {
                 .map(|part| part.into_data().try_to_vec::<f32>().expect("a number")[0]),
         );
         let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-        model = optimiser.step(3e-3, model, gradients);
+        model = optimiser.step(6e-3, model, gradients);
     }
-    let (first, last) = (losses[0], losses[losses.len() - 1]);
-    // Matching is asked about the likest wrong pairs, and so short a training leaves it at chance.
-    assert!((0..2).all(|i| last[i] < first[i]), "reconstruction and contrast fall: {first:?} to {last:?}");
+    // Matching is asked about the likest wrong pairs, and begins to fall last.
+    let mean = |losses: &[[f32; 3]]| [0, 1, 2].map(|i| losses.iter().map(|l| l[i]).sum::<f32>() / losses.len() as f32);
+    let (first, last) = (mean(&losses[..80]), mean(&losses[720..]));
+    assert!((0..3).all(|i| last[i] < 0.97 * first[i]), "every part falls: {first:?} to {last:?}");
 
     let recovery = TipRecovery::new(model.valid(), &kinds).expect("a recovery");
     let plain = Device::flex();
