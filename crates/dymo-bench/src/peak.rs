@@ -5,8 +5,8 @@ use std::time::Instant;
 use cpu_time::ThreadTime;
 use rayon::prelude::*;
 
-/// Rounds of one measurement.
-const ROUNDS: usize = 4_000_000;
+/// Rounds of one measurement: some hundredths of a second, several turns of a scheduler.
+const ROUNDS: usize = 20_000_000;
 
 /// Twelve independent vectors, so that the next multiplication never waits for the last.
 #[inline(always)]
@@ -69,6 +69,8 @@ fn work(rounds: usize) -> (f32, usize) {
 pub fn single_precision() -> (f64, f64) {
     let threads = rayon::current_num_threads();
     let rate = |_| {
+        // Threads that just woke may stand on one processor until the scheduler has looked.
+        std::hint::black_box(work(ROUNDS));
         let (began, wall) = (ThreadTime::now(), Instant::now());
         let (result, operations) = work(ROUNDS);
         std::hint::black_box(result);

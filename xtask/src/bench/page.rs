@@ -29,7 +29,7 @@ pub(crate) fn write(found: &Findings<'_>) -> String {
     machine(&mut page, found);
     warning(&mut page, found);
     for row in &found.rows {
-        table(&mut page, row, found.machine, found.args.threads);
+        table(&mut page, row, &found.machine, found.args.threads);
     }
     growth(&mut page, &found.growth);
     startup(&mut page, &found.startup);
@@ -55,8 +55,13 @@ fn machine(page: &mut String, found: &Findings<'_>) {
         ),
     );
     line(page, format_args!("| threads | {} of every contestant |", found.args.threads));
-    let share = found.machine.share * 100.0;
-    line(page, format_args!("| other programs | our threads had a processor for at least {share:.0} % of the time |"));
+    let (looks, share) = (found.machine.shares.len(), found.machine.share() * 100.0);
+    line(
+        page,
+        format_args!(
+            "| other programs | in three of four looks ({looks} over the run) our threads had a processor for {share:.0} % of the time or more |"
+        ),
+    );
     line(page, format_args!("| command | `{}` |\n", command(found.args)));
 }
 
@@ -86,7 +91,7 @@ fn command(args: &BenchArgs) -> String {
     command + &format!(" --threads {} --runs {}", args.threads, args.runs)
 }
 
-fn table(page: &mut String, row: &Row, machine: Machine, threads: usize) {
+fn table(page: &mut String, row: &Row, machine: &Machine, threads: usize) {
     let peak = machine.peak;
     line(page, format_args!("## {}\n", row.plan.title));
     line(

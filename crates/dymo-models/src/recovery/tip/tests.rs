@@ -77,16 +77,15 @@ fn tables_are_recovered_from_pictures() {
         let batch = TipBatch::new(&settings, &kinds, &inputs, &mut rng).expect("a batch");
         let loss = model.loss(&batch, settings.temperature);
         losses.push(
-            [loss.reconstruction, loss.contrast, loss.matching]
-                .map(|part| part.into_data().try_to_vec::<f32>().expect("a number")[0]),
+            [loss.reconstruction, loss.contrast].map(|part| part.into_data().try_to_vec::<f32>().expect("a number")[0]),
         );
         let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
         model = optimiser.step(6e-3, model, gradients);
     }
-    // Matching is asked about the likest wrong pairs, and begins to fall last.
-    let mean = |losses: &[[f32; 3]]| [0, 1, 2].map(|i| losses.iter().map(|l| l[i]).sum::<f32>() / losses.len() as f32);
+    // Matching is asked about the likest wrong pairs, which are hardly wrong here: its own test is the next one.
+    let mean = |losses: &[[f32; 2]]| [0, 1].map(|i| losses.iter().map(|l| l[i]).sum::<f32>() / losses.len() as f32);
     let (first, last) = (mean(&losses[..80]), mean(&losses[720..]));
-    assert!((0..3).all(|i| last[i] < 0.97 * first[i]), "every part falls: {first:?} to {last:?}");
+    assert!(last[0] < 0.5 * first[0] && last[1] < 0.85 * first[1], "both parts fall: {first:?} to {last:?}");
 
     let recovery = TipRecovery::new(model.valid(), &kinds).expect("a recovery");
     let plain = Device::flex();
@@ -110,6 +109,34 @@ fn tables_are_recovered_from_pictures() {
     let made = numbers(&recovery.recover(&observed, ModalitySet::single(2)).expect("recovered")[0]);
     let truth = numbers(&test[2]);
     assert!((0..200).filter(|i| made[2 * i] == truth[2 * i]).count() > 180);
+}
+
+/// Asked for nothing but to tell true pairs from others, the model does: better than by saying how many of the pairs are true.
+#[test]
+fn true_pairs_are_told_from_others() {
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let (kinds, settings) = (kinds(), TipSettings { corrupted: 0.0, ..settings() });
+    let mut model = settings.init(&kinds, &device).expect("a model");
+    let mut optimiser = AdamConfig::new().init();
+    let train = samples(512, 1, &device);
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut last = Vec::new();
+    for step in 0..400 {
+        let start = step * 64 % 512;
+        let inputs: Vec<Tensor<2>> = train.iter().map(|x| x.clone().narrow(0, start, 64)).collect();
+        let batch = TipBatch::new(&settings, &kinds, &inputs, &mut rng).expect("a batch");
+        let loss = model.loss(&batch, settings.temperature).matching;
+        if step >= 360 {
+            last.push(loss.clone().into_data().try_to_vec::<f32>().expect("a number")[0]);
+        }
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimiser.step(3e-3, model, gradients);
+    }
+    let last = last.iter().sum::<f32>() / last.len() as f32;
+    // One pair in three is true.
+    let chance = -(1.0f32 / 3.0 * (1.0f32 / 3.0).ln() + 2.0 / 3.0 * (2.0f32 / 3.0).ln());
+    assert!(last < 0.8 * chance, "{last} nats, {chance} by the number of true pairs alone");
 }
 
 /// Law 1: neighbours do not matter. And entries of an observed table are filled from its known ones.
