@@ -138,50 +138,101 @@ fn ordered<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     seen
 }
 
+/// A protocol that names what is observed, one scenario of all missing patterns.
+fn pattern(protocol: &str) -> Option<&str> {
+    protocol.strip_prefix("only ")
+}
+
+/// One table of a recovery and metric: the scenarios of a protocol, or all missing patterns.
 fn accuracies(page: &mut String, report: &Report) -> Result<()> {
-    let key = |r: &Record| (r.recovery.clone(), r.metric.clone(), r.protocol.clone());
+    let family =
+        |r: &Record| if pattern(&r.protocol).is_some() { "missing patterns".into() } else { r.protocol.clone() };
+    let key = |r: &Record| (r.recovery.clone(), r.metric.clone(), family(r));
     for (recovery, metric, protocol) in ordered(report.records.iter().map(key)) {
         let here: Vec<&Record> = report
             .records
             .iter()
-            .filter(|r| r.recovery == recovery && r.metric == metric && r.protocol == protocol)
+            .filter(|r| r.recovery == recovery && r.metric == metric && family(r) == protocol)
             .collect();
         writeln!(page, "\n## {recovery} recovery, {metric}, {protocol}\n")?;
-        writeln!(page, "Accuracy in % on {} samples.\n", here.first().map_or(0, |r| r.n))?;
-        writeln!(page, "| | {} |\n|---|{}", ARMS.join(" | "), "---|".repeat(ARMS.len()))?;
-        for rate in ordered(here.iter().map(|r| r.rate)) {
-            let cells = ARMS.map(|arm| {
-                here.iter().find(|r| r.rate == rate && r.arm == arm).map_or("–".to_owned(), |r| {
-                    format!("{:.2} ({:.2}–{:.2})", 100.0 * r.accuracy, 100.0 * r.low, 100.0 * r.high)
-                })
-            });
-            writeln!(page, "| {rate} | {} |", cells.join(" | "))?;
+        let patterns = here.iter().any(|r| pattern(&r.protocol).is_some());
+        let what = match patterns {
+            true => " by what is observed; a line's *discard* is the fusion network on that alone",
+            false => "",
+        };
+        writeln!(page, "Accuracy in % on {} samples{what}.\n", here.first().map_or(0, |r| r.n))?;
+        let against = if patterns { " dymo − discard |" } else { "" };
+        writeln!(page, "| | {} | AUC, discard | AUC, dymo | F1, discard | F1, dymo |{against}", ARMS.join(" | "))?;
+        writeln!(page, "|---|{}", "---|".repeat(ARMS.len() + 4 + usize::from(patterns)))?;
+        for (protocol, rate) in ordered(here.iter().map(|r| (r.protocol.clone(), r.rate))) {
+            let row: Vec<&Record> = here.iter().filter(|r| r.protocol == protocol && r.rate == rate).copied().collect();
+            let name = pattern(&protocol).map_or_else(|| rate.to_string(), str::to_owned);
+            write!(page, "| {name} | {} |", scenario(&row).join(" | "))?;
+            if patterns {
+                let same = |d: &&Difference| {
+                    d.recovery == recovery && d.metric == metric && d.protocol == protocol && d.baseline == "discard"
+                };
+                write!(page, " {} |", report.differences.iter().find(same).map_or("–".into(), Difference::words))?;
+            }
+            writeln!(page)?;
         }
-        balance(page, &here)?;
+        if patterns {
+            tally(page, report, &recovery, &metric)?;
+        }
     }
     Ok(())
 }
 
-/// What accuracy hides where classes are of different sizes.
-fn balance(page: &mut String, here: &[&Record]) -> Result<()> {
-    writeln!(page, "\n| | AUC, discard | AUC, dymo | macro F1, discard | macro F1, dymo |\n|---|---|---|---|---|")?;
-    for rate in ordered(here.iter().map(|r| r.rate)) {
-        let of = |arm: &str| here.iter().find(|r| r.rate == rate && r.arm == arm);
-        let auc = |arm| of(arm).and_then(|r| r.auc).map_or("–".to_owned(), |auc| format!("{auc:.4}"));
-        let f1 = |arm| of(arm).map_or("–".to_owned(), |r| format!("{:.2}", 100.0 * r.macro_f1));
-        writeln!(page, "| {rate} | {} | {} | {} | {} |", auc("discard"), auc("dymo"), f1("discard"), f1("dymo"))?;
-    }
+/// The arms' accuracies, and what accuracy hides where classes are of different sizes.
+fn scenario(row: &[&Record]) -> Vec<String> {
+    let of = |arm: &str| row.iter().find(|r| r.arm == arm);
+    let accuracy = |arm: &str| {
+        of(arm).map_or("–".to_owned(), |r| {
+            format!("{:.2} ({:.2}–{:.2})", 100.0 * r.accuracy, 100.0 * r.low, 100.0 * r.high)
+        })
+    };
+    let auc = |arm| of(arm).and_then(|r| r.auc).map_or("–".to_owned(), |auc| format!("{auc:.4}"));
+    let f1 = |arm| of(arm).map_or("–".to_owned(), |r| format!("{:.2}", 100.0 * r.macro_f1));
+    let mut cells: Vec<String> = ARMS.iter().map(|arm| accuracy(arm)).collect();
+    cells.extend([auc("discard"), auc("dymo"), f1("discard"), f1("dymo")]);
+    cells
+}
+
+/// In how many patterns selection is clearly better than discarding, and in how many worse.
+fn tally(page: &mut String, report: &Report, recovery: &str, metric: &str) -> Result<()> {
+    let here: Vec<&Difference> = report
+        .differences
+        .iter()
+        .filter(|d| {
+            pattern(&d.protocol).is_some() && d.recovery == recovery && d.metric == metric && d.baseline == "discard"
+        })
+        .collect();
+    let better = here.iter().filter(|d| d.low > 0.0).count();
+    let worse = here.iter().filter(|d| d.high < 0.0).count();
+    writeln!(
+        page,
+        "\nOf {} patterns DyMo is above discarding in {better} and below it in {worse}, by an interval clear of zero.",
+        here.len()
+    )?;
     Ok(())
+}
+
+impl Difference {
+    /// Percentage points with their interval.
+    fn words(&self) -> String {
+        format!("{:+.2} ({:+.2} to {:+.2})", 100.0 * self.difference, 100.0 * self.low, 100.0 * self.high)
+    }
 }
 
 fn differences(page: &mut String, report: &Report) -> Result<()> {
     writeln!(page, "\n## DyMo against the others\n\nDifference of accuracy in percentage points.\n")?;
-    let baselines = ordered(report.differences.iter().map(|d| d.baseline.clone()));
+    let here = || report.differences.iter().filter(|d| pattern(&d.protocol).is_none());
+    let baselines = ordered(here().map(|d| d.baseline.clone()));
     let titles: Vec<String> = baselines.iter().map(|b| format!("− {b}")).collect();
     writeln!(page, "| recovery | metric | protocol | rate | {} |", titles.join(" | "))?;
     writeln!(page, "|---|---|---|---|{}", "---|".repeat(baselines.len()))?;
     let key = |d: &Difference| (d.recovery.clone(), d.metric.clone(), d.protocol.clone(), d.rate);
-    for (recovery, metric, protocol, rate) in ordered(report.differences.iter().map(key)) {
+    for (recovery, metric, protocol, rate) in ordered(here().map(key)) {
         let cell = |baseline: &String| {
             let same = |d: &&Difference| {
                 d.recovery == recovery
@@ -190,9 +241,7 @@ fn differences(page: &mut String, report: &Report) -> Result<()> {
                     && d.rate == rate
                     && d.baseline == *baseline
             };
-            report.differences.iter().find(same).map_or("–".to_owned(), |d| {
-                format!("{:+.2} ({:+.2} to {:+.2})", 100.0 * d.difference, 100.0 * d.low, 100.0 * d.high)
-            })
+            here().find(same).map_or("–".to_owned(), Difference::words)
         };
         let cells: Vec<String> = baselines.iter().map(cell).collect();
         writeln!(page, "| {recovery} | {metric} | {protocol} | {rate} | {} |", cells.join(" | "))?;

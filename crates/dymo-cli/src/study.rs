@@ -1,10 +1,12 @@
 //! An evaluation as a whole: every recovery, metric and way of going missing, on the same samples, into one report.
 
 mod checks;
+mod incomplete;
 mod provenance;
 mod robustness;
 mod trust;
 
+pub(crate) use incomplete::train_complete_only;
 pub(crate) use provenance::versions;
 
 use std::sync::Arc;
@@ -12,14 +14,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use dymo_core::ModalitySet;
-use dymo_data::missingness::draw;
 use dymo_data::{Samples, Splits, Subset};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
 use dymo_report::{MinGain, RecoveryQuality, Report, findings};
 use dymo_reward::{ClassStatistics, Edges, Metric};
 use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, evaluate};
-use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, SplitName};
+use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, Shown, SplitName};
 use dymo_train::model_folder::ModelFolder;
 
 use crate::assemble::{self, Confidence, Key, add_bound, add_outcome, gallery};
@@ -65,6 +66,8 @@ impl Study<'_> {
         let readers = readers.collect::<anyhow::Result<Vec<_>>>()?;
         let scenarios = self.experiment.scenarios(samples.schema())?;
         let recoveries = self.experiment.recoveries();
+        // What is promised and looked into further is about whole modalities.
+        let general = self.experiment.general_scenarios(samples.schema())?;
         let mut report = Report {
             modalities: samples.schema().modalities().iter().map(|m| m.name().into()).collect(),
             learning_curves: self.learning_curves(),
@@ -80,20 +83,16 @@ impl Study<'_> {
                 if reader.metric == readers[0].metric {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
-                uncalibrated |= self.report_trust(
-                    &mut report,
-                    (*kind, *kind == recoveries[0]),
-                    &setting,
-                    &scenarios,
-                    samples.as_ref(),
-                )?;
-                if let Some(scenario) = hardest(&scenarios) {
-                    self.beyond_greedy(&mut report, *kind, &setting, scenario, samples.as_ref())?;
-                    self.check_acquisitions(&mut report, *kind, &setting, scenario, samples.as_ref())?;
-                    self.robustness(&mut report, *kind, &setting, scenario, samples.as_ref())?;
+                uncalibrated |=
+                    self.report_trust(&mut report, (*kind, *kind == recoveries[0]), &setting, &general, &samples)?;
+                if let Some(scenario) = hardest(&general) {
+                    self.beyond_greedy(&mut report, *kind, &setting, scenario, &samples)?;
+                    self.check_acquisitions(&mut report, *kind, &setting, scenario, &samples)?;
+                    self.robustness(&mut report, *kind, &setting, scenario, &samples)?;
                 }
                 if *kind == recoveries[0] && reader.metric == readers[0].metric {
-                    self.least_gains(&mut report, &setting, hardest(&scenarios), samples.as_ref())?;
+                    self.incomplete_training(&mut report, reader, &setting, &scenarios, &samples)?;
+                    self.least_gains(&mut report, &setting, hardest(&general), &samples)?;
                 }
             }
         }
@@ -122,9 +121,10 @@ impl Study<'_> {
                 let recovery = self.recovery(kind, &reader)?;
                 let setting = self.setting(&reader, recovery.as_ref());
                 for scenario in &scenarios {
-                    let present = self.present(scenario, samples.as_ref())?;
+                    let shown = self.shown(scenario, &samples)?;
                     let arms = &self.experiment.evaluation().arms;
-                    let outcome = evaluate(&setting, samples.as_ref(), &indices, &present, arms, &mut |_, _| ())?;
+                    let left = shown.samples.as_ref();
+                    let outcome = evaluate(&setting, left, &indices, &shown.present, arms, &mut |_, _| ())?;
                     judged.push((key(kind, *metric, scenario), outcome));
                 }
             }
@@ -180,21 +180,16 @@ impl Study<'_> {
         }
     }
 
-    /// What is present of each sample: what it has, without what the scenario takes away. One modality of a sample is always left,
-    /// another in turn, where the scenario would take all that it has.
-    fn present(&self, scenario: &Scenario, samples: &dyn Samples) -> anyhow::Result<Vec<ModalitySet>> {
-        let m = samples.schema().modalities().len();
-        let drawn = draw(scenario.protocol, samples.len(), m, self.experiment.seed())?;
-        let left = |(i, kept): (usize, &ModalitySet)| {
-            let observed = samples.observed(i);
-            match kept.intersection(observed) {
-                ModalitySet::EMPTY => {
-                    observed.iter().nth(i % observed.len().max(1)).map_or(observed, ModalitySet::single)
-                }
-                left => left,
-            }
-        };
-        Ok(drawn.iter().enumerate().map(left).collect())
+    /// The samples as a scenario leaves them.
+    fn shown(&self, scenario: &Scenario, samples: &Arc<dyn Samples>) -> anyhow::Result<Shown> {
+        let seed = self.experiment.seed();
+        let place = || format!("{}: {}", self.experiment.path().display(), scenario.protocol_name);
+        scenario.missing.show(samples, seed).with_context(place)
+    }
+
+    /// The modalities that a scenario leaves of each sample, for one that takes no entries of tables.
+    fn present(&self, scenario: &Scenario, samples: &Arc<dyn Samples>) -> anyhow::Result<Vec<ModalitySet>> {
+        Ok(self.shown(scenario, samples)?.present)
     }
 
     /// How intervals are made.
@@ -219,9 +214,10 @@ impl Study<'_> {
         let name = format!("{kind}, {}", metric_name(metric));
         let task = self.context.watch.task(&name, samples.len() * scenarios.len());
         for (place, scenario) in scenarios.iter().enumerate() {
-            let present = self.present(scenario, samples.as_ref())?;
+            let shown = self.shown(scenario, samples)?;
+            let left = shown.samples.as_ref();
             let before = place * samples.len();
-            let outcome = evaluate(setting, samples.as_ref(), &indices, &present, &table.arms, &mut |done, _| {
+            let outcome = evaluate(setting, left, &indices, &shown.present, &table.arms, &mut |done, _| {
                 task.at(before + done);
             })?;
             let key = key(kind, metric, scenario);
@@ -230,7 +226,7 @@ impl Study<'_> {
             if report.gallery.is_empty() && Some(scenario) == hardest(scenarios) {
                 report.gallery = {
                     let reader = assemble::Reader::new(samples.schema(), Some(self.experiment.source()));
-                    gallery(setting, samples.as_ref(), &indices, &outcome, &name, (&reader, &table.gallery))?
+                    gallery(setting, left, &indices, &outcome, &name, (&reader, &table.gallery))?
                 };
             }
         }
@@ -276,7 +272,7 @@ impl Study<'_> {
         report: &mut Report,
         setting: &Setting<'_>,
         scenario: Option<&Scenario>,
-        samples: &dyn Samples,
+        samples: &Arc<dyn Samples>,
     ) -> anyhow::Result<()> {
         let table = &self.experiment.evaluation().min_gain;
         let Some(scenario) = scenario else { return Ok(()) };
@@ -285,8 +281,14 @@ impl Study<'_> {
         let task = self.context.watch.task("least gain", table.thresholds.len());
         for (place, tau) in table.thresholds.iter().enumerate() {
             let setting = Setting { min_gain: *tau as f32, ..*setting };
-            let outcome =
-                evaluate(&setting, samples, &indices, &present[..indices.len()], &[Arm::Dymo], &mut |_, _| ())?;
+            let outcome = evaluate(
+                &setting,
+                samples.as_ref(),
+                &indices,
+                &present[..indices.len()],
+                &[Arm::Dymo],
+                &mut |_, _| (),
+            )?;
             report.min_gain.push(min_gain(*tau, &outcome));
             task.at(place + 1);
         }

@@ -37,8 +37,10 @@ pub mod picture;
 pub mod text;
 pub mod volume;
 
+mod kept;
 mod stream;
 
+pub use kept::Kept;
 pub use missingness::{Protocol, draw};
 pub use samples::{ReadError, Relabelled, Samples, Subset, labels, read_batch};
 pub use source::{Source, SourceError, Splits};

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::kept::Kept;
 use crate::manifest::{Manifest, ManifestError, ManifestSettings, Split};
 use crate::polymnist::{PolyMnist, PolyMnistError, PolyMnistFolder};
 use crate::samples::{ReadError, Samples, Subset};
+
+/// Bytes of decoded pictures and volumes that a table's samples keep in memory.
+const KEPT: usize = 1 << 30;
 
 /// A maker or reader and what it needs. The one table of them: a new data set is one variant here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +92,8 @@ impl Source {
             Self::Manifest(settings) => {
                 let table = Arc::new(Manifest::open(settings)?);
                 table.check_training()?;
-                let part = |split| Subset::new(table.clone(), table.part(split)).map(Arc::new);
+                let kept: Arc<dyn Samples> = Arc::new(Kept::new(table.clone(), KEPT));
+                let part = |split| Subset::new(kept.clone(), table.part(split)).map(Arc::new);
                 Ok(Splits {
                     train: part(Split::Train)?,
                     validation: part(Split::Validation)?,

@@ -63,8 +63,8 @@ pub use findings::{Comparison, Finding, Outcome, findings};
 pub use gallery::{Candidate, Content, GallerySample, Round, ShownModality, State, Story, Verdict};
 pub use picture::{Picture, PictureError};
 pub use records::{
-    AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability,
-    ReliabilityBin, Resolution,
+    AcceptedBySubset, Bound, IncompleteTraining, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality,
+    Reliability, ReliabilityBin, Resolution,
 };
 pub use report::{Provenance, Report};
 pub use trust::{

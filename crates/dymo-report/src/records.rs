@@ -157,6 +157,40 @@ pub struct Resolution {
     pub rounds_within: usize,
 }
 
+/// What training samples bring that lack modalities: discarding by the network trained on all samples, and by one trained on the complete
+/// ones alone, on the same samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncompleteTraining {
+    /// See [`Record::metric`].
+    pub metric: String,
+    /// See [`Record::protocol`].
+    pub protocol: String,
+    /// See [`Record::rate`].
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub rate: f64,
+    /// Training samples,
+    pub trained_on: usize,
+    /// of which so many lack nothing.
+    pub complete: usize,
+    /// Samples that were classified.
+    pub n: usize,
+    /// Accuracy after training on all,
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub accuracy: f64,
+    /// and on the complete ones alone.
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub accuracy_of_complete: f64,
+    /// The first less the second.
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub difference: f64,
+    /// Lower end of its paired interval.
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub low: f64,
+    /// Upper end.
+    #[serde(with = "crate::number", default = "crate::number::unknown")]
+    pub high: f64,
+}
+
 /// Conditional coherence: how often a recovered modality shows the right class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryQuality {

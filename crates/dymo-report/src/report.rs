@@ -2,7 +2,8 @@
 
 use crate::gallery::GallerySample;
 use crate::records::{
-    AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability, Resolution,
+    AcceptedBySubset, Bound, IncompleteTraining, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality,
+    Reliability, Resolution,
 };
 use crate::trust::{
     AcquisitionRecord, ConfidenceRecord, GreedyRecord, GuaranteeRecord, PatternRecord, RobustnessRecord,
@@ -25,6 +26,8 @@ pub struct Report {
     pub differences: Vec<PairedDifference>,
     /// Training, where anything was trained.
     pub learning_curves: Vec<LearningCurve>,
+    /// What training samples bring that lack modalities.
+    pub incomplete_training: Vec<IncompleteTraining>,
     /// Whether confidence can be believed.
     pub reliability: Vec<Reliability>,
     /// What selection let in.

@@ -13,6 +13,7 @@ pub(crate) fn all(report: &Report) -> Vec<Table> {
         records(report),
         differences(report),
         learning_curves(report),
+        incomplete_training(report),
         reliability(report),
         accepted(report),
         resolution(report),
@@ -239,6 +240,37 @@ pub(crate) fn min_gain(report: &Report) -> Table {
             ("seconds", "seconds"),
         ],
         rows: report.min_gain.iter().map(row).collect(),
+    }
+}
+
+pub(crate) fn incomplete_training(report: &Report) -> Table {
+    let row = |r: &crate::IncompleteTraining| {
+        vec![
+            text(&r.metric),
+            text(&r.protocol),
+            Cell::Number(r.rate),
+            Cell::Count(r.n),
+            Cell::Share(r.accuracy),
+            Cell::Share(r.accuracy_of_complete),
+            Cell::Points(r.difference),
+            Cell::Points(r.low),
+            Cell::Points(r.high),
+        ]
+    };
+    Table {
+        name: "incomplete-training",
+        columns: vec![
+            ("metric", "metric"),
+            ("protocol", "protocol"),
+            ("rate", "missing"),
+            ("n", "n"),
+            ("accuracy", "trained on all %"),
+            ("accuracy_of_complete", "on complete ones %"),
+            ("difference", "difference"),
+            ("low", "from"),
+            ("high", "to"),
+        ],
+        rows: report.incomplete_training.iter().map(row).collect(),
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Written {
 struct Metrics<'a> {
     records: &'a [crate::Record],
     differences: &'a [crate::PairedDifference],
+    incomplete_training: &'a [crate::IncompleteTraining],
     reliability: &'a [crate::Reliability],
     accepted: &'a [crate::AcceptedBySubset],
     resolution: &'a [crate::Resolution],
@@ -93,6 +94,7 @@ impl Report {
         let metrics = Metrics {
             records: &self.records,
             differences: &self.differences,
+            incomplete_training: &self.incomplete_training,
             reliability: &self.reliability,
             accepted: &self.accepted,
             resolution: &self.resolution,

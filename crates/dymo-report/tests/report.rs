@@ -25,6 +25,7 @@ fn sample() -> Result<Report, Box<dyn std::error::Error>> {
         learning_curves: numbers::learning_curves(),
         reliability: numbers::reliability(),
         accepted: numbers::accepted(),
+        incomplete_training: numbers::incomplete_training(),
         resolution: numbers::resolution(),
         recovery_quality: numbers::recovery_quality(),
         bounds: numbers::bounds(),
@@ -70,6 +71,9 @@ fn filled_with(text: &str) -> Result<Report, Box<dyn std::error::Error>> {
     }
     for a in &mut report.accepted {
         (a.recovery, a.metric) = (t(), t());
+    }
+    for r in &mut report.incomplete_training {
+        (r.metric, r.protocol) = (t(), t());
     }
     for r in &mut report.resolution {
         (r.recovery, r.metric, r.protocol) = (t(), t(), t());
@@ -161,7 +165,7 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
         count += 1;
     }
     // One link of the navigation for each section, and one from the limits to what was measured of them.
-    assert_eq!(count, 13 + 6 + 1);
+    assert_eq!(count, 14 + 6 + 1);
     assert_eq!(page.matches("<svg ").count(), page.matches("role=\"img\"").count());
     Ok(())
 }
@@ -170,7 +174,7 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
 fn an_empty_report_is_a_page_too() -> Outcome {
     let folder = tempfile::tempdir()?;
     let written = Report::default().write(folder.path())?;
-    assert_eq!(written.files.len(), 19);
+    assert_eq!(written.files.len(), 20);
     let page = fs::read_to_string(written.page)?;
     assert!(page.contains("no result of selection"));
     assert!(!page.contains("<figure"));
@@ -226,6 +230,20 @@ fn decisions_too_close_to_call_are_told_over_all_rates() -> Outcome {
     assert!(page.contains("50 of 5,000 samples with anything to decide (1.0\u{a0}%), in 60 of 8,000 rounds"), "summed");
     report.resolution.clear();
     assert!(!report.page()?.contains("id=\"resolution\""), "nothing to tell");
+    Ok(())
+}
+
+#[test]
+fn what_incomplete_training_samples_bring_is_told() -> Outcome {
+    let mut report = sample()?;
+    let words = "90.0\u{a0}% right after training on all 1,200 samples, 85.0\u{a0}% after training on the 300 complete ones alone: +5.0 \
+                 points (+2.0 to +8.0), they help.";
+    assert!(report.page()?.contains(words));
+    let harm = dymo_report::IncompleteTraining { low: -0.08, high: -0.02, ..numbers::incomplete_training()[0].clone() };
+    report.incomplete_training = vec![harm];
+    assert!(report.page()?.contains("they harm"));
+    report.incomplete_training.clear();
+    assert!(!report.page()?.contains("id=\"incomplete\""), "nothing to tell");
     Ok(())
 }
 

@@ -14,6 +14,7 @@
 
 mod error;
 mod evaluation;
+mod missing;
 mod recoveries;
 mod recovery_tables;
 mod schedule;
@@ -40,6 +41,7 @@ use crate::trainer::Schedule;
 
 pub use error::{ExperimentError, Problem};
 pub use evaluation::{EvaluationTable, GalleryTable, MinGainTable, Scenario, SplitName};
+pub use missing::{Missing, MissingError, MissingTable, Shown};
 pub use recoveries::RecoveryKind;
 pub use recovery_tables::{
     GuidedTable, HotDeckTable, ImiTable, MeanTable, MopoeTable, NeighboursTable, RecoveryTable, RetrievalTable,
@@ -302,7 +304,22 @@ impl Experiment {
     /// # Errors
     /// [`ExperimentError`] for a protocol that these modalities do not allow.
     pub fn scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, ExperimentError> {
-        self.table.evaluation.scenarios(schema).map_err(|problem| self.fail(problem))
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        self.table.evaluation.scenarios(schema, folder).map_err(|problem| self.fail(problem))
+    }
+
+    /// What held-out samples are prepared with: those of [`scenarios`](Self::scenarios) that any samples can be put through, or every
+    /// fifth of rates from 0.2 to 0.8 where there is none.
+    ///
+    /// # Errors
+    /// As [`scenarios`](Self::scenarios).
+    pub fn general_scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, ExperimentError> {
+        let mut found = self.scenarios(schema)?;
+        found.retain(|scenario| scenario.missing.is_general());
+        if found.is_empty() {
+            found = EvaluationTable::default().rates.into_iter().map(Scenario::bernoulli).collect();
+        }
+        Ok(found)
     }
 
     fn fail(&self, problem: Problem) -> ExperimentError {

@@ -13,6 +13,7 @@
 //! README.md                  the model card, written from the above
 //! SHA256SUMS                 written last: `sha256sum --check SHA256SUMS` holds
 //! checkpoints/               where trainings stand; not part of the model
+//! complete-only/             a fusion network for comparison, trained on the complete samples alone; not part of the model either
 //! ```
 //!
 //! Any part may be absent. Every file is replaced whole or not at all, and what is read is what was written: checksums are
@@ -49,6 +50,8 @@ const MODEL: &str = "model.json";
 const HISTORY: &str = "history.json";
 const CARD: &str = "README.md";
 const CHECKPOINTS: &str = "checkpoints";
+/// Beside a model that was trained on incomplete samples, too: the folder of a fusion network that was trained on the complete ones alone.
+pub const COMPLETE_ONLY: &str = "complete-only";
 
 /// A model folder, opened.
 #[derive(Debug, Clone)]

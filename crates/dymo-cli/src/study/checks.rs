@@ -1,5 +1,7 @@
 //! Two checks on the method: what choosing one at a time missed, and whether the suggestion what to acquire is worth anything.
 
+use std::sync::Arc;
+
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
 use dymo_metrics::{Probabilities, Temperature, mean_interval, paired_difference};
@@ -25,14 +27,15 @@ impl Study<'_> {
         kind: RecoveryKind,
         setting: &Setting<'_>,
         scenario: &Scenario,
-        samples: &dyn Samples,
+        judged: &Arc<dyn Samples>,
     ) -> anyhow::Result<()> {
+        let samples = judged.as_ref();
         let checks = &self.experiment.trust().checks;
         let indices: Vec<usize> = (0..samples.len().min(checks.greedy_samples)).collect();
         if indices.is_empty() {
             return Ok(());
         }
-        let present = self.present(scenario, samples)?;
+        let present = self.present(scenario, judged)?;
         let present = &present[..indices.len()];
         let all = samples.schema().full();
         let searched = if present.iter().all(|set| all.difference(*set).len() <= MAX_EXACT) {
@@ -86,11 +89,12 @@ impl Study<'_> {
         kind: RecoveryKind,
         setting: &Setting<'_>,
         scenario: &Scenario,
-        samples: &dyn Samples,
+        judged: &Arc<dyn Samples>,
     ) -> anyhow::Result<()> {
+        let samples = judged.as_ref();
         let table = self.experiment.trust();
         let full = samples.schema().full();
-        let present = self.present(scenario, samples)?;
+        let present = self.present(scenario, judged)?;
         let wanted = table.checks.acquisition_samples;
         let Some(drawing) = setting.recovery.drawing().filter(|_| wanted > 0 && table.draws > 1) else {
             return Ok(());

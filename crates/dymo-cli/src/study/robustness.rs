@@ -1,8 +1,9 @@
 //! How much hangs on settings: one is changed at a time.
 
+use std::sync::Arc;
+
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
-use dymo_data::missingness::Protocol;
 use dymo_report::{Report, Varied};
 use dymo_reward::{Calibration, ClassStatistics, Parts};
 use dymo_select::Selector;
@@ -24,8 +25,9 @@ impl Study<'_> {
         kind: RecoveryKind,
         setting: &Setting<'_>,
         scenario: &Scenario,
-        samples: &dyn Samples,
+        all: &Arc<dyn Samples>,
     ) -> anyhow::Result<()> {
+        let samples = all.as_ref();
         let checks = &self.experiment.trust().checks;
         let count = samples.len().min(checks.robustness_samples);
         if count == 0 {
@@ -40,16 +42,11 @@ impl Study<'_> {
         };
         let steps = 1 + checks.rates.len() + checks.bad_recovery.len();
         let task = self.context.watch.task(&format!("robustness, {kind}, {}", run.key.metric), steps);
-        let present = self.present(scenario, samples)?;
+        let present = self.present(scenario, all)?;
         run.selection(report, setting, &present[..count])?;
         for (place, rate) in checks.rates.iter().enumerate() {
             task.at(1 + place);
-            let other = Scenario {
-                protocol_name: "bernoulli".into(),
-                rate: *rate,
-                protocol: Protocol::Bernoulli { rate: *rate },
-            };
-            let present = self.present(&other, samples)?;
+            let present = self.present(&Scenario::bernoulli(*rate), all)?;
             let change = (Varied::Rate, rate.to_string(), self.experiment.evaluation().rates.contains(rate));
             run.three_arms(report, setting, &present[..count], &change)?;
         }

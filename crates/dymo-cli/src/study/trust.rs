@@ -1,5 +1,7 @@
 //! What can be promised: fitted on held-out samples, measured on test samples.
 
+use std::sync::Arc;
+
 use dymo_core::{ModalitySet, subsets};
 use dymo_data::{Samples, Subset};
 use dymo_report::Report;
@@ -26,11 +28,11 @@ impl Study<'_> {
             return Ok(Vec::new());
         }
         let table = self.experiment.trust();
-        let samples = Subset::first(held_out, table.samples);
-        let scenarios = self.experiment.scenarios(samples.schema())?;
+        let samples: Arc<dyn Samples> = Arc::new(Subset::first(held_out, table.samples));
+        let scenarios = self.experiment.general_scenarios(samples.schema())?;
         let present = scenarios.iter().map(|scenario| self.present(scenario, &samples));
         let present = present.collect::<anyhow::Result<Vec<_>>>()?;
-        let held_out = HeldOut { samples: &samples, present: &present };
+        let held_out = HeldOut { samples: samples.as_ref(), present: &present };
         let mut found = Vec::new();
         for metric in self.experiment.metrics() {
             let reader = Reader::load(self.context, self.folder, *metric)?;
@@ -69,11 +71,12 @@ impl Study<'_> {
         (kind, first): (RecoveryKind, bool),
         setting: &Setting<'_>,
         scenarios: &[Scenario],
-        samples: &dyn Samples,
+        samples: &Arc<dyn Samples>,
     ) -> anyhow::Result<bool> {
         let trust = self.folder.trust(kind, setting.statistics.metric())?;
         let present = scenarios.iter().map(|scenario| self.present(scenario, samples));
         let present = present.collect::<anyhow::Result<Vec<_>>>()?;
+        let samples = samples.as_ref();
         let once = HeldOut { samples, present: &present }.present_once();
         let key = self.key(kind, setting);
         let every = self.every_pattern(samples);

@@ -12,6 +12,7 @@ use super::{calibrate, evaluate};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, MetricArg, SETTINGS, ScheduleArgs};
+use crate::study;
 use crate::training::{self, Effort, TrainingArgs};
 use crate::watch::duration;
 
@@ -142,6 +143,7 @@ pub(crate) fn whole(
     for metric in experiment.metrics() {
         training::fit(context, experiment, splits, *metric, &mut folder)?;
     }
+    study::train_complete_only(context, experiment, splits, &folder, training)?;
     calibrate::into_folder(context, experiment, splits, &mut folder)?;
     evaluate::into_folder(context, experiment, &folder, splits, results, out)
 }

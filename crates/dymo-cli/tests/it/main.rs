@@ -7,6 +7,7 @@ mod end_to_end;
 mod help;
 mod import;
 mod kinds;
+mod missing;
 mod model;
 mod place;
 mod resume;

@@ -12,7 +12,7 @@ const SIDE: usize = 16;
 
 const NAMES: [&str; 6] = ["guided", "tip", "imi", "mean", "neighbours", "hot-deck"];
 
-const EXPERIMENT: &str = r#"
+pub const EXPERIMENT: &str = r#"
 metrics = ["cosine"]
 [data]
 maker = "manifest"
@@ -80,7 +80,7 @@ min_gain = { thresholds = [0.0], samples = 10 }
 "#;
 
 /// The class shows in the picture's brightness and in the table; a fifth of the entries is missing, and some tables and pictures are.
-fn place() -> Place {
+pub fn place() -> Place {
     let place = Place::new();
     place.write("experiment.toml", EXPERIMENT);
     let mut table = String::from("id,label,split,photo,age,dose,stage\n");

@@ -96,7 +96,7 @@ pub fn draw_modalities(
 }
 
 /// The entries of a table modality that go missing, `[samples, columns]`. Entries that are missing already are not
-/// marked; a sample may lose all its entries, and with them the modality.
+/// marked; a sample may lose all its entries, and with them the modality, but one that has nothing else keeps one of them.
 ///
 /// # Errors
 /// As [`draw_modalities`]; [`MechanismError::NoTable`] for a modality that is none.
@@ -123,6 +123,14 @@ pub fn draw_entries(
     let own = |column: usize| Ok(table.iter().skip(column).step_by(width).map(|&value| f64::from(value)).collect());
     let mut missing = missing(mechanism, samples, &names, &own, kept, seed)?;
     missing.iter_mut().zip(&table).for_each(|(missing, value)| *missing &= !value.is_nan());
+    let stream = Stream::new(seed, Purpose::Entries, [2, 0, 0]);
+    for index in (0..samples.len()).filter(|&index| samples.observed(index) == ModalitySet::single(modality)) {
+        let (row, values) = (&mut missing[index * width..][..width], &table[index * width..][..width]);
+        let known: Vec<usize> = (0..width).filter(|&column| !values[column].is_nan()).collect();
+        if !known.is_empty() && known.iter().all(|&column| row[column]) {
+            row[known[stream.item(index, 1).below(known.len())]] = false;
+        }
+    }
     Ok(EntryMask::new(names, missing))
 }
 

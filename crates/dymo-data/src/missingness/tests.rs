@@ -158,6 +158,19 @@ fn masked_samples_lose_entries_and_modalities() {
     assert!(Masked::new(samples, None, vec![(7, mask)]).is_err());
 }
 
+/// A sample of which nothing but the table is known keeps one of its entries.
+#[test]
+fn nobody_loses_everything() {
+    let present = (0..200).map(|i| if i % 2 == 0 { ModalitySet::single(1) } else { ModalitySet::full(2) }).collect();
+    let tables: Arc<dyn Samples> = Arc::new(Masked::new(made(200), Some(present), Vec::new()).unwrap());
+    let mask = draw_entries(&Mechanism::Completely { rate: 1.0 }, &*tables, 1, 7).unwrap();
+    let masked = Masked::new(tables, None, vec![(1, mask)]).unwrap();
+    for i in 0..200 {
+        let left = if i % 2 == 0 { 1 } else { 0 };
+        assert_eq!(masked.observed(i), ModalitySet::single(left), "sample {i}");
+    }
+}
+
 #[test]
 fn mask_files_of_entries_are_checked() {
     let names: Vec<String> = ["a", "b"].map(String::from).into();

@@ -41,6 +41,7 @@ fn sample() -> Result<Report, Box<dyn std::error::Error>> {
         learning_curves: numbers::learning_curves(),
         reliability: numbers::reliability(),
         accepted: numbers::accepted(),
+        incomplete_training: numbers::incomplete_training(),
         resolution: numbers::resolution(),
         recovery_quality: numbers::recovery_quality(),
         bounds: numbers::bounds(),

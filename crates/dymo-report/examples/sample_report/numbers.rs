@@ -1,8 +1,8 @@
 //! Synthetic measurements: plausible shapes, no truth.
 
 use dymo_report::{
-    AcceptedBySubset, Bound, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality, Reliability,
-    ReliabilityBin, Resolution,
+    AcceptedBySubset, Bound, IncompleteTraining, LearningCurve, MinGain, PairedDifference, Record, RecoveryQuality,
+    Reliability, ReliabilityBin, Resolution,
 };
 
 const N: usize = 3000;
@@ -147,6 +147,22 @@ pub fn accepted() -> Vec<AcceptedBySubset> {
         }
     }
     all
+}
+
+pub fn incomplete_training() -> Vec<IncompleteTraining> {
+    vec![IncompleteTraining {
+        metric: "cosine".into(),
+        protocol: "bernoulli".into(),
+        rate: 0.8,
+        trained_on: 1200,
+        complete: 300,
+        n: 500,
+        accuracy: 0.9,
+        accuracy_of_complete: 0.85,
+        difference: 0.05,
+        low: 0.02,
+        high: 0.08,
+    }]
 }
 
 pub fn resolution() -> Vec<Resolution> {

@@ -1,6 +1,7 @@
 //! The page: what the templates show, prepared so that they hold no logic beyond loops.
 
 pub(crate) mod cards;
+mod incomplete;
 mod plots;
 mod resolution;
 mod trust;
@@ -32,6 +33,8 @@ struct Page<'a> {
     opinions: Vec<String>,
     has_second_opinion: bool,
     learning: Option<Plot>,
+    incomplete: Option<Shown>,
+    incomplete_words: Vec<String>,
     reliability: Option<Plot>,
     acceptance: Option<Plot>,
     modalities: Vec<String>,
@@ -112,6 +115,8 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
         has_second_opinion: report.records.iter().any(|r| r.arm == SECOND_OPINION),
         opinions,
         learning: plots::learning(report),
+        incomplete: Shown::unless_empty(&tables::incomplete_training(report)),
+        incomplete_words: incomplete::words(report),
         reliability: plots::reliability(report),
         acceptance: plots::acceptance(report),
         modalities: report.modalities.iter().enumerate().map(|(i, name)| format!("{i} = {name}")).collect(),

@@ -1,10 +1,13 @@
 //! How an experiment is judged.
 
+use std::path::Path;
+
 use dymo_core::{ModalitySet, Schema, subsets};
 use dymo_data::missingness::Protocol;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use super::missing::{Missing, MissingTable, nominal_rate};
 use super::tables::at_least_one;
 use crate::evaluation::Arm;
 
@@ -41,6 +44,12 @@ pub struct EvaluationTable {
     pub observed: Vec<Vec<String>>,
     /// Every set of observed modalities but the full one, each by itself; for at most eight modalities.
     pub patterns: bool,
+    /// More ways in which something goes missing: for a reason, single entries of tables, or as a mask file says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingTable>,
+    /// Where training samples lack modalities: also train the first metric's fusion network on the complete ones alone, and report what
+    /// the others bring.
+    pub compare_with_complete: bool,
     /// Ways to use what was recovered.
     pub arms: Vec<Arm>,
     /// Resamples of the bootstrap.
@@ -66,6 +75,8 @@ impl Default for EvaluationTable {
             counts: Vec::new(),
             observed: Vec::new(),
             patterns: false,
+            missing: Vec::new(),
+            compare_with_complete: true,
             arms: Arm::ALL.to_vec(),
             resamples: 2000,
             confidence: 0.95,
@@ -118,16 +129,28 @@ pub struct Scenario {
     pub protocol_name: String,
     /// Share of missing modalities; their number for an exact count.
     pub rate: f64,
-    /// How the missing ones are drawn.
-    pub protocol: Protocol,
+    /// How something goes missing.
+    pub missing: Missing,
+}
+
+impl Scenario {
+    /// Each modality is missing with this probability.
+    pub fn bernoulli(rate: f64) -> Self {
+        Self { protocol_name: "bernoulli".into(), rate, missing: Missing::Protocol(Protocol::Bernoulli { rate }) }
+    }
 }
 
 impl EvaluationTable {
     pub(super) fn check(&self) -> Result<(), Problem> {
         at_least_one("evaluation.samples", self.samples)?;
         at_least_one("evaluation.min_gain.samples", Some(self.min_gain.samples))?;
-        if self.rates.is_empty() && self.counts.is_empty() && self.observed.is_empty() && !self.patterns {
-            return Err(Problem::value("evaluation.rates", "empty", "a rate, or one of counts and observed"));
+        let drawn = !self.rates.is_empty() || !self.counts.is_empty() || !self.observed.is_empty();
+        if !drawn && !self.patterns && self.missing.is_empty() {
+            return Err(Problem::value("evaluation.rates", "empty", "a rate, or one of counts, observed and missing"));
+        }
+        let names = self.missing.iter().map(|table| &table.name);
+        if let Some(name) = names.clone().enumerate().find_map(|(i, a)| names.clone().take(i).find(|b| a == *b)) {
+            return Err(Problem::value("evaluation.missing", format!("{name:?} twice"), "a name for each"));
         }
         for rate in &self.rates {
             if !(0.0..1.0).contains(rate) {
@@ -159,19 +182,14 @@ impl EvaluationTable {
         Ok(())
     }
 
-    /// What goes missing, in the order rates, counts, fixed sets.
-    pub(super) fn scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, Problem> {
+    /// What goes missing, in the order rates, counts, fixed sets, patterns, mechanisms and mask files.
+    pub(super) fn scenarios(&self, schema: &Schema, folder: &Path) -> Result<Vec<Scenario>, Problem> {
         let m = schema.modalities().len();
-        let rates = self.rates.iter().map(|rate| {
-            Ok(Scenario {
-                protocol_name: "bernoulli".into(),
-                rate: *rate,
-                protocol: Protocol::Bernoulli { rate: *rate },
-            })
-        });
+        let rates = self.rates.iter().map(|rate| Ok(Scenario::bernoulli(*rate)));
         let counts = self.counts.iter().map(|missing| {
             let protocol = Protocol::ExactCount { missing: *missing };
-            Ok(Scenario { protocol_name: "exact".into(), rate: *missing as f64, protocol })
+            let missing_count = *missing as f64;
+            Ok(Scenario { protocol_name: "exact".into(), rate: missing_count, missing: Missing::Protocol(protocol) })
         });
         let fixed = self.observed.iter().map(|names| fixed(names, schema));
         let patterns = match (self.patterns, m) {
@@ -187,9 +205,16 @@ impl EvaluationTable {
         };
         let patterns =
             patterns.into_iter().filter(|present| present.len() < m).map(|present| Ok(only(present, schema)));
-        let all = rates.chain(counts).chain(fixed).chain(patterns).collect::<Result<Vec<_>, Problem>>()?;
+        let tables = self.missing.iter().map(|table| {
+            let rate = table.how.as_ref().map_or(0.0, |how| nominal_rate(how, m));
+            Ok(Scenario { protocol_name: table.name.clone(), rate, missing: table.missing(schema, folder)? })
+        });
+        let all =
+            rates.chain(counts).chain(fixed).chain(patterns).chain(tables).collect::<Result<Vec<_>, Problem>>()?;
         for scenario in &all {
-            scenario.protocol.check(m).map_err(Problem::Protocol)?;
+            if let Missing::Protocol(protocol) = scenario.missing {
+                protocol.check(m).map_err(Problem::Protocol)?;
+            }
         }
         Ok(all)
     }
@@ -211,6 +236,6 @@ fn only(present: ModalitySet, schema: &Schema) -> Scenario {
     Scenario {
         protocol_name: format!("only {}", names.join(" and ")),
         rate: (m - present.len()) as f64 / m as f64,
-        protocol: Protocol::Fixed { present },
+        missing: Missing::Protocol(Protocol::Fixed { present }),
     }
 }

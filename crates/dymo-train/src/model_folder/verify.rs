@@ -8,11 +8,11 @@ use dymo_data::checksum::{ChecksumError, Checksums, SHA256SUMS};
 use serde::Serialize;
 
 use super::sample::StoredAnswer;
-use super::{CHECKPOINTS, ModelFolder, ModelFolderError};
+use super::{CHECKPOINTS, COMPLETE_ONLY, ModelFolder, ModelFolderError};
 use crate::evaluation::Arm;
 
 /// What may stand beside a model without being part of it: where its training stands, and what was written about it.
-pub const BESIDE: [&str; 4] = [CHECKPOINTS, "tensorboard", "evaluation", "settings.toml"];
+pub const BESIDE: [&str; 5] = [CHECKPOINTS, COMPLETE_ONLY, "tensorboard", "evaluation", "settings.toml"];
 
 /// Largest difference of a probability that passes. Kernels add in another order on another processor, which moves a probability
 /// by some 1e-6; weights or inputs of which a bit is wrong move it by more than this.

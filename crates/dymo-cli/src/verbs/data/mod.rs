@@ -5,11 +5,12 @@ mod own;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use dymo_core::Kind;
+use anyhow::{Context as _, bail};
+use dymo_core::{Kind, Schema};
 use dymo_data::Samples;
-use dymo_data::missingness::{Protocol, draw, write_masks};
+use dymo_data::missingness::{Protocol, draw, draw_entries, write_masks};
 use dymo_report::Picture;
+use dymo_train::experiment::{Experiment, Missing};
 
 use crate::context::Context;
 use crate::outcome::Outcome;
@@ -47,7 +48,10 @@ Example:
     #[command(after_help = "\
 Examples:
   dymo data masks experiment.toml --rate 0.8 --out masks.csv        each missing with probability 0.8, one is left
-  dymo data masks experiment.toml --missing 4 --seed 7 --out masks.csv")]
+  dymo data masks experiment.toml --missing 4 --seed 7 --out masks.csv
+  dymo data masks experiment.toml --like NAME --out masks.csv       as [[evaluation.missing]] of that name says
+
+An experiment reads a mask file back as [[evaluation.missing]] name = \"...\", masks = \"masks.csv\".")]
     Masks(MasksArgs),
 }
 
@@ -69,6 +73,7 @@ pub struct SheetArgs {
 
 /// Arguments of `dymo data masks`.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
 pub struct MasksArgs {
     /// The experiment
     pub experiment: PathBuf,
@@ -79,11 +84,14 @@ pub struct MasksArgs {
     #[arg(long, value_enum, default_value = "test")]
     pub split: SplitArg,
     /// Each modality is missing with this probability
-    #[arg(long, value_name = "RATE", required_unless_present = "missing", conflicts_with = "missing")]
+    #[arg(long, value_name = "RATE", group = "what")]
     pub rate: Option<f64>,
     /// Exactly so many modalities are missing
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", group = "what")]
     pub missing: Option<usize>,
+    /// What the experiment's [[evaluation.missing]] of this name draws: for a reason, or entries of a table
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub like: Option<String>,
 }
 
 pub(crate) fn run(context: &Context, verb: DataVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
@@ -102,18 +110,49 @@ fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Re
         return Ok(Outcome::Done);
     }
     let samples = part(&experiment.open(&context.datasets)?, args.split.into());
-    let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
-    let protocol = match (args.rate, args.missing) {
-        (Some(rate), _) => Protocol::Bernoulli { rate },
-        (None, Some(missing)) => Protocol::ExactCount { missing },
-        (None, None) => bail!("say what goes missing: --rate RATE or --missing N"),
+    let (missing, seed) = (wanted(&experiment, samples.schema(), args)?, experiment.seed());
+    let share = match &missing {
+        Missing::Masks(path) | Missing::EntryMasks { masks: path, .. } => {
+            bail!("{} is a mask file already", path.display())
+        }
+        Missing::Entries { table, how } => {
+            let mask = draw_entries(how, samples.as_ref(), *table, seed)?;
+            mask.write(&args.out)?;
+            mask.rate()
+        }
+        Missing::Protocol(_) | Missing::Modalities(_) => {
+            let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
+            let drawn = match &missing {
+                Missing::Protocol(protocol) => draw(*protocol, samples.len(), names.len(), seed)?,
+                _ => missing.show(&samples, seed)?.present,
+            };
+            write_masks(&args.out, &names, &drawn)?;
+            let missing: usize = drawn.iter().map(|present| names.len() - present.len()).sum();
+            missing as f64 / (drawn.len() * names.len()).max(1) as f64
+        }
     };
-    let drawn = draw(protocol, samples.len(), names.len(), experiment.seed())?;
-    write_masks(&args.out, &names, &drawn)?;
-    let missing: usize = drawn.iter().map(|present| names.len() - present.len()).sum();
-    let share = missing as f64 / (drawn.len() * names.len()).max(1) as f64;
-    let text = format!("{} rows, {:.1} % missing, are in {}", drawn.len(), 100.0 * share, args.out.display());
-    context.result(out, &text, &serde_json::json!({ "masks": args.out, "samples": drawn.len(), "missing": share }))
+    let text = format!("{} rows, {:.1} % missing, are in {}", samples.len(), 100.0 * share, args.out.display());
+    context.result(out, &text, &serde_json::json!({ "masks": args.out, "samples": samples.len(), "missing": share }))
+}
+
+/// What the flags ask for.
+fn wanted(experiment: &Experiment, schema: &Schema, args: &MasksArgs) -> anyhow::Result<Missing> {
+    match (args.rate, args.missing, &args.like) {
+        (Some(rate), ..) => Ok(Missing::Protocol(Protocol::Bernoulli { rate })),
+        (_, Some(missing), _) => Ok(Missing::Protocol(Protocol::ExactCount { missing })),
+        (.., name) => {
+            let tables = &experiment.evaluation().missing;
+            let wanted = tables.iter().map(|table| &table.name).find(|known| Some(*known) == name.as_ref());
+            let scenarios = experiment.scenarios(schema)?;
+            let found = scenarios.into_iter().find(|scenario| Some(&scenario.protocol_name) == wanted);
+            let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+            let path = experiment.path().display();
+            found.map(|scenario| scenario.missing).with_context(|| match known.is_empty() {
+                true => format!("{path} has no [[evaluation.missing]]: write one, or use --rate or --missing"),
+                false => format!("{path}: [[evaluation.missing]] has the names {}", known.join(", ")),
+            })
+        }
+    }
 }
 
 fn sheet(context: &Context, args: &SheetArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {

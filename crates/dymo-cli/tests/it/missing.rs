@@ -1,0 +1,106 @@
+//! Values that go missing for a reason, or as a file says; and what training samples bring that lack something.
+
+use serde_json::Value;
+
+use crate::place::Place;
+use crate::tables;
+
+const REASONS: &str = r#"
+[[evaluation.missing]]
+name = "by-age"
+how = { mechanism = "given-observed", rate = 0.5, by = "clinic.age", strength = 3.0 }
+[[evaluation.missing]]
+name = "of-the-ill"
+how = { mechanism = "by-label", rates = { ill = 0.8 } }
+[[evaluation.missing]]
+name = "gaps"
+how = { mechanism = "by-value", rate = 0.4, strength = 2.0 }
+entries_of = "clinic"
+"#;
+
+const FILES: &str = r#"
+[[evaluation.missing]]
+name = "read"
+masks = "by-age.csv"
+[[evaluation.missing]]
+name = "read-gaps"
+masks = "gaps.csv"
+entries_of = "clinic"
+"#;
+
+/// The experiment of [`tables`] with one recovery model, and `rest` of its evaluation.
+fn experiment(rest: &str) -> String {
+    let (start, _) = tables::EXPERIMENT.split_once("[recovery.guided]").expect("recovery models");
+    let (_, evaluation) = tables::EXPERIMENT.split_once("[evaluation]").expect("an evaluation");
+    format!("{start}[recovery.mean]\n[evaluation]{evaluation}{rest}")
+}
+
+fn metrics(place: &Place, folder: &str) -> Value {
+    let bytes = std::fs::read(place.path(&format!("{folder}/metrics.json"))).expect("metrics");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+/// By arm: accuracy and its area under the curve, for one way of going missing.
+fn found(metrics: &Value, protocol: &str) -> Vec<String> {
+    let records = metrics["records"].as_array().expect("a list").iter();
+    let of = records.filter(|record| record["protocol"] == protocol);
+    of.map(|r| format!("{} {} {}", r["arm"], r["accuracy"], r["auc"])).collect()
+}
+
+#[test]
+fn reasons_are_drawn_written_and_read_back() {
+    let place = tables::place();
+    place.write("experiment.toml", experiment(REASONS));
+    place.run("train experiment.toml --out model").well();
+    let drawn = metrics(&place, "model/evaluation");
+    for name in ["bernoulli", "by-age", "of-the-ill", "gaps"] {
+        assert!(found(&drawn, name).len() >= 5, "{name}: every arm");
+    }
+    assert_ne!(found(&drawn, "by-age"), found(&drawn, "bernoulli"));
+
+    // Older samples lack more: the mask file is about the samples of the test part, in their order.
+    for name in ["by-age", "gaps"] {
+        place.run(&format!("data masks experiment.toml --like {name} --out {name}.csv")).well();
+    }
+    let masks = std::fs::read_to_string(place.path("gaps.csv")).expect("masks");
+    assert!(masks.starts_with("age,dose,stage\n") && masks.contains('1'), "{masks}");
+
+    place.write("experiment.toml", experiment(&format!("{REASONS}{FILES}")));
+    place.run("evaluate experiment.toml --model model --out again").well();
+    let read = metrics(&place, "again");
+    assert_eq!(found(&read, "read"), found(&drawn, "by-age"));
+    assert_eq!(found(&read, "read-gaps"), found(&drawn, "gaps"));
+
+    let rows: Vec<&str> = masks.lines().take(5).collect();
+    place.write("gaps.csv", rows.join("\n"));
+    place.run("evaluate experiment.toml --model model --out again").refused(&["gaps.csv", "4 rows", "data masks"]);
+    place
+        .run("data masks experiment.toml --like nothing --out x.csv")
+        .refused(&["experiment.toml", "by-age, of-the-ill"]);
+    place.run("data masks experiment.toml --like read --out x.csv").refused(&["by-age.csv", "already"]);
+    place.write("experiment.toml", experiment(&FILES.replace("masks = \"gaps.csv\"\n", "")));
+    place.run("evaluate experiment.toml --model model --out again").refused(&["read-gaps", "a mechanism, or masks"]);
+}
+
+/// A second network is trained on the complete samples alone, and the report compares the two; or it is left out.
+#[test]
+fn what_incomplete_samples_bring_is_measured() {
+    let place = tables::place();
+    place.write("experiment.toml", experiment(""));
+    let told = place.run("train experiment.toml --out model").well().err;
+    assert!(told.contains("compare_with_complete"), "it says so: {told}");
+    let metrics = metrics(&place, "model/evaluation");
+    let brought = metrics["incomplete_training"].as_array().expect("a list");
+    assert_eq!(brought.len(), 1, "one way of going missing: {brought:?}");
+    let number = |key: &str| brought[0][key].as_f64().expect("a number");
+    assert!(number("complete") > 10.0 && number("complete") < number("trained_on"), "{brought:?}");
+    let difference = number("accuracy") - number("accuracy_of_complete");
+    assert!((difference - number("difference")).abs() < 1e-9, "{brought:?}");
+    let page = std::fs::read_to_string(place.path("model/evaluation/report.html")).expect("the page");
+    assert!(page.contains("What incomplete training samples bring"));
+    place.run("model verify model").well();
+
+    place.write("experiment.toml", experiment("compare_with_complete = false\n"));
+    place.run("train experiment.toml --out other").well();
+    assert!(!place.path("other/complete-only").exists());
+}
