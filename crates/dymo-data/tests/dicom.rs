@@ -1,7 +1,6 @@
 //! Folders of DICOM slices, written byte by byte in the three forms that need no decoder.
 #![cfg(feature = "dicom")]
 
-use dicom_object::mem::InMemElement;
 use dymo_data::volume::{Limits, Volume, VolumeError};
 use std::path::Path;
 

@@ -65,12 +65,17 @@ fn every_command_of_the_tutorial_runs() {
     std::fs::remove_file(place.path("experiment.toml")).expect("an empty folder");
     place.write("patients.csv", records(&place, true));
     let commands: Vec<&str> = TUTORIAL.lines().filter_map(|line| line.strip_prefix("    dymo ")).collect();
-    assert_eq!(commands.len(), 5, "inspect, init, check, train, predict");
-    let small = TUTORIAL.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("settings");
+    assert_eq!(commands.len(), 7, "inspect, init, check, train, predict, masks, evaluate");
+    let settings = |place| TUTORIAL.split("```toml\n").nth(place).and_then(|rest| rest.split("```").next());
+    let (small, missing) = (settings(1).expect("settings"), settings(2).expect("more settings"));
     for command in commands {
         if command.starts_with("train") {
             let proposed = std::fs::read_to_string(place.path("experiment.toml")).expect("the proposal");
             place.write("experiment.toml", format!("{proposed}\n{small}"));
+        }
+        if command.starts_with("data masks") {
+            let known = std::fs::read_to_string(place.path("experiment.toml")).expect("the experiment");
+            place.write("experiment.toml", format!("{known}\n{missing}"));
         }
         if command.starts_with("predict") {
             // One scan that is no scan, and one row of which nothing is known.
@@ -85,6 +90,10 @@ fn every_command_of_the_tutorial_runs() {
     let metrics: Value =
         serde_json::from_slice(&std::fs::read(place.path("model/evaluation/metrics.json")).unwrap()).unwrap();
     assert!(!metrics["records"].as_array().unwrap().is_empty());
+    assert!(!metrics["incomplete_training"].as_array().unwrap().is_empty());
+    let again = std::fs::read_to_string(place.path("again/records.csv")).unwrap();
+    assert!(["old-lack-more", "gaps-of-the-ill"].iter().all(|name| again.contains(name)), "{again}");
+    assert!(std::fs::read_to_string(place.path("masks.csv")).unwrap().contains('1'));
     let mut rows = csv::Reader::from_path(place.path("predictions.csv")).unwrap();
     let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), ROWS + 1, "a row for a row");
