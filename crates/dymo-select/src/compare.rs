@@ -171,7 +171,7 @@ impl Decision {
     pub fn in_words(&self) -> String {
         let Some(before) = self.before else { return "everything recovered was let in, unseen".into() };
         if let Some(best) = self.tried.iter().find(|set| !set.added.is_empty() && set.added == self.accepted()) {
-            let change = crate::reason::change(&before, &best.score, best.calibration_factor, best.reward, false);
+            let change = crate::reason::change(&before, &best.score, best.calibration_factor, best.reward, false, &[]);
             return format!("{} let in together, the best of {} sets: {change}", best.added, self.tried.len());
         }
         if let Some(best) =

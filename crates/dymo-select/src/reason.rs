@@ -6,8 +6,13 @@ impl Candidate {
     /// One clause in plain words, `before` being the answer for the subset that the candidate was to join
     /// ([`Round::before`](crate::Round::before)). Numbers have as many digits as it takes to tell them apart.
     pub fn reason(&self, before: &Score) -> String {
+        self.reason_naming(before, &[])
+    }
+
+    /// The same with the names of the classes; one that has none is called by its number.
+    pub fn reason_naming(&self, before: &Score, classes: &[String]) -> String {
         let scaled_away = self.verdict == Verdict::Rejected;
-        let change = change(before, &self.score, self.calibration_factor, self.reward, scaled_away);
+        let change = change(before, &self.score, self.calibration_factor, self.reward, scaled_away, classes);
         match self.verdict {
             Verdict::Rejected if self.reward > 0.0 => {
                 format!("rejected: {change}, but another draw of the same modality gained more")
@@ -26,7 +31,14 @@ impl Candidate {
 
 /// How quality moved from one answer to another, and how it was scaled. `scaled_away` says that a rise did not help, so that
 /// the scaling is told as the reason.
-pub(crate) fn change(before: &Score, after: &Score, factor: f32, reward: f32, scaled_away: bool) -> String {
+pub(crate) fn change(
+    before: &Score,
+    after: &Score,
+    factor: f32,
+    reward: f32,
+    scaled_away: bool,
+    classes: &[String],
+) -> String {
     if reward.is_nan() {
         return if scaled_away {
             "the reward is not a number".into()
@@ -43,7 +55,7 @@ pub(crate) fn change(before: &Score, after: &Score, factor: f32, reward: f32, sc
     let (_, scaled) = told_apart(old, new * factor + 0.0);
     let (_, factor) = told_apart(1.0, factor + 0.0);
     let but = if new >= old && scaled_away { ", but" } else { ";" };
-    let class = after.predicted;
+    let class = classes.get(after.predicted).cloned().unwrap_or_else(|| after.predicted.to_string());
     format!("{moved}{but} less typical of class {class} than before, so it was scaled by {factor} to {scaled}")
 }
 
@@ -111,6 +123,17 @@ mod tests {
             say(0.41, 0.93, 0.41, Verdict::Accepted),
             "accepted: quality rose from 0.41 to 0.93; less typical of class 3 than before, so it was scaled by 0.82 to 0.76"
         );
+        let named = ["a", "b", "c", "failure"].map(String::from);
+        let candidate = Candidate {
+            modality: 1,
+            score: score(0.93, 0.41),
+            calibration_factor: 0.82,
+            reward: 0.35,
+            threshold: 0.0,
+            verdict: Verdict::Accepted,
+        };
+        let words = candidate.reason_naming(&score(0.41, 0.5), &named);
+        assert!(words.contains("less typical of class failure than before"), "{words}");
         assert_eq!(
             say(0.60, 0.70, 0.25, Verdict::Rejected),
             "rejected: quality rose from 0.60 to 0.70, but less typical of class 3 than before, so it was scaled by 0.50 to 0.35"

@@ -139,7 +139,7 @@ pub(crate) fn shown_round(round: &dymo_select::Round, schema: &Schema) -> Round 
             dymo_select::Verdict::Rejected => Verdict::Rejected,
             dymo_select::Verdict::Kept | dymo_select::Verdict::Neutral => Verdict::Waiting,
         },
-        reason: c.reason(&round.before),
+        reason: c.reason_naming(&round.before, schema.classes()),
     });
     Round {
         subset: members.join(" + "),

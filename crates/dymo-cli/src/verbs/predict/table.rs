@@ -231,7 +231,7 @@ pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
             let settled = matches!(candidate.verdict, Verdict::Accepted | Verdict::Rejected) || number == last;
             if settled {
                 let name = names(schema, ModalitySet::single(candidate.modality));
-                clauses.push(format!("{name} {}", candidate.reason(&round.before)));
+                clauses.push(format!("{name} {}", candidate.reason_naming(&round.before, schema.classes())));
             }
         }
     }
