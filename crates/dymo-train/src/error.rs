@@ -46,6 +46,19 @@ pub enum TrainError {
         /// Samples wanted.
         wanted: usize,
     },
+    /// Class statistics need training samples that lack nothing.
+    #[error(
+        "none of the {samples} training samples has every modality, and class statistics need some that do; add such samples, or leave out \
+         {rarest}, which only {having} have"
+    )]
+    NothingComplete {
+        /// Training samples.
+        samples: usize,
+        /// The modality that fewest of them have.
+        rarest: String,
+        /// How many have it.
+        having: usize,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {

@@ -19,6 +19,25 @@ pub fn metric_of(network: &FusionNetwork) -> Metric {
     }
 }
 
+/// The samples that lack nothing, in their order.
+fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
+    (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full())
+}
+
+/// Whether [`fit`] will find what it needs, to be asked before anything is trained.
+///
+/// # Errors
+/// [`TrainError::NothingComplete`] if no sample is complete.
+pub fn check(samples: &dyn Samples) -> Result<(), TrainError> {
+    if complete(samples).next().is_some() {
+        return Ok(());
+    }
+    let having = |m: usize| (0..samples.len()).filter(|i| samples.observed(*i).contains(m)).count();
+    let modalities = samples.schema().modalities().iter().enumerate();
+    let rarest = modalities.map(|(m, modality)| (having(m), modality.name())).min().unwrap_or_default();
+    Err(TrainError::NothingComplete { samples: samples.len(), rarest: rarest.1.into(), having: rarest.0 })
+}
+
 /// Fits prototypes and spreads for every non-empty subset on the first `limit` complete samples (all without one): what a sample
 /// lacks cannot be taken away from it, and every subset must have seen the same samples.
 ///
@@ -36,12 +55,9 @@ pub fn fit(
     let layout = network.layout();
     let (width, classes) = (layout.feature_width(), layout.classes());
     let all = subsets(layout.modalities());
-    let complete = (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full());
-    let indices: Vec<usize> = complete.take(limit.unwrap_or(usize::MAX)).collect();
+    check(samples)?;
+    let indices: Vec<usize> = complete(samples).take(limit.unwrap_or(usize::MAX)).collect();
     let count = indices.len();
-    if count == 0 {
-        return Err(TrainError::TooFewSamples { split: "training (complete samples)".into(), found: 0, wanted: 1 });
-    }
     let mut means = StatisticsBuilder::new(metric_of(network), layout.modalities(), classes, width, all.clone())?;
     let mut features: Vec<Vec<f32>> = vec![Vec::with_capacity(count.saturating_mul(width)); all.len()];
     for (place, chunk) in indices.chunks(BATCH).enumerate() {

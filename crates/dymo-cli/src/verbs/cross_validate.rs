@@ -13,6 +13,7 @@ use dymo_metrics::{Probabilities, auc_one_vs_rest};
 use dymo_report::{Provenance, Report};
 use dymo_train::evaluation::{Arm, Outcome as Judged};
 use dymo_train::experiment::{Experiment, ExperimentTable, SplitName};
+use dymo_train::statistics;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -148,6 +149,7 @@ fn one_repeat(
         if let Some(seed) = shuffle {
             splits = shuffled(&splits, seed);
         }
+        statistics::check(splits.train.as_ref()).with_context(|| experiment.path().display().to_string())?;
         let place = out.join(format!("repeat-{}", repeat + 1)).join(format!("fold-{}", number + 1));
         let stages = folded.stages();
         let (mut folder, _) = train::into_folder(context, &folded, &splits, &stages, place, &args.training)?;

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use dymo_data::Splits;
 use dymo_train::experiment::{Experiment, ExperimentTable, RecoveryKind, Stage};
 use dymo_train::model_folder::ModelFolder;
+use dymo_train::statistics;
 
 use super::{calibrate, evaluate};
 use crate::context::Context;
@@ -139,6 +140,8 @@ pub(crate) fn whole(
     results: &Path,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
+    // Found after the training, it would have been for nothing.
+    statistics::check(splits.train.as_ref()).with_context(|| experiment.path().display().to_string())?;
     let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
     for metric in experiment.metrics() {
         training::fit(context, experiment, splits, *metric, &mut folder)?;

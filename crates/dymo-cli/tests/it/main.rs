@@ -11,6 +11,7 @@ mod missing;
 mod model;
 mod place;
 mod resume;
+mod shipped;
 mod tables;
 mod trust;
 mod tutorial;

@@ -104,3 +104,25 @@ fn what_incomplete_samples_bring_is_measured() {
     place.run("train experiment.toml --out other").well();
     assert!(!place.path("other/complete-only").exists());
 }
+
+/// Class statistics need complete samples: without any, nothing is trained in vain.
+#[test]
+fn without_a_complete_sample_nothing_is_trained() {
+    let place = tables::place();
+    place.write("experiment.toml", experiment(""));
+    let rows = std::fs::read_to_string(place.path("rows.csv")).expect("the rows");
+    let apart = |(i, line): (usize, &str)| {
+        let cells: Vec<&str> = line.split(',').collect();
+        match i {
+            0 => line.to_owned(),
+            _ if i % 4 == 0 || cells[4..].concat().is_empty() => format!("{},,,", cells[..4].join(",")),
+            _ => format!("{},,{}", cells[..3].join(","), cells[4..].join(",")),
+        }
+    };
+    let rows: Vec<String> = rows.lines().enumerate().map(apart).filter(|line| !line.ends_with(",,,,")).collect();
+    place.write("rows.csv", rows.join("\n"));
+    for command in ["train experiment.toml --out model", "cross-validate experiment.toml --out cv --folds 2"] {
+        place.run(command).refused(&["experiment.toml", "training samples has every modality", "photo"]);
+    }
+    assert!(place.names("model").is_empty());
+}

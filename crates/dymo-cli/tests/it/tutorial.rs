@@ -10,7 +10,7 @@ const TUTORIAL: &str = include_str!("../../../../docs/TUTORIAL.md");
 const ROWS: usize = 60;
 
 /// A NIfTI-1 file, single precision, `[16, 16, 4]`, 2 × 2 × 5 mm: a ball whose size tells the class.
-fn scan(radius: f32, shift: f32) -> Vec<u8> {
+pub fn scan(radius: f32, shift: f32) -> Vec<u8> {
     let mut file = vec![0u8; 352];
     let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &348i32.to_le_bytes());
