@@ -15,6 +15,34 @@ struct Report {
     recovery_quality: Vec<Quality>,
     learning_curves: Vec<Curve>,
     min_gain: Vec<MinGain>,
+    guarantees: Vec<Guarantee>,
+    confidence: Vec<Confidence>,
+}
+
+#[derive(Deserialize)]
+struct Guarantee {
+    recovery: String,
+    metric: String,
+    words: String,
+    test_n: usize,
+    test_difference: Option<f64>,
+    test_low: Option<f64>,
+    test_high: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Confidence {
+    recovery: String,
+    metric: String,
+    arm: String,
+    n: usize,
+    calibration_error_before: f64,
+    calibration_error_after: f64,
+    asked_coverage: f64,
+    coverage: f64,
+    low: f64,
+    high: f64,
+    set_size: f64,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +111,7 @@ struct MinGain {
 const ARMS: [&str; 6] = ["discard", "fuse-all", "one-shot", "iterative", "dymo", "second-opinion"];
 
 /// The page as Markdown.
-pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
+pub(crate) fn write(name: &str, results: &Path, remarks: &Path) -> Result<String> {
     let path = results.join("report.json");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{}: run `cargo xtask reproduce {name}` first", path.display()))?;
@@ -92,6 +120,7 @@ pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
     head(&mut page, name, &report.provenance)?;
     accuracies(&mut page, &report)?;
     differences(&mut page, &report)?;
+    promises(&mut page, &report)?;
     qualities(&mut page, &report)?;
     quality_over_epochs(&mut page, &report)?;
     gains(&mut page, &report)?;
@@ -99,8 +128,7 @@ pub(crate) fn write(name: &str, results: &Path) -> Result<String> {
     for note in &report.provenance.notes {
         writeln!(page, "\n> {}", shortened(note))?;
     }
-    // What a person has to say about the figures stands beside the data set and is quoted.
-    let remarks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").join(name).join("remarks.md");
+    // What a person has to say about the figures stands beside the experiment and is quoted.
     if let Ok(remarks) = std::fs::read_to_string(remarks) {
         writeln!(page, "\n{}", remarks.trim_end())?;
     }
@@ -162,7 +190,12 @@ fn accuracies(page: &mut String, report: &Report) -> Result<()> {
         };
         writeln!(page, "Accuracy in % on {} samples{what}.\n", here.first().map_or(0, |r| r.n))?;
         let against = if patterns { " dymo − discard |" } else { "" };
-        writeln!(page, "| | {} | AUC, discard | AUC, dymo | F1, discard | F1, dymo |{against}", ARMS.join(" | "))?;
+        let first = if patterns { "observed" } else { "missing" };
+        writeln!(
+            page,
+            "| {first} | {} | AUC, discard | AUC, dymo | F1, discard | F1, dymo |{against}",
+            ARMS.join(" | ")
+        )?;
         writeln!(page, "|---|{}", "---|".repeat(ARMS.len() + 4 + usize::from(patterns)))?;
         for (protocol, rate) in ordered(here.iter().map(|r| (r.protocol.clone(), r.rate))) {
             let row: Vec<&Record> = here.iter().filter(|r| r.protocol == protocol && r.rate == rate).copied().collect();
@@ -245,6 +278,51 @@ fn differences(page: &mut String, report: &Report) -> Result<()> {
         };
         let cells: Vec<String> = baselines.iter().map(cell).collect();
         writeln!(page, "| {recovery} | {metric} | {protocol} | {rate} | {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+/// What held-out samples allow to say, and what came of it on the test samples.
+fn promises(page: &mut String, report: &Report) -> Result<()> {
+    if !report.guarantees.is_empty() {
+        writeln!(
+            page,
+            "\n## Whether selection may be used\n\nWhat `dymo predict` does by itself, found on held-out samples.\n"
+        )?;
+    }
+    for g in &report.guarantees {
+        write!(page, "* {} recovery, {}: {}", g.recovery, g.metric, g.words)?;
+        if let (Some(d), Some(low), Some(high)) = (g.test_difference, g.test_low, g.test_high) {
+            let [d, low, high] = [d, low, high].map(|v| 100.0 * v);
+            write!(page, "; on {} test samples {d:+.2} points ({low:+.2} to {high:+.2})", g.test_n)?;
+        }
+        writeln!(page)?;
+    }
+    if report.confidence.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        page,
+        "\n## How sure it is\n\nCalibration error before and after scaling the temperature, and prediction sets, on the test samples.\n"
+    )?;
+    writeln!(
+        page,
+        "| recovery | metric | arm | n | error before | after | coverage asked | reached | classes in a set |"
+    )?;
+    writeln!(page, "|---|---|---|---|---|---|---|---|---|")?;
+    for c in &report.confidence {
+        let [asked, reached, low, high] = [c.asked_coverage, c.coverage, c.low, c.high].map(|v| 100.0 * v);
+        writeln!(
+            page,
+            "| {} | {} | {} | {} | {:.1} % | {:.1} % | {asked:.0} % | {reached:.1} % ({low:.1}–{high:.1}) | {:.2} |",
+            c.recovery,
+            c.metric,
+            c.arm,
+            c.n,
+            100.0 * c.calibration_error_before,
+            100.0 * c.calibration_error_after,
+            c.set_size
+        )?;
     }
     Ok(())
 }

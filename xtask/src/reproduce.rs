@@ -85,7 +85,11 @@ impl Reproduction {
     /// Writes `docs/results/NAME.md` from the results.
     pub(crate) fn page(&self) -> Result<()> {
         let path = self.root.join("docs/results").join(format!("{}.md", self.name));
-        let text = page::write(&self.name, &self.results())?;
+        let remarks = match self.experiment.file_stem().and_then(|stem| stem.to_str()) {
+            Some(stem) if stem != "experiment" => self.experiment.with_file_name(format!("{stem}.md")),
+            _ => self.experiment.with_file_name("remarks.md"),
+        };
+        let text = page::write(&self.name, &self.results(), &remarks)?;
         std::fs::create_dir_all(self.root.join("docs/results"))?;
         let half = path.with_extension("md.half");
         std::fs::write(&half, text).with_context(|| half.display().to_string())?;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use dymo_core::{ModalitySet, subsets};
+use dymo_data::missingness::Protocol;
 use dymo_data::{Samples, Subset};
 use dymo_report::Report;
 use dymo_select::Selector;
 use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
-use dymo_train::experiment::{RecoveryKind, Scenario, SplitName};
+use dymo_train::experiment::{Missing, RecoveryKind, Scenario, SplitName};
 use dymo_train::trust::{FittedOn, HeldOut, Trust, fit};
 
 use super::{Reader, Study, part};
@@ -54,7 +55,7 @@ impl Study<'_> {
         FittedOn {
             split: SplitName::Validation,
             samples,
-            missing: scenarios.iter().map(in_words).collect(),
+            missing: all_in_words(scenarios),
             seed: self.experiment.seed(),
             calibration: setting.calibration,
             edges: setting.edges,
@@ -212,6 +213,24 @@ impl Study<'_> {
     }
 }
 
+/// Scenarios in words; where every set of observed modalities is one, they are told by their number.
+fn all_in_words(scenarios: &[Scenario]) -> Vec<String> {
+    const MOST: usize = 6;
+    let count = scenarios.iter().filter(|scenario| is_fixed(scenario)).count();
+    if count <= MOST {
+        return scenarios.iter().map(in_words).collect();
+    }
+    let others = scenarios.iter().filter(|scenario| !is_fixed(scenario)).map(in_words);
+    others.chain([format!("each of {count} sets of observed modalities")]).collect()
+}
+
+fn is_fixed(scenario: &Scenario) -> bool {
+    matches!(scenario.missing, Missing::Protocol(Protocol::Fixed { .. }))
+}
+
 fn in_words(scenario: &Scenario) -> String {
-    format!("{} at {}", scenario.protocol_name, scenario.rate)
+    match is_fixed(scenario) {
+        true => scenario.protocol_name.clone(),
+        false => format!("{} at {}", scenario.protocol_name, scenario.rate),
+    }
 }
