@@ -142,8 +142,15 @@ fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
     )?;
     writeln!(page, "# {name}\n\n{}\n", p.data_note)?;
     writeln!(page, "* Command of the evaluation: `{}`", shortened(&p.command))?;
-    let minutes = p.duration_seconds / 60.0;
-    writeln!(page, "* Seed {}, {}, {minutes:.1} minutes", p.seed, p.device)?;
+    let duration = match p.duration_seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
+        seconds => format!("{:.1} minutes", seconds / 60.0),
+    };
+    writeln!(
+        page,
+        "* Seed {}, {}, {duration} for the evaluation, or what was left of a cross-validation",
+        p.seed, p.device
+    )?;
     writeln!(page, "* Weights: {}", shortened(&p.weights_note))?;
     writeln!(page, "* Intervals are 95 % percentile bootstrap intervals; differences are paired on the same samples.")?;
     Ok(())
