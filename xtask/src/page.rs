@@ -138,9 +138,10 @@ pub(crate) fn write(name: &str, results: &Path, remarks: &Path) -> Result<String
 fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
     writeln!(
         page,
-        "<!-- made by `cargo xtask reproduce {name}`; edit the experiment or its remarks, not this page -->"
+        "<!-- made by `cargo xtask reproduce {name}{}`; edit the experiment or its remarks, not this page -->",
+        folds(&p.command)
     )?;
-    writeln!(page, "# {name}\n\n{}\n", p.data_note)?;
+    writeln!(page, "# {}\n\n{}\n", name.replace('/', ", "), p.data_note)?;
     writeln!(page, "* Command of the evaluation: `{}`", shortened(&p.command))?;
     let duration = match p.duration_seconds {
         seconds if seconds < 120.0 => format!("{seconds:.0} seconds"),
@@ -154,6 +155,13 @@ fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
     writeln!(page, "* Weights: {}", shortened(&p.weights_note))?;
     writeln!(page, "* Intervals are 95 % percentile bootstrap intervals; differences are paired on the same samples.")?;
     Ok(())
+}
+
+/// The flags of a cross-validation in the command of an evaluation, as `cargo xtask reproduce` has them.
+fn folds(command: &str) -> String {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let flags = ["--folds", "--repeats", "--permutations"];
+    words.windows(2).filter(|pair| flags.contains(&pair[0])).map(|pair| format!(" {} {}", pair[0], pair[1])).collect()
 }
 
 /// Absolute paths of the machine that ran it say nothing elsewhere.
@@ -294,7 +302,7 @@ fn promises(page: &mut String, report: &Report) -> Result<()> {
     if !report.guarantees.is_empty() {
         writeln!(
             page,
-            "\n## Whether selection may be used\n\nWhat `dymo predict` does by itself, found on held-out samples.\n"
+            "\n## Whether selection may be used\n\nFound on held-out samples; `dymo predict` goes by it. (Retrieval, which reads the training data, is for evaluation alone.)\n"
         )?;
     }
     for g in &report.guarantees {
@@ -384,7 +392,7 @@ fn baselines(page: &mut String, results: &Path) -> Result<()> {
     let path = results.join("baseline.json");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
     let answer: Answer = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    writeln!(page, "\n## Baselines\n")?;
+    writeln!(page, "\n## Baselines\n\nBy `cargo xtask baseline`, on the same parts or as many folds.\n")?;
     writeln!(page, "| | accuracy | balanced accuracy | AUC | n |\n|---|---|---|---|---|")?;
     for b in &answer.baselines {
         let [low, high] = b.accuracy_interval.map(|v| 100.0 * v);

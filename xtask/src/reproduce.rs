@@ -31,6 +31,9 @@ impl Folds {
 
 /// An experiment and where it is run.
 pub(crate) struct Reproduction {
+    /// As it was asked for.
+    asked: String,
+    /// As files are called.
     name: String,
     root: PathBuf,
     experiment: PathBuf,
@@ -47,9 +50,9 @@ impl Reproduction {
         if !experiment.is_file() {
             bail!("{} is not there: name a folder of datasets/ that has an experiment.toml", experiment.display());
         }
-        let name = &name.replace('/', "-");
+        let (asked, name) = (name.to_owned(), &name.replace('/', "-"));
         let store = store.unwrap_or_else(|| root.join("runs").join(name));
-        Ok(Self { name: name.into(), root, experiment, store, dymo })
+        Ok(Self { asked, name: name.into(), root, experiment, store, dymo })
     }
 
     /// The experiment file.
@@ -57,8 +60,22 @@ impl Reproduction {
         &self.experiment
     }
 
+    /// Says how data that are not there are made; it does not make them, since they may be somebody's own.
+    fn look_for_data(&self) -> Result<()> {
+        let text = std::fs::read_to_string(&self.experiment).with_context(|| self.experiment.display().to_string())?;
+        let table: toml::Table = toml::from_str(&text).with_context(|| self.experiment.display().to_string())?;
+        let path = table.get("data").and_then(|data| data.get("path")).and_then(|path| path.as_str());
+        let Some(path) = path.map(|path| self.experiment.with_file_name("").join(path)) else { return Ok(()) };
+        if path.exists() {
+            return Ok(());
+        }
+        let folder = self.asked.split('/').next().unwrap_or_default();
+        bail!("{} is not there; `cargo xtask prepare {folder}` makes it (datasets/{folder}/README.md)", path.display());
+    }
+
     /// Trains (unless the shipped weights are used), fits, evaluates, and writes the page.
     pub(crate) fn all(&self, shipped: bool) -> Result<()> {
+        self.look_for_data()?;
         self.cargo_build()?;
         let model = self.store.join("model").to_string_lossy().into_owned();
         let results = self.results().to_string_lossy().into_owned();
@@ -73,6 +90,7 @@ impl Reproduction {
 
     /// Cross-validates, for a table that is too small for one split, and writes the page.
     pub(crate) fn cross_validated(&self, folds: &Folds) -> Result<()> {
+        self.look_for_data()?;
         self.cargo_build()?;
         let results = self.results().to_string_lossy().into_owned();
         let [k, repeats, permutations] = [folds.folds, folds.repeats, folds.permutations].map(|n| n.to_string());
@@ -89,7 +107,7 @@ impl Reproduction {
             Some(stem) if stem != "experiment" => self.experiment.with_file_name(format!("{stem}.md")),
             _ => self.experiment.with_file_name("remarks.md"),
         };
-        let text = page::write(&self.name, &self.results(), &remarks)?;
+        let text = page::write(&self.asked, &self.results(), &remarks)?;
         std::fs::create_dir_all(self.root.join("docs/results"))?;
         let half = path.with_extension("md.half");
         std::fs::write(&half, text).with_context(|| half.display().to_string())?;

@@ -22,6 +22,7 @@ use dymo_reward::{ClassStatistics, Edges, Metric};
 use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, evaluate};
 use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, Shown, SplitName};
 use dymo_train::model_folder::ModelFolder;
+use dymo_train::statistics;
 
 use crate::assemble::{self, Confidence, Key, add_bound, add_outcome, gallery};
 use crate::context::Context;
@@ -64,8 +65,9 @@ impl Study<'_> {
         let samples = self.samples()?;
         let readers = self.experiment.metrics().iter().map(|metric| Reader::load(self.context, self.folder, *metric));
         let readers = readers.collect::<anyhow::Result<Vec<_>>>()?;
-        let scenarios = self.experiment.scenarios(samples.schema())?;
+        let scenarios = self.scenarios(&samples)?;
         let recoveries = self.experiment.recoveries();
+        let comparison = self.complete_only(&readers[0]);
         // What is promised and looked into further is about whole modalities.
         let general = self.experiment.general_scenarios(samples.schema())?;
         let mut report = Report {
@@ -91,13 +93,15 @@ impl Study<'_> {
                     self.robustness(&mut report, *kind, &setting, scenario, &samples)?;
                 }
                 if *kind == recoveries[0] && reader.metric == readers[0].metric {
-                    self.incomplete_training(&mut report, reader, &setting, &scenarios, &samples)?;
+                    if let Some(comparison) = &comparison {
+                        self.incomplete_training(&mut report, comparison, &setting, &scenarios, &samples)?;
+                    }
                     self.least_gains(&mut report, &setting, hardest(&general), &samples)?;
                 }
             }
         }
         report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
-        report.provenance.notes.extend(self.trust_notes(&recoveries, uncalibrated));
+        report.provenance.notes.extend(self.trust_notes(&recoveries, &general, uncalibrated));
         if uncalibrated {
             let model = self.folder.path().display();
             self.context.watch.note(&format!(
@@ -112,7 +116,7 @@ impl Study<'_> {
     /// Every way of using what was recovered, for every recovery, metric and scenario, on the samples that are judged.
     pub(crate) fn judge(&self) -> anyhow::Result<Vec<(Key, Outcome)>> {
         let samples = self.samples()?;
-        let scenarios = self.experiment.scenarios(samples.schema())?;
+        let scenarios = self.scenarios(&samples)?;
         let indices: Vec<usize> = (0..samples.len()).collect();
         let mut judged = Vec::new();
         for kind in self.experiment.recoveries() {
@@ -134,19 +138,26 @@ impl Study<'_> {
 
     /// The samples that are judged.
     fn samples(&self) -> anyhow::Result<Arc<dyn Samples>> {
-        let table = self.experiment.evaluation();
-        let split = part(self.splits, table.split);
-        if split.is_empty() {
+        let samples = judged(self.experiment, self.splits);
+        if samples.is_empty() {
             bail!(
                 "{}: the {} split is empty, nothing can be evaluated",
                 self.experiment.path().display(),
-                split_name(table.split)
+                split_name(self.experiment.evaluation().split)
             );
         }
-        Ok(match table.samples {
-            Some(limit) if limit < split.len() => Arc::new(Subset::first(split, limit)),
-            _ => split,
-        })
+        Ok(samples)
+    }
+
+    /// What goes missing of them, every rate known.
+    fn scenarios(&self, samples: &Arc<dyn Samples>) -> anyhow::Result<Vec<Scenario>> {
+        let mut scenarios = self.experiment.scenarios(samples.schema())?;
+        for scenario in scenarios.iter_mut().filter(|scenario| scenario.rate.is_nan()) {
+            let shown = self.shown(scenario, samples)?;
+            // Four digits: it is a figure that was found, not one that was set.
+            scenario.rate = (shown.rate(&scenario.missing, samples.as_ref())? * 1e4).round() / 1e4;
+        }
+        Ok(scenarios)
     }
 
     fn recovery(&self, kind: RecoveryKind, reader: &Reader) -> anyhow::Result<Box<dyn Recovery>> {
@@ -161,8 +172,7 @@ impl Study<'_> {
         let table = self.experiment.table().recovery.retrieval.clone().unwrap_or_default();
         // What is shown must be there, whichever modality is asked for.
         let train = self.splits.train.clone();
-        let complete = (0..train.len()).filter(|i| train.observed(*i) == train.schema().full());
-        let complete = complete.take(table.train_limit.unwrap_or(usize::MAX)).collect();
+        let complete = statistics::complete(train.as_ref()).take(table.train_limit.unwrap_or(usize::MAX)).collect();
         let train = Arc::new(Subset::new(train, complete)?);
         let (gallery, device) = (Arc::new(SampleGallery(train)), self.context.device.clone());
         Ok(Retrieval::new(reader.network.clone(), gallery, table.neighbours, self.experiment.seed(), device))
@@ -243,8 +253,8 @@ impl Study<'_> {
         samples: &dyn Samples,
     ) -> anyhow::Result<()> {
         let modalities = samples.schema().modalities().len();
-        let complete = (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full());
-        let indices: Vec<usize> = complete.take(self.experiment.evaluation().coherence_samples).collect();
+        let wanted = self.experiment.evaluation().coherence_samples;
+        let indices: Vec<usize> = statistics::complete(samples).take(wanted).collect();
         if indices.is_empty() || modalities > MOST_FOR_COHERENCE {
             return Ok(());
         }
@@ -313,6 +323,29 @@ fn min_gain(tau: f64, outcome: &Outcome) -> MinGain {
 fn hardest(scenarios: &[Scenario]) -> Option<&Scenario> {
     let first = scenarios.first()?;
     scenarios.iter().filter(|s| s.protocol_name == first.protocol_name).max_by(|a, b| a.rate.total_cmp(&b.rate))
+}
+
+/// The samples that an experiment's evaluation is about.
+pub(crate) fn judged(experiment: &Experiment, splits: &Splits) -> Arc<dyn Samples> {
+    let table = experiment.evaluation();
+    let split = part(splits, table.split);
+    match table.samples {
+        Some(limit) if limit < split.len() => Arc::new(Subset::first(split, limit)),
+        _ => split,
+    }
+}
+
+/// Lets everything go missing once, so that what cannot be done is said before anything is trained.
+pub(crate) fn rehearse(experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
+    let place = |scenario: &Scenario| format!("{}: {}", experiment.path().display(), scenario.protocol_name);
+    let samples = judged(experiment, splits);
+    for scenario in experiment.scenarios(samples.schema())? {
+        scenario.missing.show(&samples, experiment.seed()).with_context(|| place(&scenario))?;
+    }
+    for scenario in experiment.general_scenarios(samples.schema())? {
+        scenario.missing.show(&splits.validation, experiment.seed()).with_context(|| place(&scenario))?;
+    }
+    Ok(())
 }
 
 /// One part of the data.

@@ -170,8 +170,12 @@ pub struct IncompleteTraining {
     pub rate: f64,
     /// Training samples,
     pub trained_on: usize,
-    /// of which so many lack nothing.
+    /// and steps that were made with them;
+    pub steps: usize,
+    /// of the samples so many lack nothing,
     pub complete: usize,
+    /// with which so many steps were made.
+    pub steps_of_complete: usize,
     /// Samples that were classified.
     pub n: usize,
     /// Accuracy after training on all,

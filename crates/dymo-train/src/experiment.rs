@@ -304,8 +304,7 @@ impl Experiment {
     /// # Errors
     /// [`ExperimentError`] for a protocol that these modalities do not allow.
     pub fn scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, ExperimentError> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        self.table.evaluation.scenarios(schema, folder).map_err(|problem| self.fail(problem))
+        self.table.evaluation.scenarios(schema).map_err(|problem| self.fail(problem))
     }
 
     /// What held-out samples are prepared with: those of [`scenarios`](Self::scenarios) that any samples can be put through, or every

@@ -1,5 +1,7 @@
 //! Class statistics of a trained fusion network on the training set (method, section 4).
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Device, Tensor};
 use dymo_core::subsets;
 use dymo_data::Samples;
@@ -20,22 +22,28 @@ pub fn metric_of(network: &FusionNetwork) -> Metric {
 }
 
 /// The samples that lack nothing, in their order.
-fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
+pub fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
     (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full())
 }
 
 /// Whether [`fit`] will find what it needs, to be asked before anything is trained.
 ///
 /// # Errors
-/// [`TrainError::NothingComplete`] if no sample is complete.
+/// [`TrainError::NothingComplete`] if no sample is complete, or none of a class that has samples: selection would never believe in that
+/// class.
 pub fn check(samples: &dyn Samples) -> Result<(), TrainError> {
-    if complete(samples).next().is_some() {
+    let shown: BTreeSet<usize> = complete(samples).map(|i| samples.label(i)).collect();
+    let Some(lacking) = (0..samples.len()).map(|i| samples.label(i)).find(|label| !shown.contains(label)) else {
         return Ok(());
-    }
-    let having = |m: usize| (0..samples.len()).filter(|i| samples.observed(*i).contains(m)).count();
+    };
+    let class = samples.schema().classes().get(lacking).filter(|_| !shown.is_empty()).cloned();
+    let of_class = |i: &usize| class.is_none() || samples.label(*i) == lacking;
+    let count = (0..samples.len()).filter(of_class).count();
+    let having = |m: usize| (0..samples.len()).filter(of_class).filter(|i| samples.observed(*i).contains(m)).count();
     let modalities = samples.schema().modalities().iter().enumerate();
     let rarest = modalities.map(|(m, modality)| (having(m), modality.name())).min().unwrap_or_default();
-    Err(TrainError::NothingComplete { samples: samples.len(), rarest: rarest.1.into(), having: rarest.0 })
+    let of = class.map_or(String::new(), |class| format!(" of class {class}"));
+    Err(TrainError::NothingComplete { samples: count, of, rarest: rarest.1.into(), having: rarest.0 })
 }
 
 /// Fits prototypes and spreads for every non-empty subset on the first `limit` complete samples (all without one): what a sample
@@ -55,7 +63,9 @@ pub fn fit(
     let layout = network.layout();
     let (width, classes) = (layout.feature_width(), layout.classes());
     let all = subsets(layout.modalities());
-    check(samples)?;
+    if complete(samples).next().is_none() {
+        check(samples)?;
+    }
     let indices: Vec<usize> = complete(samples).take(limit.unwrap_or(usize::MAX)).collect();
     let count = indices.len();
     let mut means = StatisticsBuilder::new(metric_of(network), layout.modalities(), classes, width, all.clone())?;

@@ -130,5 +130,5 @@ fn statistics_want_complete_samples() {
     let none =
         Hiding { whole: splits.train.clone(), observed: vec![ModalitySet::single(0); 96], peeked: Mutex::default() };
     let refused = fit(&none).expect_err("nothing is complete");
-    assert!(refused.to_string().contains("complete"), "{refused}");
+    assert!(refused.to_string().contains("none of the 96 training samples has every modality"), "{refused}");
 }

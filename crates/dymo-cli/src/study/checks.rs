@@ -38,7 +38,12 @@ impl Study<'_> {
         let present = self.present(scenario, judged)?;
         let present = &present[..indices.len()];
         let all = samples.schema().full();
-        let searched = if present.iter().all(|set| all.difference(*set).len() <= MAX_EXACT) {
+        // Every draw of a modality is a candidate, and so is a table whose gaps are filled.
+        let candidates = |set: &ModalitySet| {
+            let missing = all.difference(*set).union(setting.recovery.fills().intersection(*set));
+            missing.len() * setting.recovery.draws()
+        };
+        let searched = if present.iter().all(|set| candidates(set) <= MAX_EXACT) {
             Selector::exact(setting.calibration)
         } else {
             Selector::beam(setting.calibration, checks.beam)

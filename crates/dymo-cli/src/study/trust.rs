@@ -173,17 +173,24 @@ impl Study<'_> {
     }
 
     /// What was fitted on what, and what that does not say.
-    pub(super) fn trust_notes(&self, kinds: &[RecoveryKind], none: bool) -> Vec<String> {
+    pub(super) fn trust_notes(&self, kinds: &[RecoveryKind], scenarios: &[Scenario], none: bool) -> Vec<String> {
         let mut notes = Vec::new();
         let first = kinds.iter().zip(self.experiment.metrics()).next();
         let fitted = first.and_then(|(kind, metric)| self.folder.trust(*kind, *metric).ok().flatten());
         if let Some(trust) = fitted {
             let on = &trust.fitted_on;
+            let here = all_in_words(scenarios);
+            let measured = match here == on.missing {
+                true => "in one of these ways, in turn".to_owned(),
+                false => format!(
+                    "in other ways, in turn: {}. So the promises were not made for them; `dymo calibrate` fits them to these",
+                    here.join(", ")
+                ),
+            };
             notes.push(format!(
                 "Threshold, temperature and prediction sets were fitted on {} validation samples, with modalities missing as in: {}. \
                  They hold for samples like these. The same split has chosen the best epoch of training, so it is not quite as \
-                 untouched as the test samples, on which they are measured here; there each sample is missing modalities in one of \
-                 these ways, in turn.",
+                 untouched as the test samples, on which they are measured here; there each sample is missing modalities {measured}.",
                 on.samples,
                 on.missing.join(", ")
             ));
@@ -229,8 +236,9 @@ fn is_fixed(scenario: &Scenario) -> bool {
 }
 
 fn in_words(scenario: &Scenario) -> String {
-    match is_fixed(scenario) {
-        true => scenario.protocol_name.clone(),
-        false => format!("{} at {}", scenario.protocol_name, scenario.rate),
+    match (&scenario.missing, is_fixed(scenario)) {
+        (Missing::Protocol(_), false) => format!("{} at {}", scenario.protocol_name, scenario.rate),
+        // Their rates differ a little from samples to samples, or stand in their names.
+        _ => scenario.protocol_name.clone(),
     }
 }

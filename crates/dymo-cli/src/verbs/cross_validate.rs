@@ -24,7 +24,7 @@ use crate::assemble::{Confidence, Key, add_outcome};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SETTINGS};
-use crate::study::{Study, summary, versions};
+use crate::study::{Study, rehearse, summary, versions};
 use crate::training::{self, TrainingArgs};
 
 /// Share of the samples outside a fold that choose the best epoch, where the experiment names none.
@@ -100,6 +100,20 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
             experiment.path().display()
         );
     }
+    if let Some(table) = experiment.evaluation().missing.iter().find(|table| table.masks.is_some()) {
+        bail!(
+            "{}: [[evaluation.missing]] {:?} reads a mask file, whose rows are those of one test part; a fold has others: say how it is drawn",
+            experiment.path().display(),
+            table.name
+        );
+    }
+    // Found after the first folds, it would have been for nothing.
+    for (repeat, number) in (0..args.repeats).flat_map(|repeat| (0..args.folds).map(move |number| (repeat, number))) {
+        let folded = fold_of(&experiment, &args, repeat, number)?;
+        let splits = folded.open(&context.datasets)?;
+        statistics::check(splits.train.as_ref()).with_context(|| folded.path().display().to_string())?;
+        rehearse(&folded, &splits)?;
+    }
     let began = Instant::now();
     let mut repeats = Vec::new();
     for repeat in 0..args.repeats {
@@ -149,7 +163,6 @@ fn one_repeat(
         if let Some(seed) = shuffle {
             splits = shuffled(&splits, seed);
         }
-        statistics::check(splits.train.as_ref()).with_context(|| experiment.path().display().to_string())?;
         let place = out.join(format!("repeat-{}", repeat + 1)).join(format!("fold-{}", number + 1));
         let stages = folded.stages();
         let (mut folder, _) = train::into_folder(context, &folded, &splits, &stages, place, &args.training)?;
@@ -318,7 +331,12 @@ fn least(experiment: &Experiment) -> anyhow::Result<Experiment> {
         let rates = table.evaluation.rates.len().min(1);
         table.evaluation.rates.truncate(rates);
         table.evaluation.counts.truncate(1 - rates);
-        table.evaluation.observed.clear();
+        let counts = table.evaluation.counts.len();
+        table.evaluation.observed.truncate(1 - rates - counts);
+        let left = 1 - rates - counts - table.evaluation.observed.len();
+        table.evaluation.patterns &= left > 0;
+        table.evaluation.missing.truncate(if table.evaluation.patterns { 0 } else { left });
+        table.evaluation.compare_with_complete = false;
         table.evaluation.arms = vec![Arm::Dymo];
     })?)
 }

@@ -52,7 +52,7 @@ pub struct WhatArgs {
     /// Which part of the data
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
-    /// Missing rates; with --counts, both
+    /// Missing rates, in place of everything that the experiment lets go missing; with --counts, both
     #[arg(long, value_name = "RATE,…", value_delimiter = ',')]
     pub rates: Vec<f64>,
     /// Exact numbers of missing modalities, in place of rates
@@ -69,6 +69,8 @@ impl WhatArgs {
             table.rates.clone_from(&self.rates);
             table.counts.clone_from(&self.counts);
             table.observed.clear();
+            table.patterns = false;
+            table.missing.clear();
         }
     }
 }

@@ -142,6 +142,7 @@ pub(crate) fn whole(
 ) -> anyhow::Result<Outcome> {
     // Found after the training, it would have been for nothing.
     statistics::check(splits.train.as_ref()).with_context(|| experiment.path().display().to_string())?;
+    study::rehearse(experiment, splits)?;
     let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
     for metric in experiment.metrics() {
         training::fit(context, experiment, splits, *metric, &mut folder)?;

@@ -58,7 +58,13 @@ fn reasons_are_drawn_written_and_read_back() {
     }
     assert_ne!(found(&drawn, "by-age"), found(&drawn, "bernoulli"));
 
-    // Older samples lack more: the mask file is about the samples of the test part, in their order.
+    // Rates are those that were found.
+    let rate = |protocol: &str| {
+        let records = drawn["records"].as_array().expect("a list");
+        records.iter().find(|r| r["protocol"] == protocol).and_then(|r| r["rate"].as_f64()).expect("a rate")
+    };
+    assert!(rate("by-age") > 0.1 && rate("of-the-ill") > 0.1 && rate("of-the-ill") < 0.6 && rate("gaps") > 0.2);
+
     for name in ["by-age", "gaps"] {
         place.run(&format!("data masks experiment.toml --like {name} --out {name}.csv")).well();
     }
@@ -74,12 +80,27 @@ fn reasons_are_drawn_written_and_read_back() {
     let rows: Vec<&str> = masks.lines().take(5).collect();
     place.write("gaps.csv", rows.join("\n"));
     place.run("evaluate experiment.toml --model model --out again").refused(&["gaps.csv", "4 rows", "data masks"]);
+    // The effective settings find the file from elsewhere, too; a fold has other rows than the file.
+    place.run("evaluate again/settings.toml --model model --out once-more").refused(&["gaps.csv", "4 rows"]);
+    place.run("cross-validate experiment.toml --out cv --folds 2").refused(&["\"read\"", "mask file"]);
     place
         .run("data masks experiment.toml --like nothing --out x.csv")
         .refused(&["experiment.toml", "by-age, of-the-ill"]);
     place.run("data masks experiment.toml --like read --out x.csv").refused(&["by-age.csv", "already"]);
     place.write("experiment.toml", experiment(&FILES.replace("masks = \"gaps.csv\"\n", "")));
     place.run("evaluate experiment.toml --model model --out again").refused(&["read-gaps", "a mechanism, or masks"]);
+    for name in ["bernoulli", "only photo", " "] {
+        place.write("experiment.toml", experiment(&REASONS.replace("by-age", name)));
+        place.run("evaluate experiment.toml --model model --out again").refused(&["evaluation.missing", "are taken"]);
+    }
+    // What cannot be done is said before anything is trained.
+    for (right, wrong) in
+        [("clinic.age", "clinic.height"), ("rate = 0.5, by", "rate = 1.5, by"), ("ill = 0.8", "sick = 0.8")]
+    {
+        place.write("experiment.toml", experiment(&REASONS.replace(right, wrong)));
+        place.run("train experiment.toml --out never").refused(&["experiment.toml"]);
+    }
+    assert!(place.names("never").is_empty());
 }
 
 /// A second network is trained on the complete samples alone, and the report compares the two; or it is left out.
@@ -100,12 +121,25 @@ fn what_incomplete_samples_bring_is_measured() {
     assert!(page.contains("What incomplete training samples bring"));
     place.run("model verify model").well();
 
+    // A comparison that was not finished, or belongs to another training, is left out and said.
+    let weights = place.path("model/complete-only/model.json");
+    let contents = std::fs::read(&weights).expect("a model");
+    std::fs::remove_file(&weights).expect("removed");
+    let told = place.run("evaluate experiment.toml --model model --out again").well().err;
+    assert!(told.contains("complete-only"), "{told}");
+    assert!(self::metrics(&place, "again")["incomplete_training"].as_array().expect("a list").is_empty());
+    std::fs::write(&weights, contents).expect("the model");
+    place.run("train fusion experiment.toml --out model --epochs 5").well();
+    place.run("fit-statistics experiment.toml --model model").well();
+    let told = place.run("evaluate experiment.toml --model model --out again").well().err;
+    assert!(told.contains("another training"), "{told}");
+
     place.write("experiment.toml", experiment("compare_with_complete = false\n"));
     place.run("train experiment.toml --out other").well();
     assert!(!place.path("other/complete-only").exists());
 }
 
-/// Class statistics need complete samples: without any, nothing is trained in vain.
+/// Class statistics need complete samples, of every class: without, nothing is trained in vain.
 #[test]
 fn without_a_complete_sample_nothing_is_trained() {
     let place = tables::place();
@@ -125,4 +159,16 @@ fn without_a_complete_sample_nothing_is_trained() {
         place.run(command).refused(&["experiment.toml", "training samples has every modality", "photo"]);
     }
     assert!(place.names("model").is_empty());
+
+    let place = tables::place();
+    place.write("experiment.toml", experiment(""));
+    let rows = std::fs::read_to_string(place.path("rows.csv")).expect("the rows");
+    let without = |line: &str| match line.split(',').collect::<Vec<_>>()[..] {
+        [id, "ill", "train", _, age, dose, stage] if !format!("{age}{dose}{stage}").is_empty() => {
+            format!("{id},ill,train,,{age},{dose},{stage}")
+        }
+        _ => line.to_owned(),
+    };
+    place.write("rows.csv", rows.lines().map(without).collect::<Vec<_>>().join("\n"));
+    place.run("train experiment.toml --out model").refused(&["of class ill", "photo"]);
 }

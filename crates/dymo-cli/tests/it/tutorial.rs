@@ -113,12 +113,22 @@ fn every_command_of_the_tutorial_runs() {
         assert!(page.contains(words), "{words}");
     }
 
-    // Cut off in the middle, it goes on and ends with the same table.
+    // Cut off in the middle, it goes on and ends with the same table: a folder in its place keeps a run from its last step.
     let whole = std::fs::read(place.path("predictions.csv")).unwrap();
-    place.write("predictions.csv.part", &whole[..whole.len() / 2]);
     std::fs::remove_file(place.path("predictions.csv")).unwrap();
+    std::fs::create_dir(place.path("predictions.csv")).unwrap();
+    place.run("predict model new.csv --out predictions.csv").refused(&["predictions.csv.part"]);
+    std::fs::remove_dir(place.path("predictions.csv")).unwrap();
+    place.write("predictions.csv.part", &whole[..whole.len() / 2]);
+    // With other rows or settings it does not go on.
+    place.write("other.csv", "id,scan,age,stage,note\nz1,,50,,\n");
+    place
+        .run("predict model other.csv --out predictions.csv --resume")
+        .refused(&["predictions.csv.part", "another data"]);
+    place.run("predict model new.csv --min-gain 0.5 --out predictions.csv --resume").refused(&["another settings"]);
     place.run("predict model new.csv --out predictions.csv --resume").well();
     assert!(std::fs::read(place.path("predictions.csv")).unwrap() == whole);
+    assert!(!place.path("predictions.csv.part.toml").exists());
 }
 
 #[test]

@@ -12,20 +12,22 @@ pub(super) fn words(report: &Report) -> Vec<String> {
 
 fn sentence(r: &crate::IncompleteTraining) -> String {
     let clear = match (r.low > 0.0, r.high < 0.0) {
-        (true, _) => "they help",
-        (_, true) => "they harm",
+        (true, _) => "clearly higher",
+        (_, true) => "clearly lower",
         _ => "no clear difference",
     };
     format!(
-        "{} metric, {} at {}: {} right after training on all {} samples, {} after training on the {} complete ones alone: {} points \
+        "{} metric, {} at {}: {} right after training on all {} samples ({} steps), {} on the {} complete ones alone ({} steps): {} points \
          ({} to {}), {clear}.",
         arms::metric_label(&r.metric),
         r.protocol,
         r.rate,
         percent(r.accuracy),
         thousands(r.trained_on),
+        thousands(r.steps),
         percent(r.accuracy_of_complete),
         thousands(r.complete),
+        thousands(r.steps_of_complete),
         signed(r.difference),
         signed(r.low),
         signed(r.high),

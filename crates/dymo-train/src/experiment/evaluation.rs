@@ -1,13 +1,11 @@
 //! How an experiment is judged.
 
-use std::path::Path;
-
 use dymo_core::{ModalitySet, Schema, subsets};
 use dymo_data::missingness::Protocol;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::missing::{Missing, MissingTable, nominal_rate};
+use super::missing::{Missing, MissingTable};
 use super::tables::at_least_one;
 use crate::evaluation::Arm;
 
@@ -127,7 +125,8 @@ impl Default for MinGainTable {
 pub struct Scenario {
     /// Its name in records.
     pub protocol_name: String,
-    /// Share of missing modalities; their number for an exact count.
+    /// Share of missing modalities; their number for an exact count. NaN where it is not known before something has gone missing: see
+    /// [`Shown::rate`](super::Shown::rate).
     pub rate: f64,
     /// How something goes missing.
     pub missing: Missing,
@@ -148,6 +147,7 @@ impl EvaluationTable {
         if !drawn && !self.patterns && self.missing.is_empty() {
             return Err(Problem::value("evaluation.rates", "empty", "a rate, or one of counts, observed and missing"));
         }
+        self.missing.iter().try_for_each(MissingTable::check)?;
         let names = self.missing.iter().map(|table| &table.name);
         if let Some(name) = names.clone().enumerate().find_map(|(i, a)| names.clone().take(i).find(|b| a == *b)) {
             return Err(Problem::value("evaluation.missing", format!("{name:?} twice"), "a name for each"));
@@ -183,7 +183,7 @@ impl EvaluationTable {
     }
 
     /// What goes missing, in the order rates, counts, fixed sets, patterns, mechanisms and mask files.
-    pub(super) fn scenarios(&self, schema: &Schema, folder: &Path) -> Result<Vec<Scenario>, Problem> {
+    pub(super) fn scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, Problem> {
         let m = schema.modalities().len();
         let rates = self.rates.iter().map(|rate| Ok(Scenario::bernoulli(*rate)));
         let counts = self.counts.iter().map(|missing| {
@@ -206,8 +206,7 @@ impl EvaluationTable {
         let patterns =
             patterns.into_iter().filter(|present| present.len() < m).map(|present| Ok(only(present, schema)));
         let tables = self.missing.iter().map(|table| {
-            let rate = table.how.as_ref().map_or(0.0, |how| nominal_rate(how, m));
-            Ok(Scenario { protocol_name: table.name.clone(), rate, missing: table.missing(schema, folder)? })
+            Ok(Scenario { protocol_name: table.name.clone(), rate: f64::NAN, missing: table.missing(schema)? })
         });
         let all =
             rates.chain(counts).chain(fixed).chain(patterns).chain(tables).collect::<Result<Vec<_>, Problem>>()?;

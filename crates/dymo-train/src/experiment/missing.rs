@@ -67,38 +67,41 @@ pub struct Shown {
 }
 
 impl MissingTable {
-    /// What it asks for. `folder` is the experiment's.
-    pub(super) fn missing(&self, schema: &Schema, folder: &Path) -> Result<Missing, Problem> {
+    /// What it asks for.
+    ///
+    /// # Errors
+    /// A [`Problem`] for a table that is not there, and unless there is one of `how` and `masks`.
+    pub fn missing(&self, schema: &Schema) -> Result<Missing, Problem> {
         let field = |key: &str| format!("evaluation.missing ({}): {key}", self.name);
         let table = match &self.entries_of {
             None => None,
             Some(name) => {
                 let unknown = || Problem::no_such_modality(field("entries_of"), name, schema);
-                Some(schema.modality_index(name).ok_or_else(unknown)?)
+                let found = schema.modality_index(name).ok_or_else(unknown)?;
+                if schema.modalities()[found].columns().is_none() {
+                    return Err(Problem::value(field("entries_of"), name, "a table: nothing else has single entries"));
+                }
+                Some(found)
             }
         };
         match (&self.how, &self.masks, table) {
             (Some(how), None, None) => Ok(Missing::Modalities(how.clone())),
             (Some(how), None, Some(table)) => Ok(Missing::Entries { table, how: how.clone() }),
-            (None, Some(masks), None) => Ok(Missing::Masks(folder.join(masks))),
-            (None, Some(masks), Some(table)) => Ok(Missing::EntryMasks { table, masks: folder.join(masks) }),
+            (None, Some(masks), None) => Ok(Missing::Masks(masks.clone())),
+            (None, Some(masks), Some(table)) => Ok(Missing::EntryMasks { table, masks: masks.clone() }),
             (Some(_), Some(_), _) => Err(Problem::value(field("how"), "given beside masks", "one of the two")),
             (None, None, _) => Err(Problem::value(field("how"), "not given", "a mechanism, or masks")),
         }
     }
-}
 
-/// The rate that a mechanism aims at; of single classes or patterns what they come to on the whole, classes counted alike.
-pub(super) fn nominal_rate(how: &Mechanism, width: usize) -> f64 {
-    match how {
-        Mechanism::Completely { rate } | Mechanism::Exactly { rate } => *rate,
-        Mechanism::GivenObserved { rate, .. } | Mechanism::ByValue { rate, .. } => *rate,
-        Mechanism::ByLabel { rates } => rates.values().sum::<f64>() / rates.len().max(1) as f64,
-        Mechanism::Patterns { patterns } => {
-            let all: f64 = patterns.iter().map(|p| p.weight).sum();
-            let missing: f64 = patterns.iter().map(|p| p.weight * p.missing.len() as f64).sum();
-            missing / (all * width as f64).max(f64::MIN_POSITIVE)
+    /// A name that no other way of going missing has: reports file figures by it.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let taken = ["bernoulli", "exact"].contains(&self.name.as_str()) || self.name.starts_with("only ");
+        if self.name.trim().is_empty() || taken {
+            let wanted = "a name that says what happens; bernoulli, exact and \"only ...\" are taken";
+            return Err(Problem::value("evaluation.missing: name", format!("{:?}", self.name), wanted));
         }
+        Ok(())
     }
 }
 
@@ -108,8 +111,8 @@ impl Missing {
         matches!(self, Self::Protocol(_) | Self::Modalities(_))
     }
 
-    /// What is left of the samples: of what each has, without what goes missing. One modality of a sample is always left, another in
-    /// turn, where all that it has would go.
+    /// What is left of the samples: of what each has, without what goes missing. One modality of a sample is always left where all that
+    /// it has would go; only a file that takes the last entry of a sample's only table is refused.
     ///
     /// # Errors
     /// A [`MissingError`] for a protocol or mechanism that these samples do not allow, or a mask file that is not theirs.
@@ -125,8 +128,9 @@ impl Missing {
                 return without_entries(samples, *table, mask);
             }
             Self::EntryMasks { table, masks } => {
-                let columns = samples.schema().modalities()[*table].columns().unwrap_or_default();
-                let columns: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
+                let columns = samples.schema().modalities().get(*table).and_then(|modality| modality.columns());
+                let columns: Vec<String> =
+                    columns.unwrap_or_default().iter().map(|column| column.name().to_owned()).collect();
                 let mask = EntryMask::open(masks, &columns)?;
                 if mask.len() != n {
                     return Err(MissingError::Length { path: masks.clone(), found: mask.len(), wanted: n });
@@ -148,6 +152,30 @@ impl Missing {
     }
 }
 
+impl Shown {
+    /// The share that has gone missing: of the modalities that `before` has, or of the entries of a table.
+    ///
+    /// # Errors
+    /// If an entry cannot be read.
+    pub fn rate(&self, missing: &Missing, before: &dyn Samples) -> Result<f64, MissingError> {
+        let (Missing::Entries { table, .. } | Missing::EntryMasks { table, .. }) = missing else {
+            let had: usize = (0..before.len()).map(|i| before.observed(i).len()).sum();
+            let left: usize = self.present.iter().map(|left| left.len()).sum();
+            return Ok(1.0 - left as f64 / had.max(1) as f64);
+        };
+        let known = |samples: &dyn Samples| -> Result<usize, ReadError> {
+            let width = samples.schema().modalities().get(*table).map_or(0, |modality| modality.kind().values());
+            let (mut row, mut known) = (vec![0.0f32; width], 0);
+            for i in (0..samples.len()).filter(|i| samples.observed(*i).contains(*table)) {
+                samples.read(i, *table, &mut row)?;
+                known += row.iter().filter(|value| !value.is_nan()).count();
+            }
+            Ok(known)
+        };
+        Ok(1.0 - known(self.samples.as_ref())? as f64 / known(before)?.max(1) as f64)
+    }
+}
+
 fn of_length(masks: Vec<ModalitySet>, wanted: usize, path: &Path) -> Result<Vec<ModalitySet>, MissingError> {
     match masks.len() == wanted {
         true => Ok(masks),
@@ -157,12 +185,11 @@ fn of_length(masks: Vec<ModalitySet>, wanted: usize, path: &Path) -> Result<Vec<
 
 fn without_entries(samples: &Arc<dyn Samples>, table: usize, mask: EntryMask) -> Result<Shown, MissingError> {
     let masked = Masked::new(samples.clone(), None, vec![(table, mask)])?;
-    let emptied = |i: usize| masked.observed(i).is_empty();
-    if (0..samples.len()).any(emptied) {
-        return Err(MissingError::NothingLeft { sample: (0..samples.len()).find(|i| emptied(*i)).unwrap_or(0) });
+    let present: Vec<ModalitySet> = (0..samples.len()).map(|i| masked.observed(i)).collect();
+    match present.iter().position(|left| left.is_empty()) {
+        Some(i) => Err(MissingError::NothingLeft { id: samples.id(i) }),
+        None => Ok(Shown { samples: Arc::new(masked), present }),
     }
-    let present = (0..samples.len()).map(|i| masked.observed(i)).collect();
-    Ok(Shown { samples: Arc::new(masked), present })
 }
 
 /// Why something cannot go missing.
@@ -189,10 +216,10 @@ pub enum MissingError {
         wanted: usize,
     },
     /// A mask file takes the last entry of a sample's only modality.
-    #[error("sample {sample} (counted from 0) has nothing but the table, and would lose all of it; leave it an entry")]
+    #[error("sample {id} has nothing but the table, and would lose all of it; leave it an entry in the mask file")]
     NothingLeft {
-        /// Its number.
-        sample: usize,
+        /// Its [`Samples::id`].
+        id: String,
     },
     /// A sample cannot be read.
     #[error(transparent)]

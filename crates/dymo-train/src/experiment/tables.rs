@@ -179,6 +179,9 @@ impl ExperimentTable {
         for modality in self.modality.values_mut() {
             modality.pretrained = modality.pretrained.take().map(|path| absolute(&path));
         }
+        for missing in &mut self.evaluation.missing {
+            missing.masks = missing.masks.take().map(|path| absolute(&path));
+        }
         self.name.get_or_insert_with(|| file.file_stem().map_or("experiment".into(), |s| s.to_string_lossy().into()));
         self.recovery.complete();
         self.fusion.schedule = self.fusion.schedule.completed(&schedule::fusion());

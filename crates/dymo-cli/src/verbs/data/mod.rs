@@ -15,7 +15,7 @@ use dymo_train::experiment::{Experiment, Missing};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SplitArg};
-use crate::study::part;
+use crate::study::{judged, part};
 
 /// What is done with the data.
 #[derive(Debug, clap::Subcommand)]
@@ -80,9 +80,9 @@ pub struct MasksArgs {
     /// The mask file (CSV)
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Which part of the data
-    #[arg(long, value_enum, default_value = "test")]
-    pub split: SplitArg,
+    /// Which part of the data; the one that the experiment evaluates if nothing is said, and as many samples of it
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
     /// Each modality is missing with this probability
     #[arg(long, value_name = "RATE", group = "what")]
     pub rate: Option<f64>,
@@ -109,7 +109,11 @@ fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Re
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }
-    let samples = part(&experiment.open(&context.datasets)?, args.split.into());
+    let splits = experiment.open(&context.datasets)?;
+    let samples = match args.split {
+        Some(split) => part(&splits, split.into()),
+        None => judged(&experiment, &splits),
+    };
     let (missing, seed) = (wanted(&experiment, samples.schema(), args)?, experiment.seed());
     let share = match &missing {
         Missing::Masks(path) | Missing::EntryMasks { masks: path, .. } => {
@@ -142,15 +146,14 @@ fn wanted(experiment: &Experiment, schema: &Schema, args: &MasksArgs) -> anyhow:
         (_, Some(missing), _) => Ok(Missing::Protocol(Protocol::ExactCount { missing })),
         (.., name) => {
             let tables = &experiment.evaluation().missing;
-            let wanted = tables.iter().map(|table| &table.name).find(|known| Some(*known) == name.as_ref());
-            let scenarios = experiment.scenarios(schema)?;
-            let found = scenarios.into_iter().find(|scenario| Some(&scenario.protocol_name) == wanted);
+            let found = tables.iter().find(|table| Some(&table.name) == name.as_ref());
             let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             let path = experiment.path().display();
-            found.map(|scenario| scenario.missing).with_context(|| match known.is_empty() {
+            let found = found.with_context(|| match known.is_empty() {
                 true => format!("{path} has no [[evaluation.missing]]: write one, or use --rate or --missing"),
                 false => format!("{path}: [[evaluation.missing]] has the names {}", known.join(", ")),
-            })
+            })?;
+            found.missing(schema).with_context(|| path.to_string())
         }
     }
 }

@@ -8,9 +8,10 @@ mod table;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use dymo_core::{ModalitySet, Schema};
 use dymo_data::Source;
+use dymo_data::checksum::SHA256SUMS;
 use dymo_data::missingness::read_masks;
 use dymo_report::ExplainedRun;
 use dymo_reward::{Calibration, Edges, Metric};
@@ -30,6 +31,10 @@ use crate::training::metric_name;
 
 /// Rows that are read, classified and written at a time: what memory is bounded by.
 const ROWS: usize = 512;
+
+/// Retrieval reads the training samples themselves.
+const RETRIEVAL: &str = "retrieval looks into the training data, which a model folder does not hold: it is for evaluation; \
+                         [recovery.neighbours] keeps its samples in the folder";
 
 /// Arguments of `dymo predict`.
 #[derive(Debug, clap::Args)]
@@ -114,8 +119,14 @@ impl Effective {
         let Some(metric) = args.metric.map(Into::into).or(folder.metrics().first().copied()) else {
             bail!("{}: there is no fusion network; train it with `dymo train fusion`", folder.path().display());
         };
+        if args.recovery == Some(RecoveryKind::Retrieval) {
+            bail!("{}: {RETRIEVAL}", folder.path().display());
+        }
         let Some(recovery) = args.recovery.or(folder.recoveries().first().copied()) else {
-            bail!("{}: there is no recovery model; train one with `dymo train recovery`", folder.path().display());
+            bail!(
+                "{}: there is no recovery model in it; train one with `dymo train recovery` ({RETRIEVAL})",
+                folder.path().display()
+            );
         };
         let trust = folder.trust(recovery, metric)?;
         let fitted = trust.as_ref().map(|trust| &trust.fitted_on);
@@ -152,7 +163,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     let judge = Judge::new(context, &args, &effective, &reader, recovery.as_ref(), trust.as_ref());
     let mut table = match &args.out {
-        Some(path) => Table::file(path, args.resume, folder.schema())?,
+        Some(path) => Table::file(path, args.resume, folder.schema(), &begun(&args, &folder, &effective)?)?,
         None => Table::stream(out, folder.schema())?,
     };
     let (mut done, mut failed) = (table.done(), table.failed());
@@ -200,6 +211,34 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         "edges": effective.edges, "explained": args.explain, "selection_off": judge.is_off(),
     });
     context.result(out, &text, &json)
+}
+
+/// What decides every row, as a later run must have it to go on.
+fn begun(args: &PredictArgs, folder: &ModelFolder, effective: &Effective) -> anyhow::Result<String> {
+    #[derive(serde::Serialize)]
+    struct Begun<'a> {
+        model: String,
+        data: PathBuf,
+        data_bytes: u64,
+        masks: Option<PathBuf>,
+        split: String,
+        threshold: Option<f32>,
+        draws: usize,
+        settings: &'a Effective,
+    }
+    let sums = folder.path().join(SHA256SUMS);
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let begun = Begun {
+        model: std::fs::read_to_string(&sums).with_context(|| sums.display().to_string())?,
+        data: absolute(&args.data),
+        data_bytes: std::fs::metadata(&args.data).with_context(|| args.data.display().to_string())?.len(),
+        masks: args.masks.as_ref().map(absolute),
+        split: format!("{:?}", args.split).to_lowercase(),
+        threshold: args.threshold,
+        draws: args.draws,
+        settings: effective,
+    };
+    Ok(toml::to_string(&begun)?)
 }
 
 /// The page that explains, where one is wanted.

@@ -1,7 +1,7 @@
 //! The table of predictions: written as they come, whole at the end, taken up again where it was left.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -10,6 +10,7 @@ use dymo_select::{Decision, Verdict};
 
 use super::input::names;
 use super::judge::Next;
+use crate::settings;
 
 const HEADER: [&str; 15] = [
     "id",
@@ -84,16 +85,22 @@ impl<'a> Table<'a> {
         Ok(Self { writer, schema, file: None, done: 0, failed: 0 })
     }
 
-    /// To a file, beside which it grows as `NAME.part`; with `resume`, what is there already stays.
-    pub(super) fn file(path: &Path, resume: bool, schema: &'a Schema) -> anyhow::Result<Self> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        let part = PathBuf::from(name);
+    /// To a file, beside which it grows as `NAME.part`; with `resume`, what is there already stays. `begun` says what decides the rows:
+    /// it stands in `NAME.part.toml`, and rows that were begun otherwise are not gone on with.
+    pub(super) fn file(path: &Path, resume: bool, schema: &'a Schema, begun: &str) -> anyhow::Result<Self> {
+        let part = with(path, ".part");
+        let told = with(&part, ".toml");
         let cannot = || format!("cannot write {}; check free space and permissions", part.display());
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(cannot)?;
         }
-        let kept = if resume && part.exists() { Kept::of(&part)? } else { Kept::default() };
+        let kept = if resume && part.exists() {
+            same(&part, &told, begun)?;
+            Kept::of(&part)?
+        } else {
+            Kept::default()
+        };
+        settings::write(&told, begun.as_bytes())?;
         let file = OpenOptions::new().create(true).append(true).open(&part).with_context(cannot)?;
         file.set_len(kept.bytes).with_context(cannot)?;
         let handle = file.try_clone().with_context(cannot)?;
@@ -159,7 +166,35 @@ impl<'a> Table<'a> {
         self.writer.flush()?;
         let Some((file, part, path)) = &self.file else { return Ok(()) };
         let rename = || file.sync_all().and_then(|()| std::fs::rename(part, path));
-        rename().with_context(|| format!("cannot write {}; the predictions are in {}", path.display(), part.display()))
+        let done = rename()
+            .with_context(|| format!("cannot write {}; the predictions are in {}", path.display(), part.display()));
+        if done.is_ok() {
+            // Left behind it would be in nobody's way.
+            let _ = std::fs::remove_file(with(part, ".toml"));
+        }
+        done
+    }
+}
+
+/// A path with an ending more.
+fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Refuses to go on with rows that something else has decided.
+fn same(part: &Path, told: &Path, begun: &str) -> anyhow::Result<()> {
+    let again = "run the command that it was begun with, or delete it to start again";
+    let Ok(before) = std::fs::read_to_string(told) else {
+        bail!("{}: {} is not there, so nothing says how it was begun; {again}", part.display(), told.display());
+    };
+    let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap_or_default();
+    let (before, now) = (table(&before), table(begun));
+    let keys = before.keys().chain(now.keys());
+    match keys.into_iter().find(|key| before.get(*key) != now.get(*key)) {
+        Some(key) => bail!("{}: it was begun with another {key}; {again}", part.display()),
+        None => Ok(()),
     }
 }
 
@@ -175,16 +210,21 @@ impl Kept {
     /// Counts the rows that are whole: a row that was cut off in the middle is written again.
     fn of(part: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot read {}; delete it to start again", part.display());
-        let mut text = Vec::new();
-        File::open(part).and_then(|mut file| file.read_to_end(&mut text)).with_context(cannot)?;
-        let lines_end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1);
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
+        let mut file = File::open(part).with_context(cannot)?;
+        let length = file.metadata().with_context(cannot)?.len();
+        let mut last = [0];
+        if length > 0 {
+            file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).with_context(cannot)?;
+            file.rewind().with_context(cannot)?;
+        }
+        let cut_off = last != *b"\n";
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(BufReader::new(file));
         let mut kept = Self::default();
         let mut record = csv::StringRecord::new();
         let mut header = true;
         while reader.read_record(&mut record).with_context(cannot)? {
             let end = reader.position().byte();
-            if record.len() != HEADER.len() || end > lines_end {
+            if record.len() != HEADER.len() || (cut_off && end == length) {
                 break;
             }
             if header && !record.iter().eq(HEADER) {
@@ -255,7 +295,7 @@ mod tests {
             .map(|id| Answer { id: id.into(), result: Err("broken, on\ntwo lines".into()), notices: String::new() })
             .collect();
         let path = folder.path().join("deep/predictions.csv");
-        let mut table = Table::file(&path, false, &schema).expect("a table");
+        let mut table = Table::file(&path, false, &schema, "model = 1").expect("a table");
         table.write(&answers).expect("written");
         table.finish().expect("finished");
         let whole = std::fs::read(&path).expect("the table");
@@ -263,7 +303,8 @@ mod tests {
         assert!(!part.exists());
         for cut in 0..=whole.len() {
             std::fs::write(&part, &whole[..cut]).expect("a part");
-            let mut table = Table::file(&path, true, &schema).expect("taken up");
+            std::fs::write(with(&part, ".toml"), "model = 1").expect("what it was begun with");
+            let mut table = Table::file(&path, true, &schema, "model = 1").expect("taken up");
             assert_eq!(table.failed(), table.done());
             let rest = usize::try_from(table.done()).expect("few");
             table.write(&answers[rest..]).expect("written");
@@ -271,7 +312,10 @@ mod tests {
             assert!(std::fs::read(&path).expect("the table") == whole, "cut after {cut} bytes");
         }
         std::fs::write(&part, "id,other,table\n").expect("a part");
+        assert!(Table::file(&path, true, &schema, "model = 1").is_err(), "nothing says how it was begun");
+        std::fs::write(with(&part, ".toml"), "model = 1").expect("what it was begun with");
+        assert!(Table::file(&path, true, &schema, "model = 2").is_err(), "another model");
         std::fs::write(&part, HEADER.map(|name| format!("x{name}")).join(",") + "\n").expect("a part");
-        assert!(Table::file(&path, true, &schema).is_err(), "a file of something else is not overwritten");
+        assert!(Table::file(&path, true, &schema, "model = 1").is_err(), "a file of something else is not overwritten");
     }
 }
