@@ -217,7 +217,7 @@ fn volumes_of_several_grids() {
         place.write(&format!("{i}.nii"), volume(grid));
     }
     let found = run(&place, CHECK).unwrap_or_else(|found| found);
-    assert!(found.contains("front: volumes of 3 different grids; all are brought to one grid"), "{found}");
+    assert!(found.contains("front: files of 3 different grids; all are brought to one grid"), "{found}");
     run(&place, TRAIN).unwrap();
     assert!(place.path("model/guided.safetensors").exists());
 }

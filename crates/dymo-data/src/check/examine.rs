@@ -17,6 +17,10 @@ use crate::volume::{AffineSource, Limits, Volume};
 pub(super) struct Facts {
     pub(super) geometry: Geometry,
     pub(super) blank: Option<Blank>,
+    /// Voxels that are no number, for which the lowest value is taken.
+    pub(super) not_finite: usize,
+    /// Frames, of which the first is taken.
+    pub(super) frames: usize,
     pub(super) content: u128,
 }
 
@@ -39,7 +43,8 @@ fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, Picture
     let black = picture.values().iter().all(|&value| value == 0);
     let size = vec![picture.height(), picture.width()];
     let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
-    Ok(Facts { geometry, blank: black.then_some(Blank::BlackPicture), content: short_hash(&bytes) })
+    let blank = black.then_some(Blank::BlackPicture);
+    Ok(Facts { geometry, blank, not_finite: 0, frames: 1, content: short_hash(&bytes) })
 }
 
 fn volume(path: &Path) -> Result<Facts, ReadError> {
@@ -54,5 +59,7 @@ fn volume(path: &Path) -> Result<Facts, ReadError> {
         known: volume.affine_source() != AffineSource::Assumed,
     };
     let blank = is_constant(&volume).then_some(Blank::ConstantVolume);
-    Ok(Facts { geometry, blank, content: first_16(&hash.finalize()) })
+    let statistics = volume.statistics();
+    let not_finite = statistics.nan + statistics.infinite;
+    Ok(Facts { geometry, blank, not_finite, frames: volume.frames(), content: first_16(&hash.finalize()) })
 }

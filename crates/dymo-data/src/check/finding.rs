@@ -33,7 +33,25 @@ pub enum Finding {
         /// What it shows.
         blank: Blank,
     },
-    /// Volumes of one modality on grids, spacings or orientations that differ.
+    /// A volume with voxels that are no number: the lowest value is taken for them.
+    NotFinite {
+        /// Line in the table, counted from 1.
+        line: u64,
+        /// The column.
+        column: String,
+        /// How many.
+        voxels: usize,
+    },
+    /// A volume over time, of which the first frame is taken.
+    Frames {
+        /// Line in the table, counted from 1.
+        line: u64,
+        /// The column.
+        column: String,
+        /// How many it has.
+        frames: usize,
+    },
+    /// Pictures or volumes of one modality on grids, spacings or orientations that differ.
     MixedGeometry {
         /// The modality.
         modality: String,
@@ -184,6 +202,8 @@ impl Finding {
             | Self::TypeChange { .. }
             | Self::More { .. } => Severity::Error,
             Self::Blank { .. }
+            | Self::NotFinite { .. }
+            | Self::Frames { .. }
             | Self::MixedGeometry { what: "orientation", .. }
             | Self::NoOrientation { .. }
             | Self::GivesAway { .. }
@@ -205,8 +225,16 @@ impl fmt::Display for Finding {
             Self::Blank { line, column, blank } => {
                 write!(f, "line {line}, column {column}: {}; empty the cell if it is missing", blank.words())
             }
+            Self::NotFinite { line, column, voxels } => write!(
+                f,
+                "line {line}, column {column}: {voxels} voxels are no number; the lowest value is taken for them, correct the file if that is wrong"
+            ),
+            Self::Frames { line, column, frames } => write!(
+                f,
+                "line {line}, column {column}: {frames} frames; the first is taken, write another one to a file of its own if that is wanted"
+            ),
             Self::MixedGeometry { modality, what, kinds } => {
-                write!(f, "{modality}: volumes of {kinds} different {what}s; all are brought to one grid")
+                write!(f, "{modality}: files of {kinds} different {what}s; all are brought to one grid")
             }
             Self::NoOrientation { modality, count } => write!(
                 f,

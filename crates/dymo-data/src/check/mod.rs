@@ -269,8 +269,20 @@ impl State {
                     self.problem(Problem::Unreadable { line, column, cause: error.to_string() });
                     return true;
                 }
-                Ok(Facts { geometry, blank, content }) => {
+                Ok(Facts { geometry, blank, not_finite, frames, content }) => {
                     *seen.geometries.entry(geometry).or_default() += 1;
+                    let named = || (line, column.clone());
+                    let mut odd = Vec::new();
+                    if not_finite > 0 && blank.is_none() {
+                        let (line, column) = named();
+                        odd.push(Finding::NotFinite { line, column, voxels: not_finite });
+                    }
+                    if frames > 1 {
+                        let (line, column) = named();
+                        odd.push(Finding::Frames { line, column, frames });
+                    }
+                    let room = KEPT_EACH.saturating_sub(self.blanks.len());
+                    self.blanks.extend(odd.into_iter().take(room));
                     // All black pictures are alike, and no leak.
                     if blank.is_none() {
                         self.content(content, line, &column, split);

@@ -112,6 +112,27 @@ impl CheckReport {
     }
 }
 
+impl CheckReport {
+    /// What goes missing together, as a picture: a box for each modality, a bar for the number of rows.
+    fn draw_patterns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 16;
+        const LONGEST: u64 = 24;
+        let largest = self.patterns.iter().map(Pattern::rows).max().unwrap_or(0).max(1);
+        for pattern in self.patterns.iter().take(MOST) {
+            let name = |i: usize| self.modalities.get(i).map_or("?", |modality| modality.name.as_str());
+            let names: Vec<&str> = pattern.present.iter().map(name).collect();
+            let boxes = (0..self.modalities.len()).map(|i| if pattern.present.contains(i) { '■' } else { '□' });
+            let length = (pattern.rows() * LONGEST).div_ceil(largest) as usize;
+            let bar = "█".repeat(length) + &" ".repeat(LONGEST as usize - length);
+            writeln!(f, "  {} {bar} {} rows have {}", boxes.collect::<String>(), pattern.rows(), names.join(" + "))?;
+        }
+        match self.patterns.len().checked_sub(MOST) {
+            Some(left @ 1..) => writeln!(f, "  and {left} patterns more"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [train, validation, test] = self.parts;
@@ -133,11 +154,7 @@ impl fmt::Display for CheckReport {
                 writeln!(f, "    {count} × {geometry}")?;
             }
         }
-        for pattern in self.patterns.iter().take(16) {
-            let name = |i: usize| self.modalities.get(i).map_or("?", |modality| modality.name.as_str());
-            let names: Vec<&str> = pattern.present.iter().map(name).collect();
-            writeln!(f, "  {} rows have {}", pattern.rows(), names.join(" + "))?;
-        }
+        self.draw_patterns(f)?;
         for finding in &self.findings {
             let word = match finding.severity() {
                 Severity::Error => "error",

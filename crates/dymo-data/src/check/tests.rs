@@ -65,7 +65,7 @@ fn everything_is_reported_at_once() {
         "class \"rare\" has 1 rows and none of them trains",
         "class \"well\" has 1 training samples",
         "echo is observed in no training sample",
-        "photo: volumes of 2 different grids",
+        "photo: files of 2 different grids",
         "column age: 1 values outside 0 to 100",
         "column age: 6 numbers, and from line 8 on 1 cells that are none, such as \"high\"",
         "column stage: no row has category \"c\"",
