@@ -172,3 +172,18 @@ fn without_a_complete_sample_nothing_is_trained() {
     place.write("rows.csv", rows.lines().map(without).collect::<Vec<_>>().join("\n"));
     place.run("train experiment.toml --out model").refused(&["of class ill", "photo"]);
 }
+
+/// A file that cannot be read costs the row that names it, not the run.
+#[test]
+fn an_unreadable_file_of_an_experiment_is_told_in_its_row() {
+    let place = tables::place();
+    place.write("experiment.toml", experiment("compare_with_complete = false\n"));
+    place.run("train experiment.toml --out model").well();
+    place.write("p8.png", "no picture");
+    place.run("predict model experiment.toml --out p.csv").well();
+    let mut rows = csv::Reader::from_path(place.path("p.csv")).expect("predictions");
+    let rows: Vec<csv::StringRecord> = rows.records().map(|row| row.expect("a row")).collect();
+    let bad: Vec<&csv::StringRecord> = rows.iter().filter(|row| !row[8].is_empty()).collect();
+    assert!(rows.len() > 30 && bad.len() == 1, "{bad:?}");
+    assert!(&bad[0][0] == "r8" && bad[0][8].contains("p8.png") && bad[0][2].is_empty(), "{bad:?}");
+}

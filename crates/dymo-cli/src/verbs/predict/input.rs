@@ -9,6 +9,7 @@ use dymo_data::manifest::{Chunk, Form, ManifestSettings, ManifestStream, Modalit
 use dymo_data::picture::Colour;
 use dymo_data::{ReadError, Samples, Source, Subset};
 use dymo_train::model_folder::ModelFolder;
+use rayon::prelude::*;
 
 use super::PredictArgs;
 use crate::context::Context;
@@ -157,8 +158,11 @@ impl Piece {
     pub(super) fn lines(&self) -> Vec<Line> {
         match self {
             Self::Samples(samples) => {
-                let line = |i| Line { id: samples.id(i), sample: Ok(i), notices: String::new() };
-                (0..samples.len()).map(line).collect()
+                let line = |i| {
+                    let sample = readable(samples, i).map(|()| i).map_err(|error| error.to_string());
+                    Line { id: samples.id(i), sample, notices: String::new() }
+                };
+                (0..samples.len()).into_par_iter().map(line).collect()
             }
             Self::Chunk(chunk) => {
                 let line = |outcome: &dymo_data::manifest::Outcome| {
@@ -174,6 +178,15 @@ impl Piece {
             }
         }
     }
+}
+
+/// Whether everything that a sample has can be read: else it alone has no prediction.
+fn readable(samples: &dyn Samples, index: usize) -> Result<(), ReadError> {
+    let modalities = samples.schema().modalities();
+    samples
+        .observed(index)
+        .iter()
+        .try_for_each(|m| samples.read(index, m, &mut vec![0.0; modalities[m].kind().values()]))
 }
 
 fn joined<T: ToString>(parts: impl Iterator<Item = T>) -> String {
