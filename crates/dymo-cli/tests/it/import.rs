@@ -33,6 +33,23 @@ fn a_release_becomes_a_model() {
     assert!(place.run("inspect named/model.json").well().out.contains("a, b, c"));
 }
 
+/// Network, statistics and recovery as they were released: the model classifies.
+#[test]
+fn a_release_with_its_recovery_predicts() {
+    let place = Place::new();
+    let weights = other("weights.safetensors").to_string_lossy().into_owned();
+    let statistics = other("gaussian/subset_gaussian.pt").to_string_lossy().into_owned();
+    let mopoe = other("../polymnist-mopoe/mopoe.safetensors").to_string_lossy().into_owned();
+    let flags = "--metric cosine --heads 4 --out model";
+    place.run(&format!("import {weights} {statistics} {mopoe} {flags}")).well();
+    assert!(place.run("inspect model/model.json").well().out.contains("mopoe"));
+    place.run("data masks experiment.toml --missing 4 --out masks.csv").well();
+    place.run("predict model experiment.toml --masks masks.csv --samples 5 --out p.csv").well();
+    let rows = std::fs::read_to_string(place.path("p.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 6, "{rows}");
+    assert!(rows.contains("accepted") || rows.contains("rejected"), "{rows}");
+}
+
 #[test]
 fn what_does_not_fit_is_named_and_nothing_is_written() {
     let place = Place::new();
