@@ -176,7 +176,7 @@ fn predictions_have_confidence_sets_and_a_page_that_explains() {
     // A folder in the table's place keeps a run from its last step.
     std::fs::remove_file(place.path("p.csv")).unwrap();
     std::fs::create_dir(place.path("p.csv")).unwrap();
-    place.run(&line).refused(&["p.csv.part"]);
+    place.run(line).refused(&["p.csv.part"]);
     std::fs::remove_dir(place.path("p.csv")).unwrap();
     place.write("p.csv.part", &whole[..lines[8] + 30]);
     place.write("why.html.part", &page[..page.find("<!-- row 11 ends -->").unwrap() + 40]);

@@ -159,12 +159,12 @@ fn a_check_tells_what_reading_changes() {
     place.run("data init patients.csv --label diagnosis --subject patient --force").well();
     let mut hole = scan(4.0, 0.5);
     hole[352..356].copy_from_slice(&f32::NAN.to_le_bytes());
-    place.write("scans/s3.nii", &hole);
+    place.write("scans/s3.nii", hole);
     let mut twice = scan(6.0, 0.6);
     twice[40..42].copy_from_slice(&4i16.to_le_bytes());
     twice[48..50].copy_from_slice(&2i16.to_le_bytes());
     twice.extend_from_within(352..);
-    place.write("scans/s4.nii", &twice);
+    place.write("scans/s4.nii", twice);
     let told = place.run("data check experiment.toml").well().out;
     for words in ["line 4, column scan: 1 voxels are no number", "line 5, column scan: 2 frames", "■□■ ", "█"] {
         assert!(told.contains(words), "{words}: {told}");
