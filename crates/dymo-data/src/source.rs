@@ -11,9 +11,6 @@ use crate::manifest::{Manifest, ManifestError, ManifestSettings, Split};
 use crate::polymnist::{PolyMnist, PolyMnistError, PolyMnistFolder};
 use crate::samples::{ReadError, Samples, Subset};
 
-/// Bytes of decoded pictures and volumes that a table's samples keep in memory.
-const KEPT: usize = 1 << 30;
-
 /// A maker or reader and what it needs. The one table of them: a new data set is one variant here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "maker", rename_all = "kebab-case", deny_unknown_fields)]
@@ -92,7 +89,8 @@ impl Source {
             Self::Manifest(settings) => {
                 let table = Arc::new(Manifest::open(settings)?);
                 table.check_training()?;
-                let kept: Arc<dyn Samples> = Arc::new(Kept::new(table.clone(), KEPT));
+                let room = usize::try_from(settings.keep_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+                let kept: Arc<dyn Samples> = Arc::new(Kept::new(table.clone(), room));
                 let part = |split| Subset::new(kept.clone(), table.part(split)).map(Arc::new);
                 Ok(Splits {
                     train: part(Split::Train)?,

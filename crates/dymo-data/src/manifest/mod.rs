@@ -103,7 +103,8 @@ impl Split {
 /// Problems that are kept; the others are counted.
 const KEPT: usize = 1000;
 
-/// The samples of a table, all parts. Files are decoded when they are read; everything else is in memory.
+/// The samples of a table, all parts. Files are decoded when they are read, each time ([`Source::open`](crate::Source::open) puts them
+/// behind a memory of them); everything else is in memory.
 #[derive(Debug)]
 pub struct Manifest {
     settings: ManifestSettings,

@@ -60,6 +60,9 @@ pub struct ManifestSettings {
     /// Draws the parts instead of reading them from a column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub division: Option<Division>,
+    /// MiB of decoded pictures and volumes that stay in memory, so that training decodes them once; 0 decodes them every time.
+    #[serde(default = "keep_mib", skip_serializing_if = "is_keep_mib")]
+    pub keep_mib: u32,
     /// Short for: every other column names pictures, brought to this grid. Not beside `modalities`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,
@@ -78,6 +81,14 @@ fn label() -> String {
 
 fn split() -> String {
     "split".into()
+}
+
+fn keep_mib() -> u32 {
+    1024
+}
+
+fn is_keep_mib(keep: &u32) -> bool {
+    *keep == keep_mib()
 }
 
 fn is_id(name: &str) -> bool {
@@ -214,6 +225,7 @@ impl ManifestSettings {
             classes: Vec::new(),
             missing: Vec::new(),
             division: None,
+            keep_mib: keep_mib(),
             grid: None,
             modalities,
         }
