@@ -1,5 +1,7 @@
 //! The page of results of an experiment, from what `dymo evaluate` left.
 
+mod checks;
+
 use std::fmt::Write;
 use std::path::Path;
 
@@ -17,6 +19,9 @@ struct Report {
     min_gain: Vec<MinGain>,
     guarantees: Vec<Guarantee>,
     confidence: Vec<Confidence>,
+    greedy: Vec<checks::Greedy>,
+    acquisitions: Vec<checks::Acquisition>,
+    robustness: Vec<checks::Robustness>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +126,7 @@ pub(crate) fn write(name: &str, results: &Path, remarks: &Path) -> Result<String
     accuracies(&mut page, &report)?;
     differences(&mut page, &report)?;
     promises(&mut page, &report)?;
+    checks::sections(&mut page, &report.greedy, &report.acquisitions, &report.robustness)?;
     qualities(&mut page, &report)?;
     quality_over_epochs(&mut page, &report)?;
     gains(&mut page, &report)?;

@@ -102,6 +102,26 @@ fn slices_become_a_volume() {
     }
 }
 
+/// A column of such folders is proposed as volumes.
+#[test]
+fn a_column_of_folders_is_proposed_as_volumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = String::from("id,label,scan\n");
+    for (i, label) in ["well", "ill", "well", "ill"].into_iter().enumerate() {
+        let place = folder.path().join(format!("scan {i}"));
+        std::fs::create_dir(&place).unwrap();
+        for z in 0..2 {
+            write(&place, &format!("{z}.dcm"), &slice(3.0 * f64::from(z)));
+        }
+        table += &format!("s{i},{label},scan {i}\n");
+    }
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, table).unwrap();
+    let proposal = dymo_data::init::propose(&path, &Default::default()).unwrap();
+    let [scan] = proposal.settings.modalities.as_slice() else { panic!("{}", proposal.summary()) };
+    assert!(scan.name == "scan" && matches!(scan.form, dymo_data::manifest::Form::Volume { .. }), "{scan:?}");
+}
+
 #[test]
 fn stored_bits_may_have_a_sign() {
     let folder = tempfile::tempdir().unwrap();

@@ -48,7 +48,7 @@ pub struct InitOptions {
 pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ManifestError> {
     let mut records = Records::open(path)?;
     let names = records.names().to_vec();
-    let mut profiles: Vec<Profile> = names.iter().map(|name| Profile::new(name)).collect();
+    let mut profiles: Vec<Profile> = names.iter().map(|name| Profile::new(name, path.parent())).collect();
     let split = roles::split_column(&names, options);
     let mut seen = Seen::default();
     let mut record = ByteRecord::new();

@@ -1,6 +1,7 @@
 //! What one column holds, learned in one pass and bounded memory.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use crate::manifest::number;
 
@@ -21,6 +22,7 @@ pub(super) fn looks_missing(cell: &str) -> bool {
 /// One column so far.
 #[derive(Debug)]
 pub(super) struct Profile {
+    folder: PathBuf,
     pub(super) name: String,
     /// Cells that are filled.
     pub(super) filled: u64,
@@ -80,9 +82,11 @@ const OPENED: usize = 8;
 const WORDS: usize = 20_000;
 
 impl Profile {
-    pub(super) fn new(name: &str) -> Self {
+    /// `folder` is the table's, where paths begin.
+    pub(super) fn new(name: &str, folder: Option<&Path>) -> Self {
         Self {
             name: name.to_owned(),
+            folder: folder.map(Path::to_owned).unwrap_or_default(),
             filled: 0,
             empty: 0,
             markers: HashMap::new(),
@@ -153,7 +157,9 @@ impl Profile {
         let lower = cell.to_ascii_lowercase();
         let ends = |extensions: &[&str]| extensions.iter().any(|extension| lower.ends_with(extension));
         let picture = ends(&[".png", ".jpg", ".jpeg", ".npy"]);
-        let volume = ends(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]);
+        // The slices of a DICOM volume are a folder.
+        let slices = || cfg!(feature = "dicom") && self.folder.join(cell).is_dir();
+        let volume = ends(&[".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"]) || (!picture && slices());
         self.pictures += u64::from(picture);
         self.volumes += u64::from(volume);
         if (picture || volume) && self.paths.len() < OPENED {

@@ -95,6 +95,12 @@ pub(super) fn build(path: &Path, profiles: Vec<Profile>, seen: Seen, options: &I
     let mut markers: Vec<String> = profiles.iter().flat_map(|profile| profile.markers.keys().cloned()).collect();
     markers.sort();
     markers.dedup();
+    if !markers.is_empty() {
+        draft.remarks.push(format!(
+            "cells that read {} count as missing; correct data.missing if they do not",
+            markers.join(", ")
+        ));
+    }
     settings.missing = markers;
     if seen.odd > 0 {
         draft.remarks.push(format!("{} rows have another number of cells than the first row has names", seen.odd));

@@ -48,6 +48,7 @@ fn kinds_categories_ranges_and_remarks() {
         (settings.classes.as_slice(), settings.missing.as_slice()),
         (&["ill".into(), "well".into()][..], &["NA".into()][..])
     );
+    assert!(proposal.summary().contains("note: cells that read NA count as missing"), "{}", proposal.summary());
     let names: Vec<&str> = settings.modalities.iter().map(|modality| modality.name.as_str()).collect();
     assert_eq!(names, ["photo", "remark", "table"]);
     assert_eq!(
