@@ -48,14 +48,12 @@ pub enum TrainError {
     },
     /// Class statistics need training samples that lack nothing.
     #[error(
-        "none of the {samples} training samples{of} has every modality, and class statistics need some that do; add such samples, or leave \
+        "none of the {samples} training samples has every modality, and class statistics need some that do; add such samples, or leave \
          out {rarest}, which only {having} have"
     )]
     NothingComplete {
         /// Training samples.
         samples: usize,
-        /// Of which class, in words; empty for all.
-        of: String,
         /// The modality that fewest of them have.
         rarest: String,
         /// How many have it.

@@ -26,24 +26,22 @@ pub fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
     (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full())
 }
 
-/// Whether [`fit`] will find what it needs, to be asked before anything is trained.
+/// Whether [`fit`] will find what it needs, to be asked before anything is trained. Answers the classes that have samples, but no complete
+/// one: selection judges as if they were not there.
 ///
 /// # Errors
-/// [`TrainError::NothingComplete`] if no sample is complete, or none of a class that has samples: selection would never believe in that
-/// class.
-pub fn check(samples: &dyn Samples) -> Result<(), TrainError> {
+/// [`TrainError::NothingComplete`] if no sample is complete.
+pub fn check(samples: &dyn Samples) -> Result<Vec<String>, TrainError> {
     let shown: BTreeSet<usize> = complete(samples).map(|i| samples.label(i)).collect();
-    let Some(lacking) = (0..samples.len()).map(|i| samples.label(i)).find(|label| !shown.contains(label)) else {
-        return Ok(());
-    };
-    let class = samples.schema().classes().get(lacking).filter(|_| !shown.is_empty()).cloned();
-    let of_class = |i: &usize| class.is_none() || samples.label(*i) == lacking;
-    let count = (0..samples.len()).filter(of_class).count();
-    let having = |m: usize| (0..samples.len()).filter(of_class).filter(|i| samples.observed(*i).contains(m)).count();
-    let modalities = samples.schema().modalities().iter().enumerate();
-    let rarest = modalities.map(|(m, modality)| (having(m), modality.name())).min().unwrap_or_default();
-    let of = class.map_or(String::new(), |class| format!(" of class {class}"));
-    Err(TrainError::NothingComplete { samples: count, of, rarest: rarest.1.into(), having: rarest.0 })
+    if shown.is_empty() {
+        let having = |m: usize| (0..samples.len()).filter(|i| samples.observed(*i).contains(m)).count();
+        let modalities = samples.schema().modalities().iter().enumerate();
+        let rarest = modalities.map(|(m, modality)| (having(m), modality.name())).min().unwrap_or_default();
+        return Err(TrainError::NothingComplete { samples: samples.len(), rarest: rarest.1.into(), having: rarest.0 });
+    }
+    let all: BTreeSet<usize> = (0..samples.len()).map(|i| samples.label(i)).collect();
+    let classes = samples.schema().classes();
+    Ok(all.difference(&shown).filter_map(|label| classes.get(*label).cloned()).collect())
 }
 
 /// Fits prototypes and spreads for every non-empty subset on the first `limit` complete samples (all without one): what a sample
@@ -63,9 +61,7 @@ pub fn fit(
     let layout = network.layout();
     let (width, classes) = (layout.feature_width(), layout.classes());
     let all = subsets(layout.modalities());
-    if complete(samples).next().is_none() {
-        check(samples)?;
-    }
+    check(samples)?;
     let indices: Vec<usize> = complete(samples).take(limit.unwrap_or(usize::MAX)).collect();
     let count = indices.len();
     let mut means = StatisticsBuilder::new(metric_of(network), layout.modalities(), classes, width, all.clone())?;
