@@ -272,10 +272,14 @@ fn tally(page: &mut String, report: &Report, recovery: &str, metric: &str) -> Re
 }
 
 impl Difference {
-    /// Percentage points with their interval.
     fn words(&self) -> String {
-        format!("{:+.2} ({:+.2} to {:+.2})", 100.0 * self.difference, 100.0 * self.low, 100.0 * self.high)
+        points(self.difference, self.low, self.high)
     }
+}
+
+/// Percentage points with their interval.
+fn points(difference: f64, low: f64, high: f64) -> String {
+    format!("{:+.2} ({:+.2} to {:+.2})", 100.0 * difference, 100.0 * low, 100.0 * high)
 }
 
 fn differences(page: &mut String, report: &Report) -> Result<()> {
@@ -314,8 +318,7 @@ fn promises(page: &mut String, report: &Report) -> Result<()> {
     for g in &report.guarantees {
         write!(page, "* {} recovery, {}: {}", g.recovery, g.metric, g.words)?;
         if let (Some(d), Some(low), Some(high)) = (g.test_difference, g.test_low, g.test_high) {
-            let [d, low, high] = [d, low, high].map(|v| 100.0 * v);
-            write!(page, "; on {} test samples {d:+.2} points ({low:+.2} to {high:+.2})", g.test_n)?;
+            write!(page, "; on {} test samples {} points", g.test_n, points(d, low, high))?;
         }
         writeln!(page)?;
     }

@@ -1,11 +1,13 @@
 //! An evaluation as a whole: every recovery, metric and way of going missing, on the same samples, into one report.
 
+mod case;
 mod checks;
 mod incomplete;
 mod provenance;
 mod robustness;
 mod trust;
 
+pub(crate) use case::{Case, hardest, rehearse};
 pub(crate) use incomplete::train_complete_only;
 pub(crate) use provenance::versions;
 
@@ -13,8 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use dymo_core::ModalitySet;
-use dymo_data::{Samples, Splits, Subset};
+use dymo_data::{Samples, Splits, Subset, complete};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
 use dymo_report::{MinGain, RecoveryQuality, Report, findings};
@@ -22,7 +23,6 @@ use dymo_reward::{ClassStatistics, Edges, Metric};
 use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, evaluate};
 use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, Shown, SplitName};
 use dymo_train::model_folder::ModelFolder;
-use dymo_train::statistics;
 
 use crate::assemble::{self, Confidence, Key, add_bound, add_outcome, gallery};
 use crate::context::Context;
@@ -65,11 +65,16 @@ impl Study<'_> {
         let samples = self.samples()?;
         let readers = self.experiment.metrics().iter().map(|metric| Reader::load(self.context, self.folder, *metric));
         let readers = readers.collect::<anyhow::Result<Vec<_>>>()?;
-        let scenarios = self.scenarios(&samples)?;
+        let cases = self.cases(&samples)?;
         let recoveries = self.experiment.recoveries();
         let comparison = self.complete_only(&readers[0]);
         // What is promised and looked into further is about whole modalities.
-        let general = self.experiment.general_scenarios(samples.schema())?;
+        let spare = match cases.iter().any(|case| case.scenario.missing.is_general()) {
+            true => Vec::new(),
+            false => Case::all(self.experiment, self.experiment.general_scenarios(samples.schema())?, &samples)?,
+        };
+        let general: Vec<&Case> =
+            cases.iter().filter(|case| case.scenario.missing.is_general()).chain(&spare).collect();
         let mut report = Report {
             modalities: samples.schema().modalities().iter().map(|m| m.name().into()).collect(),
             learning_curves: self.learning_curves(),
@@ -81,22 +86,22 @@ impl Study<'_> {
                 let recovery = self.recovery(*kind, reader)?;
                 copies |= recovery.shows_training_data();
                 let setting = self.setting(reader, recovery.as_ref());
-                self.measure(&mut report, *kind, &setting, reader.metric, &scenarios, &samples)?;
+                self.measure(&mut report, *kind, &setting, reader.metric, &cases)?;
                 if reader.metric == readers[0].metric {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
-                uncalibrated |=
-                    self.report_trust(&mut report, (*kind, *kind == recoveries[0]), &setting, &general, &samples)?;
-                if let Some(scenario) = hardest(&general) {
-                    self.beyond_greedy(&mut report, *kind, &setting, scenario, &samples)?;
-                    self.check_acquisitions(&mut report, *kind, &setting, scenario, &samples)?;
-                    self.robustness(&mut report, *kind, &setting, scenario, &samples)?;
+                let first = *kind == recoveries[0];
+                uncalibrated |= self.report_trust(&mut report, (*kind, first), &setting, &general, samples.as_ref())?;
+                if let Some(case) = hardest(&general) {
+                    self.beyond_greedy(&mut report, *kind, &setting, case)?;
+                    self.check_acquisitions(&mut report, *kind, &setting, case)?;
+                    self.robustness(&mut report, *kind, &setting, case)?;
                 }
-                if *kind == recoveries[0] && reader.metric == readers[0].metric {
+                if first && reader.metric == readers[0].metric {
                     if let Some(comparison) = &comparison {
-                        self.incomplete_training(&mut report, comparison, &setting, &scenarios, &samples)?;
+                        self.incomplete_training(&mut report, comparison, &setting, &cases)?;
                     }
-                    self.least_gains(&mut report, &setting, hardest(&general), &samples)?;
+                    self.least_gains(&mut report, &setting, hardest(&general))?;
                 }
             }
         }
@@ -116,7 +121,7 @@ impl Study<'_> {
     /// Every way of using what was recovered, for every recovery, metric and scenario, on the samples that are judged.
     pub(crate) fn judge(&self) -> anyhow::Result<Vec<(Key, Outcome)>> {
         let samples = self.samples()?;
-        let scenarios = self.scenarios(&samples)?;
+        let cases = self.cases(&samples)?;
         let indices: Vec<usize> = (0..samples.len()).collect();
         let mut judged = Vec::new();
         for kind in self.experiment.recoveries() {
@@ -124,8 +129,7 @@ impl Study<'_> {
                 let reader = Reader::load(self.context, self.folder, *metric)?;
                 let recovery = self.recovery(kind, &reader)?;
                 let setting = self.setting(&reader, recovery.as_ref());
-                for scenario in &scenarios {
-                    let shown = self.shown(scenario, &samples)?;
+                for Case { scenario, shown } in &cases {
                     let arms = &self.experiment.evaluation().arms;
                     let left = shown.samples.as_ref();
                     let outcome = evaluate(&setting, left, &indices, &shown.present, arms, &mut |_, _| ())?;
@@ -149,15 +153,9 @@ impl Study<'_> {
         Ok(samples)
     }
 
-    /// What goes missing of them, every rate known.
-    fn scenarios(&self, samples: &Arc<dyn Samples>) -> anyhow::Result<Vec<Scenario>> {
-        let mut scenarios = self.experiment.scenarios(samples.schema())?;
-        for scenario in scenarios.iter_mut().filter(|scenario| scenario.rate.is_nan()) {
-            let shown = self.shown(scenario, samples)?;
-            // Four digits: it is a figure that was found, not one that was set.
-            scenario.rate = (shown.rate(&scenario.missing, samples.as_ref())? * 1e4).round() / 1e4;
-        }
-        Ok(scenarios)
+    /// What goes missing of them.
+    fn cases(&self, samples: &Arc<dyn Samples>) -> anyhow::Result<Vec<Case>> {
+        Case::all(self.experiment, self.experiment.scenarios(samples.schema())?, samples)
     }
 
     fn recovery(&self, kind: RecoveryKind, reader: &Reader) -> anyhow::Result<Box<dyn Recovery>> {
@@ -172,8 +170,8 @@ impl Study<'_> {
         let table = self.experiment.table().recovery.retrieval.clone().unwrap_or_default();
         // What is shown must be there, whichever modality is asked for.
         let train = self.splits.train.clone();
-        let complete = statistics::complete(train.as_ref()).take(table.train_limit.unwrap_or(usize::MAX)).collect();
-        let train = Arc::new(Subset::new(train, complete)?);
+        let whole = complete(train.as_ref()).take(table.train_limit.unwrap_or(usize::MAX)).collect();
+        let train = Arc::new(Subset::new(train, whole)?);
         let (gallery, device) = (Arc::new(SampleGallery(train)), self.context.device.clone());
         Ok(Retrieval::new(reader.network.clone(), gallery, table.neighbours, self.experiment.seed(), device))
     }
@@ -190,18 +188,6 @@ impl Study<'_> {
         }
     }
 
-    /// The samples as a scenario leaves them.
-    fn shown(&self, scenario: &Scenario, samples: &Arc<dyn Samples>) -> anyhow::Result<Shown> {
-        let seed = self.experiment.seed();
-        let place = || format!("{}: {}", self.experiment.path().display(), scenario.protocol_name);
-        scenario.missing.show(samples, seed).with_context(place)
-    }
-
-    /// The modalities that a scenario leaves of each sample, for one that takes no entries of tables.
-    fn present(&self, scenario: &Scenario, samples: &Arc<dyn Samples>) -> anyhow::Result<Vec<ModalitySet>> {
-        Ok(self.shown(scenario, samples)?.present)
-    }
-
     /// How intervals are made.
     fn intervals(&self) -> Confidence {
         let table = self.experiment.evaluation();
@@ -215,27 +201,27 @@ impl Study<'_> {
         kind: RecoveryKind,
         setting: &Setting<'_>,
         metric: Metric,
-        scenarios: &[Scenario],
-        samples: &Arc<dyn Samples>,
+        cases: &[Case],
     ) -> anyhow::Result<()> {
         let table = self.experiment.evaluation();
         let confidence = self.intervals();
-        let indices: Vec<usize> = (0..samples.len()).collect();
         let name = format!("{kind}, {}", metric_name(metric));
-        let task = self.context.watch.task(&name, samples.len() * scenarios.len());
-        for (place, scenario) in scenarios.iter().enumerate() {
-            let shown = self.shown(scenario, samples)?;
+        let task = self.context.watch.task(&name, cases.iter().map(|case| case.shown.present.len()).sum());
+        let shown_in_gallery = hardest(&cases.iter().collect::<Vec<_>>()).map(|case| &case.scenario);
+        let mut before = 0;
+        for Case { scenario, shown } in cases {
             let left = shown.samples.as_ref();
-            let before = place * samples.len();
+            let indices: Vec<usize> = (0..left.len()).collect();
             let outcome = evaluate(setting, left, &indices, &shown.present, &table.arms, &mut |done, _| {
                 task.at(before + done);
             })?;
+            before += left.len();
             let key = key(kind, metric, scenario);
             add_outcome(report, &key, &outcome, confidence)?;
             add_bound(report, &key, &outcome, table.delta)?;
-            if report.gallery.is_empty() && Some(scenario) == hardest(scenarios) {
+            if report.gallery.is_empty() && Some(scenario) == shown_in_gallery {
                 report.gallery = {
-                    let reader = assemble::Reader::new(samples.schema(), Some(self.experiment.source()));
+                    let reader = assemble::Reader::new(left.schema(), Some(self.experiment.source()));
                     gallery(setting, left, &indices, &outcome, &name, (&reader, &table.gallery))?
                 };
             }
@@ -254,7 +240,7 @@ impl Study<'_> {
     ) -> anyhow::Result<()> {
         let modalities = samples.schema().modalities().len();
         let wanted = self.experiment.evaluation().coherence_samples;
-        let indices: Vec<usize> = statistics::complete(samples).take(wanted).collect();
+        let indices: Vec<usize> = complete(samples).take(wanted).collect();
         if indices.is_empty() || modalities > MOST_FOR_COHERENCE {
             return Ok(());
         }
@@ -277,17 +263,10 @@ impl Study<'_> {
     }
 
     /// What is lost, and what time is won, by leaving samples alone that have little to gain.
-    fn least_gains(
-        &self,
-        report: &mut Report,
-        setting: &Setting<'_>,
-        scenario: Option<&Scenario>,
-        samples: &Arc<dyn Samples>,
-    ) -> anyhow::Result<()> {
+    fn least_gains(&self, report: &mut Report, setting: &Setting<'_>, case: Option<&Case>) -> anyhow::Result<()> {
         let table = &self.experiment.evaluation().min_gain;
-        let Some(scenario) = scenario else { return Ok(()) };
+        let Some(Case { shown: Shown { samples, present }, .. }) = case else { return Ok(()) };
         let indices: Vec<usize> = (0..samples.len().min(table.samples)).collect();
-        let present = self.present(scenario, samples)?;
         let task = self.context.watch.task("least gain", table.thresholds.len());
         for (place, tau) in table.thresholds.iter().enumerate() {
             let setting = Setting { min_gain: *tau as f32, ..*setting };
@@ -319,12 +298,6 @@ fn min_gain(tau: f64, outcome: &Outcome) -> MinGain {
     MinGain { tau, accuracy: share(right), samples_recovered_share: share(asked), seconds: outcome.seconds }
 }
 
-/// The scenario of the first protocol in which most goes missing.
-fn hardest(scenarios: &[Scenario]) -> Option<&Scenario> {
-    let first = scenarios.first()?;
-    scenarios.iter().filter(|s| s.protocol_name == first.protocol_name).max_by(|a, b| a.rate.total_cmp(&b.rate))
-}
-
 /// The samples that an experiment's evaluation is about.
 pub(crate) fn judged(experiment: &Experiment, splits: &Splits) -> Arc<dyn Samples> {
     let table = experiment.evaluation();
@@ -333,19 +306,6 @@ pub(crate) fn judged(experiment: &Experiment, splits: &Splits) -> Arc<dyn Sample
         Some(limit) if limit < split.len() => Arc::new(Subset::first(split, limit)),
         _ => split,
     }
-}
-
-/// Lets everything go missing once, so that what cannot be done is said before anything is trained.
-pub(crate) fn rehearse(experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
-    let place = |scenario: &Scenario| format!("{}: {}", experiment.path().display(), scenario.protocol_name);
-    let samples = judged(experiment, splits);
-    for scenario in experiment.scenarios(samples.schema())? {
-        scenario.missing.show(&samples, experiment.seed()).with_context(|| place(&scenario))?;
-    }
-    for scenario in experiment.general_scenarios(samples.schema())? {
-        scenario.missing.show(&splits.validation, experiment.seed()).with_context(|| place(&scenario))?;
-    }
-    Ok(())
 }
 
 /// One part of the data.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use dymo_core::{Kind, ModalitySet, Schema};
+use dymo_core::{ModalitySet, Schema};
 
 use crate::samples::{ReadError, Samples, check_read};
 
@@ -11,6 +11,8 @@ use crate::samples::{ReadError, Samples, check_read};
 /// room; what came later is read anew each time.
 pub struct Kept {
     whole: Arc<dyn Samples>,
+    /// Modalities that come from files; tables and texts are in memory as they are.
+    files: ModalitySet,
     /// By sample and modality.
     values: Vec<OnceLock<Box<[f32]>>>,
     /// Values for which there is room.
@@ -21,23 +23,16 @@ impl Kept {
     /// Keeps at most `bytes` of values.
     pub fn new(whole: Arc<dyn Samples>, bytes: usize) -> Self {
         let modalities = whole.schema().modalities();
-        // A table of tables and texts is in memory as it is.
-        let places = match modalities.iter().any(|modality| comes_from_a_file(modality.kind())) {
-            true => whole.len().saturating_mul(modalities.len()),
-            false => 0,
-        };
+        let files: ModalitySet = (0..modalities.len()).filter(|m| modalities[*m].kind().is_pictorial()).collect();
+        let places = if files.is_empty() { 0 } else { whole.len().saturating_mul(modalities.len()) };
         let values = (0..places).map(|_| OnceLock::new()).collect();
-        Self { whole, values, room: AtomicUsize::new(bytes / size_of::<f32>()) }
+        Self { whole, files, values, room: AtomicUsize::new(bytes / size_of::<f32>()) }
     }
 
     /// Takes room for so many values, if there is any left.
     fn take(&self, values: usize) -> bool {
         self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(values)).is_ok()
     }
-}
-
-fn comes_from_a_file(kind: Kind) -> bool {
-    matches!(kind, Kind::Image { .. } | Kind::Volume { .. })
 }
 
 impl Samples for Kept {
@@ -63,11 +58,10 @@ impl Samples for Kept {
 
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
         check_read(self, index, modality, out)?;
-        let modalities = self.schema().modalities();
-        let place = self.values.get(index * modalities.len() + modality);
-        let Some(place) = place.filter(|_| comes_from_a_file(modalities[modality].kind())) else {
+        if !self.files.contains(modality) {
             return self.whole.read(index, modality, out);
-        };
+        }
+        let place = &self.values[index * self.schema().modalities().len() + modality];
         if let Some(values) = place.get() {
             out.copy_from_slice(values);
             return Ok(());
@@ -88,7 +82,7 @@ impl Samples for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dymo_core::Modality;
+    use dymo_core::{Kind, Modality};
 
     /// Grey 1×2 pictures and a text; counts how often they are read. Sample 2 cannot be.
     struct Counting {

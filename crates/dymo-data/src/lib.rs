@@ -42,7 +42,7 @@ mod stream;
 
 pub use kept::Kept;
 pub use missingness::{Protocol, draw};
-pub use samples::{ReadError, Relabelled, Samples, Subset, labels, read_batch};
+pub use samples::{ReadError, Relabelled, Samples, Subset, complete, labels, read_batch};
 pub use source::{Source, SourceError, Splits};
 
 /// The example of the README is compiled with the tests.

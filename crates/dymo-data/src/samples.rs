@@ -82,6 +82,12 @@ pub fn labels(samples: &dyn Samples, indices: &[usize]) -> Vec<usize> {
     indices.iter().map(|&index| samples.label(index)).collect()
 }
 
+/// The samples that lack nothing, in their order.
+pub fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
+    let full = samples.schema().full();
+    (0..samples.len()).filter(move |&index| samples.observed(index) == full)
+}
+
 /// Values of one sample of a modality.
 fn values_of(samples: &dyn Samples, modality: usize) -> Result<usize, ReadError> {
     let modalities = samples.schema().modalities();

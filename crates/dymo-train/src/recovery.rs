@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dymo_core::{Kind, ModalitySet, Schema};
-use dymo_data::Samples;
+use dymo_data::{Samples, complete};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{
     Guided, GuidedBatch, GuidedRecovery, GuidedSettings, Mopoe, MopoeRecovery, MopoeSettings, Recovery, standard_normal,
@@ -58,8 +58,7 @@ impl HeldOut {
     fn coherence(&self, recovery: &dyn Recovery) -> Result<Option<(&'static str, f64)>, TrainError> {
         let Some(reader) = &self.reader else { return Ok(None) };
         let samples = self.samples.as_ref();
-        let complete = (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full());
-        let indices: Vec<usize> = complete.take(COHERENCE_SAMPLES).collect();
+        let indices: Vec<usize> = complete(samples).take(COHERENCE_SAMPLES).collect();
         let found = coherence(reader, recovery, &self.device, samples, &indices, 1)?;
         Ok((found.n > 0).then_some(("recovered from one, read as the right class", found.share)))
     }

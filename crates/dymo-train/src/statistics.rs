@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::{Device, Tensor};
 use dymo_core::subsets;
-use dymo_data::Samples;
+use dymo_data::{Samples, complete};
 use dymo_models::fusion::{FeatureScale, FusionNetwork};
 use dymo_reward::{ClassStatistics, Metric, StatisticsBuilder};
 
@@ -19,11 +19,6 @@ pub fn metric_of(network: &FusionNetwork) -> Metric {
         FeatureScale::Unit => Metric::Cosine,
         FeatureScale::Free => Metric::Euclid,
     }
-}
-
-/// The samples that lack nothing, in their order.
-pub fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
-    (0..samples.len()).filter(|i| samples.observed(*i) == samples.schema().full())
 }
 
 /// Whether [`fit`] will find what it needs, to be asked before anything is trained. Answers the classes that have samples, but no complete

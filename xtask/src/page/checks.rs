@@ -62,7 +62,7 @@ pub(super) fn sections(
     }
     for g in greedy {
         let points = match (g.difference, g.low, g.high) {
-            (Some(d), Some(low), Some(high)) => interval(d, low, high),
+            (Some(d), Some(low), Some(high)) => super::points(d, low, high),
             _ => "–".into(),
         };
         writeln!(
@@ -81,7 +81,7 @@ pub(super) fn sections(
     }
     for a in acquisitions {
         let [now, random, suggested] = [a.now, a.random, a.suggested].map(|v| format!("{:.1} %", 100.0 * v));
-        let gain = interval(a.difference, a.low, a.high);
+        let gain = super::points(a.difference, a.low, a.high);
         writeln!(page, "| {} | {} | {} | {now} | {random} | {suggested} | {gain} |", a.recovery, a.metric, a.n)?;
     }
     if robustness.is_empty() {
@@ -106,9 +106,4 @@ pub(super) fn sections(
         writeln!(page, "| {recovery} | {metric} | {varied} | {shown} | {discard} | {fuse_all} | {dymo} |")?;
     }
     Ok(())
-}
-
-/// Percentage points with their interval.
-fn interval(difference: f64, low: f64, high: f64) -> String {
-    format!("{:+.2} ({:+.2} to {:+.2})", 100.0 * difference, 100.0 * low, 100.0 * high)
 }

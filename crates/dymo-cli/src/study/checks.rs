@@ -1,7 +1,5 @@
 //! Two checks on the method: what choosing one at a time missed, and whether the suggestion what to acquire is worth anything.
 
-use std::sync::Arc;
-
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
 use dymo_metrics::{Probabilities, Temperature, mean_interval, paired_difference};
@@ -9,10 +7,10 @@ use dymo_models::recovery::Recovery;
 use dymo_report::{AcquisitionRecord, GreedyRecord, Report};
 use dymo_select::{MAX_EXACT, Selector, check_greedy};
 use dymo_train::evaluation::{Setting, Way, probabilities, select};
-use dymo_train::experiment::{RecoveryKind, Scenario};
+use dymo_train::experiment::RecoveryKind;
 use dymo_train::trust::{SURE, acquisitions};
 
-use super::Study;
+use super::{Case, Study};
 
 /// Examples that the report tells.
 const EXAMPLES: usize = 4;
@@ -26,16 +24,14 @@ impl Study<'_> {
         report: &mut Report,
         kind: RecoveryKind,
         setting: &Setting<'_>,
-        scenario: &Scenario,
-        judged: &Arc<dyn Samples>,
+        Case { scenario, shown }: &Case,
     ) -> anyhow::Result<()> {
-        let samples = judged.as_ref();
+        let (samples, present) = (shown.samples.as_ref(), &shown.present);
         let checks = &self.experiment.trust().checks;
         let indices: Vec<usize> = (0..samples.len().min(checks.greedy_samples)).collect();
         if indices.is_empty() {
             return Ok(());
         }
-        let present = self.present(scenario, judged)?;
         let present = &present[..indices.len()];
         let all = samples.schema().full();
         // Every draw of a modality is a candidate, and so is a table whose gaps are filled.
@@ -93,13 +89,11 @@ impl Study<'_> {
         report: &mut Report,
         kind: RecoveryKind,
         setting: &Setting<'_>,
-        scenario: &Scenario,
-        judged: &Arc<dyn Samples>,
+        Case { shown, .. }: &Case,
     ) -> anyhow::Result<()> {
-        let samples = judged.as_ref();
+        let (samples, present) = (shown.samples.as_ref(), &shown.present);
         let table = self.experiment.trust();
         let full = samples.schema().full();
-        let present = self.present(scenario, judged)?;
         let wanted = table.checks.acquisition_samples;
         let Some(drawing) = setting.recovery.drawing().filter(|_| wanted > 0 && table.draws > 1) else {
             return Ok(());
@@ -111,7 +105,7 @@ impl Study<'_> {
         let mut indices = Vec::new();
         for chunk in lacking.chunks(AT_ONCE) {
             if indices.len() < wanted {
-                indices.extend(unsure(setting, samples, chunk, &present, &temperature)?);
+                indices.extend(unsure(setting, samples, chunk, present, &temperature)?);
             }
         }
         indices.truncate(wanted);

@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use dymo_data::{Samples, Splits, Subset};
+use dymo_data::{Samples, Splits, Subset, complete};
 use dymo_metrics::{correctness, paired_difference};
 use dymo_models::fusion::FusionNetwork;
 use dymo_report::{IncompleteTraining, Report};
 use dymo_train::evaluation::{Arm, Setting, evaluate};
-use dymo_train::experiment::{Experiment, Scenario, Stage};
+use dymo_train::experiment::{Experiment, Stage};
 use dymo_train::model_folder::{COMPLETE_ONLY, FusionPart, ModelFolder, Provenance};
-use dymo_train::statistics;
 
-use super::{Reader, Study};
+use super::{Case, Reader, Study};
 use crate::context::Context;
 use crate::training::{self, TrainingArgs, metric_name};
 
@@ -33,7 +32,7 @@ pub(crate) fn train_complete_only(
     args: &TrainingArgs,
 ) -> anyhow::Result<()> {
     let train = splits.train.as_ref();
-    let whole: Vec<usize> = statistics::complete(train).collect();
+    let whole: Vec<usize> = complete(train).collect();
     let path = model.path().join(COMPLETE_ONLY);
     let wanted = experiment.evaluation().compare_with_complete && whole.len() < train.len();
     let metric = experiment.metrics().first().filter(|_| wanted && show_every_class(train, &whole));
@@ -106,17 +105,15 @@ impl Study<'_> {
         report: &mut Report,
         comparison: &Comparison,
         setting: &Setting<'_>,
-        scenarios: &[Scenario],
-        samples: &Arc<dyn Samples>,
+        cases: &[Case],
     ) -> anyhow::Result<()> {
         let intervals = self.intervals();
-        let indices: Vec<usize> = (0..samples.len()).collect();
-        let task = self.context.watch.task("trained on complete samples alone", scenarios.len());
-        for (place, scenario) in scenarios.iter().enumerate() {
-            let shown = self.shown(scenario, samples)?;
+        let task = self.context.watch.task("trained on complete samples alone", cases.len());
+        for (place, Case { scenario, shown }) in cases.iter().enumerate() {
+            let left = shown.samples.as_ref();
+            let indices: Vec<usize> = (0..left.len()).collect();
             let right = |setting: &Setting<'_>| {
                 let arms = [Arm::Discard];
-                let left = shown.samples.as_ref();
                 let outcome = evaluate(setting, left, &indices, &shown.present, &arms, &mut |_, _| ())?;
                 let predictions = outcome.arms.first().map(|arm| arm.predictions.clone()).unwrap_or_default();
                 anyhow::Ok(correctness(&predictions, &outcome.labels)?)

@@ -1,7 +1,5 @@
 //! How much hangs on settings: one is changed at a time.
 
-use std::sync::Arc;
-
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
 use dymo_report::{Report, Varied};
@@ -11,7 +9,7 @@ use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
 use dymo_train::experiment::{RecoveryKind, Scenario};
 use dymo_train::trust::Spoilt;
 
-use super::Study;
+use super::{Case, Study};
 use crate::assemble::{Key, robustness};
 
 /// A setting that was changed, as the report calls it, and whether it is that of all other figures.
@@ -24,10 +22,9 @@ impl Study<'_> {
         report: &mut Report,
         kind: RecoveryKind,
         setting: &Setting<'_>,
-        scenario: &Scenario,
-        all: &Arc<dyn Samples>,
+        Case { shown, .. }: &Case,
     ) -> anyhow::Result<()> {
-        let samples = all.as_ref();
+        let samples = shown.samples.as_ref();
         let checks = &self.experiment.trust().checks;
         let count = samples.len().min(checks.robustness_samples);
         if count == 0 {
@@ -42,13 +39,13 @@ impl Study<'_> {
         };
         let steps = 1 + checks.rates.len() + checks.bad_recovery.len();
         let task = self.context.watch.task(&format!("robustness, {kind}, {}", run.key.metric), steps);
-        let present = self.present(scenario, all)?;
-        run.selection(report, setting, &present[..count])?;
+        let present = &shown.present[..count];
+        run.selection(report, setting, present)?;
         for (place, rate) in checks.rates.iter().enumerate() {
             task.at(1 + place);
-            let present = self.present(&Scenario::bernoulli(*rate), all)?;
+            let other = Case::new(self.experiment, Scenario::bernoulli(*rate), &shown.samples)?.shown.present;
             let change = (Varied::Rate, rate.to_string(), self.experiment.evaluation().rates.contains(rate));
-            run.three_arms(report, setting, &present[..count], &change)?;
+            run.three_arms(report, setting, &other[..count], &change)?;
         }
         for (place, share) in checks.bad_recovery.iter().enumerate() {
             task.at(1 + checks.rates.len() + place);
@@ -57,7 +54,7 @@ impl Study<'_> {
             let bad = Spoilt::new(setting.recovery, train, run.labels.clone(), *share, seed, device);
             let Some(bad) = bad else { break };
             let change = (Varied::BadRecovery, format!("{} %", (share * 1e4).round() / 1e2), *share == 0.0);
-            run.three_arms(report, &Setting { recovery: &bad, ..*setting }, &present[..count], &change)?;
+            run.three_arms(report, &Setting { recovery: &bad, ..*setting }, present, &change)?;
         }
         task.done();
         Ok(())

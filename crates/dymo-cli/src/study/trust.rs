@@ -11,7 +11,7 @@ use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
 use dymo_train::experiment::{Missing, RecoveryKind, Scenario, SplitName};
 use dymo_train::trust::{FittedOn, HeldOut, Trust, fit};
 
-use super::{Reader, Study, part};
+use super::{Case, Reader, Study, part};
 use crate::assemble::{Key, Told, add_guarantee};
 use crate::training::metric_name;
 
@@ -31,8 +31,9 @@ impl Study<'_> {
         let table = self.experiment.trust();
         let samples: Arc<dyn Samples> = Arc::new(Subset::first(held_out, table.samples));
         let scenarios = self.experiment.general_scenarios(samples.schema())?;
-        let present = scenarios.iter().map(|scenario| self.present(scenario, &samples));
-        let present = present.collect::<anyhow::Result<Vec<_>>>()?;
+        let cases = Case::all(self.experiment, scenarios, &samples)?;
+        let (scenarios, present): (Vec<Scenario>, Vec<_>) =
+            cases.into_iter().map(|case| (case.scenario, case.shown.present)).unzip();
         let held_out = HeldOut { samples: samples.as_ref(), present: &present };
         let mut found = Vec::new();
         for metric in self.experiment.metrics() {
@@ -55,7 +56,7 @@ impl Study<'_> {
         FittedOn {
             split: SplitName::Validation,
             samples,
-            missing: all_in_words(scenarios),
+            missing: all_in_words(scenarios.iter()),
             seed: self.experiment.seed(),
             calibration: setting.calibration,
             edges: setting.edges,
@@ -71,13 +72,11 @@ impl Study<'_> {
         report: &mut Report,
         (kind, first): (RecoveryKind, bool),
         setting: &Setting<'_>,
-        scenarios: &[Scenario],
-        samples: &Arc<dyn Samples>,
+        cases: &[&Case],
+        samples: &dyn Samples,
     ) -> anyhow::Result<bool> {
         let trust = self.folder.trust(kind, setting.statistics.metric())?;
-        let present = scenarios.iter().map(|scenario| self.present(scenario, samples));
-        let present = present.collect::<anyhow::Result<Vec<_>>>()?;
-        let samples = samples.as_ref();
+        let present: Vec<Vec<ModalitySet>> = cases.iter().map(|case| case.shown.present.clone()).collect();
         let once = HeldOut { samples, present: &present }.present_once();
         let key = self.key(kind, setting);
         let every = self.every_pattern(samples);
@@ -173,13 +172,13 @@ impl Study<'_> {
     }
 
     /// What was fitted on what, and what that does not say.
-    pub(super) fn trust_notes(&self, kinds: &[RecoveryKind], scenarios: &[Scenario], none: bool) -> Vec<String> {
+    pub(super) fn trust_notes(&self, kinds: &[RecoveryKind], cases: &[&Case], none: bool) -> Vec<String> {
         let mut notes = Vec::new();
         let first = kinds.iter().zip(self.experiment.metrics()).next();
         let fitted = first.and_then(|(kind, metric)| self.folder.trust(*kind, *metric).ok().flatten());
         if let Some(trust) = fitted {
             let on = &trust.fitted_on;
-            let here = all_in_words(scenarios);
+            let here = all_in_words(cases.iter().map(|case| &case.scenario));
             let measured = match here == on.missing {
                 true => "in one of these ways, in turn".to_owned(),
                 false => format!(
@@ -221,13 +220,13 @@ impl Study<'_> {
 }
 
 /// Scenarios in words; where every set of observed modalities is one, they are told by their number.
-fn all_in_words(scenarios: &[Scenario]) -> Vec<String> {
+fn all_in_words<'a>(scenarios: impl Iterator<Item = &'a Scenario> + Clone) -> Vec<String> {
     const MOST: usize = 6;
-    let count = scenarios.iter().filter(|scenario| is_fixed(scenario)).count();
+    let count = scenarios.clone().filter(|scenario| is_fixed(scenario)).count();
     if count <= MOST {
-        return scenarios.iter().map(in_words).collect();
+        return scenarios.map(in_words).collect();
     }
-    let others = scenarios.iter().filter(|scenario| !is_fixed(scenario)).map(in_words);
+    let others = scenarios.filter(|scenario| !is_fixed(scenario)).map(in_words);
     others.chain([format!("each of {count} sets of observed modalities")]).collect()
 }
 

@@ -328,14 +328,13 @@ fn least(experiment: &Experiment) -> anyhow::Result<Experiment> {
     Ok(experiment.with(|table| {
         table.metrics.truncate(1);
         table.recovery = recovery;
-        let rates = table.evaluation.rates.len().min(1);
-        table.evaluation.rates.truncate(rates);
-        table.evaluation.counts.truncate(1 - rates);
-        let counts = table.evaluation.counts.len();
-        table.evaluation.observed.truncate(1 - rates - counts);
-        let left = 1 - rates - counts - table.evaluation.observed.len();
-        table.evaluation.patterns &= left > 0;
-        table.evaluation.missing.truncate(if table.evaluation.patterns { 0 } else { left });
+        let first = &mut table.evaluation;
+        first.rates.truncate(1);
+        first.counts.truncate(1 - first.rates.len());
+        first.observed.truncate(1 - first.rates.len() - first.counts.len());
+        let found = first.rates.len() + first.counts.len() + first.observed.len() > 0;
+        first.patterns &= !found;
+        first.missing.truncate(usize::from(!found && !first.patterns));
         table.evaluation.compare_with_complete = false;
         table.evaluation.arms = vec![Arm::Dymo];
     })?)

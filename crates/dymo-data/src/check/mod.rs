@@ -271,18 +271,13 @@ impl State {
                 }
                 Ok(Facts { geometry, blank, not_finite, frames, content }) => {
                     *seen.geometries.entry(geometry).or_default() += 1;
-                    let named = || (line, column.clone());
-                    let mut odd = Vec::new();
-                    if not_finite > 0 && blank.is_none() {
-                        let (line, column) = named();
-                        odd.push(Finding::NotFinite { line, column, voxels: not_finite });
-                    }
-                    if frames > 1 {
-                        let (line, column) = named();
-                        odd.push(Finding::Frames { line, column, frames });
-                    }
+                    let hole = not_finite > 0 && blank.is_none();
+                    let odd = [
+                        hole.then(|| Finding::NotFinite { line, column: column.clone(), voxels: not_finite }),
+                        (frames > 1).then(|| Finding::Frames { line, column: column.clone(), frames }),
+                    ];
                     let room = KEPT_EACH.saturating_sub(self.blanks.len());
-                    self.blanks.extend(odd.into_iter().take(room));
+                    self.blanks.extend(odd.into_iter().flatten().take(room));
                     // All black pictures are alike, and no leak.
                     if blank.is_none() {
                         self.content(content, line, &column, split);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dymo_core::ModalitySet;
-use dymo_data::Samples;
+use dymo_data::{Samples, complete};
 use dymo_models::recovery::{Observed, Recovery, RecoveryError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,8 +36,7 @@ impl<'a> Spoilt<'a> {
         seed: u64,
         device: Device,
     ) -> Option<Self> {
-        let full = train.schema().full();
-        let complete: Vec<usize> = (0..train.len()).filter(|i| train.observed(*i) == full).collect();
+        let complete: Vec<usize> = complete(train.as_ref()).collect();
         (!complete.is_empty()).then_some(Self { inner, train, complete, labels, share, seed, device })
     }
 

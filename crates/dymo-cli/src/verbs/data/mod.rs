@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use dymo_core::{Kind, Schema};
 use dymo_data::Samples;
-use dymo_data::missingness::{Protocol, draw, draw_entries, write_masks};
+use dymo_data::missingness::{Protocol, draw_entries, write_masks};
 use dymo_report::Picture;
 use dymo_train::experiment::{Experiment, Missing};
 
@@ -126,10 +126,7 @@ fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Re
         }
         Missing::Protocol(_) | Missing::Modalities(_) => {
             let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
-            let drawn = match &missing {
-                Missing::Protocol(protocol) => draw(*protocol, samples.len(), names.len(), seed)?,
-                _ => missing.show(&samples, seed)?.present,
-            };
+            let drawn = missing.show(&samples, seed)?.present;
             write_masks(&args.out, &names, &drawn)?;
             let missing: usize = drawn.iter().map(|present| names.len() - present.len()).sum();
             missing as f64 / (drawn.len() * names.len()).max(1) as f64

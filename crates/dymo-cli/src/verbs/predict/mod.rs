@@ -15,7 +15,7 @@ use dymo_data::checksum::SHA256SUMS;
 use dymo_data::missingness::read_masks;
 use dymo_report::ExplainedRun;
 use dymo_reward::{Calibration, Edges, Metric};
-use dymo_train::experiment::RecoveryKind;
+use dymo_train::experiment::{RecoveryKind, SplitName};
 use dymo_train::model_folder::ModelFolder;
 use dymo_train::trust::Trust;
 
@@ -221,7 +221,7 @@ fn begun(args: &PredictArgs, folder: &ModelFolder, effective: &Effective) -> any
         data: PathBuf,
         data_bytes: u64,
         masks: Option<PathBuf>,
-        split: String,
+        split: SplitName,
         threshold: Option<f32>,
         draws: usize,
         settings: &'a Effective,
@@ -233,7 +233,7 @@ fn begun(args: &PredictArgs, folder: &ModelFolder, effective: &Effective) -> any
         data: absolute(&args.data),
         data_bytes: std::fs::metadata(&args.data).with_context(|| args.data.display().to_string())?.len(),
         masks: args.masks.as_ref().map(absolute),
-        split: format!("{:?}", args.split).to_lowercase(),
+        split: args.split.into(),
         threshold: args.threshold,
         draws: args.draws,
         settings: effective,

@@ -59,29 +59,40 @@ fn numbers(tensor: &Tensor<2>) -> Vec<f32> {
     super::super::table::rows(tensor.clone())
 }
 
-/// After a minute's training at most, tables that are missing as a whole are recovered from the picture far better than by the middle
-/// of all.
-#[test]
-fn tables_are_recovered_from_pictures() {
+/// Trains on 512 samples; `part(step, loss)` is what is minimised in a step.
+fn learn(settings: &TipSettings, steps: usize, rate: f64, mut part: impl FnMut(usize, TipLoss) -> Tensor<1>) -> Tip {
     let device = Device::flex().autodiff();
     device.seed(3);
-    let (kinds, settings) = (kinds(), settings());
+    let kinds = kinds();
     let mut model = settings.init(&kinds, &device).expect("a model");
     let mut optimiser = AdamConfig::new().init();
     let train = samples(512, 1, &device);
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let mut losses = Vec::new();
-    for step in 0..800 {
+    for step in 0..steps {
         let start = step * 64 % 512;
         let inputs: Vec<Tensor<2>> = train.iter().map(|x| x.clone().narrow(0, start, 64)).collect();
-        let batch = TipBatch::new(&settings, &kinds, &inputs, &mut rng).expect("a batch");
-        let loss = model.loss(&batch, settings.temperature);
-        losses.push(
-            [loss.reconstruction, loss.contrast].map(|part| part.into_data().try_to_vec::<f32>().expect("a number")[0]),
-        );
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-        model = optimiser.step(6e-3, model, gradients);
+        let batch = TipBatch::new(settings, &kinds, &inputs, &mut rng).expect("a batch");
+        let loss = part(step, model.loss(&batch, settings.temperature));
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimiser.step(rate, model, gradients);
     }
+    model
+}
+
+fn number(tensor: &Tensor<1>) -> f32 {
+    tensor.clone().into_data().try_to_vec::<f32>().expect("a number")[0]
+}
+
+/// After a minute's training at most, tables that are missing as a whole are recovered from the picture far better than by the middle
+/// of all.
+#[test]
+fn tables_are_recovered_from_pictures() {
+    let kinds = kinds();
+    let mut losses = Vec::new();
+    let model = learn(&settings(), 800, 6e-3, |_, loss| {
+        losses.push([&loss.reconstruction, &loss.contrast].map(number));
+        loss.total
+    });
     // Matching is asked about the likest wrong pairs, which are hardly wrong here: its own test is the next one.
     let mean = |losses: &[[f32; 2]]| [0, 1].map(|i| losses.iter().map(|l| l[i]).sum::<f32>() / losses.len() as f32);
     let (first, last) = (mean(&losses[..80]), mean(&losses[720..]));
@@ -114,25 +125,13 @@ fn tables_are_recovered_from_pictures() {
 /// Asked for nothing but to tell true pairs from others, the model does: better than by saying how many of the pairs are true.
 #[test]
 fn true_pairs_are_told_from_others() {
-    let device = Device::flex().autodiff();
-    device.seed(3);
-    let (kinds, settings) = (kinds(), TipSettings { corrupted: 0.0, ..settings() });
-    let mut model = settings.init(&kinds, &device).expect("a model");
-    let mut optimiser = AdamConfig::new().init();
-    let train = samples(512, 1, &device);
-    let mut rng = ChaCha8Rng::seed_from_u64(9);
     let mut last = Vec::new();
-    for step in 0..400 {
-        let start = step * 64 % 512;
-        let inputs: Vec<Tensor<2>> = train.iter().map(|x| x.clone().narrow(0, start, 64)).collect();
-        let batch = TipBatch::new(&settings, &kinds, &inputs, &mut rng).expect("a batch");
-        let loss = model.loss(&batch, settings.temperature).matching;
+    learn(&TipSettings { corrupted: 0.0, ..settings() }, 400, 3e-3, |step, loss| {
         if step >= 360 {
-            last.push(loss.clone().into_data().try_to_vec::<f32>().expect("a number")[0]);
+            last.push(number(&loss.matching));
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimiser.step(3e-3, model, gradients);
-    }
+        loss.matching
+    });
     let last = last.iter().sum::<f32>() / last.len() as f32;
     // One pair in three is true.
     let chance = -(1.0f32 / 3.0 * (1.0f32 / 3.0).ln() + 2.0 / 3.0 * (2.0f32 / 3.0).ln());

@@ -1,0 +1,57 @@
+//! Ways of going missing, each drawn once.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dymo_data::{Samples, Splits};
+use dymo_train::experiment::{Experiment, Scenario, Shown};
+
+use super::judged;
+
+/// A scenario, and the samples as it leaves them.
+pub(crate) struct Case {
+    /// Its rate is known, be it one that was found.
+    pub scenario: Scenario,
+    pub shown: Shown,
+}
+
+impl Case {
+    /// Lets it happen to samples of an experiment.
+    pub(crate) fn new(
+        experiment: &Experiment,
+        mut scenario: Scenario,
+        samples: &Arc<dyn Samples>,
+    ) -> anyhow::Result<Self> {
+        let place = || format!("{}: {}", experiment.path().display(), scenario.protocol_name);
+        let shown = scenario.missing.show(samples, experiment.seed()).with_context(place)?;
+        if scenario.rate.is_nan() {
+            // Four digits: it is a figure that was found, not one that was set.
+            scenario.rate = (shown.rate(&scenario.missing, samples.as_ref())? * 1e4).round() / 1e4;
+        }
+        Ok(Self { scenario, shown })
+    }
+
+    /// All of them.
+    pub(crate) fn all(
+        experiment: &Experiment,
+        scenarios: Vec<Scenario>,
+        samples: &Arc<dyn Samples>,
+    ) -> anyhow::Result<Vec<Self>> {
+        scenarios.into_iter().map(|scenario| Self::new(experiment, scenario, samples)).collect()
+    }
+}
+
+/// The case of the first protocol in which most goes missing.
+pub(crate) fn hardest<'a>(cases: &[&'a Case]) -> Option<&'a Case> {
+    let name = &cases.first()?.scenario.protocol_name;
+    let first = cases.iter().filter(|case| case.scenario.protocol_name == *name);
+    first.max_by(|a, b| a.scenario.rate.total_cmp(&b.scenario.rate)).copied()
+}
+
+/// Lets everything go missing once, so that what cannot be done is said before anything is trained.
+pub(crate) fn rehearse(experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
+    let samples = judged(experiment, splits);
+    Case::all(experiment, experiment.scenarios(samples.schema())?, &samples)?;
+    Case::all(experiment, experiment.general_scenarios(samples.schema())?, &splits.validation)?;
+    Ok(())
+}
