@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use dymo_core::ModalitySet;
 use dymo_models::engine::Session;
-use dymo_models::recovery::{MixedBatch, MixedRecovery, Observed, Recovery, RecoveryError};
+use dymo_models::recovery::{MixedBatch, MixedRecovery, Observed, Recovery, RecoveryError, Recycled};
 use dymo_reward::{Calibration, ClassStatistics, Edges, Metric};
 use dymo_select::{Decision, Query, Sample, Score, Scorer, Selector};
 use serde_json::Value;
@@ -120,7 +120,7 @@ impl Recovery for Known<'_> {
 }
 
 impl MixedRecovery for Known<'_> {
-    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Vec<f32>> {
+    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Recycled> {
         let take = |m: usize| {
             let width = self.0.kinds[m].values();
             let wanting = batch.ids.iter().zip(batch.wanted).filter(|(_, wanted)| wanted.contains(m));
@@ -128,7 +128,7 @@ impl MixedRecovery for Known<'_> {
             for (id, _) in wanting {
                 values.extend_from_slice(&self.0.values[m][*id as usize * width..][..width]);
             }
-            values
+            values.into()
         };
         (0..self.0.kinds.len()).map(take).collect()
     }

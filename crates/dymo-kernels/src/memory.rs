@@ -11,9 +11,11 @@ static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
 /// A buffer whose memory goes to the next taker when dropped. Its contents are whatever the last owner left.
 #[derive(Debug, Default)]
-pub(crate) struct Recycled {
+pub struct Recycled {
     buffer: Vec<f32>,
     len: usize,
+    /// Made elsewhere, where nobody takes: to hand it on would hoard one such buffer after the other.
+    foreign: bool,
 }
 
 impl Recycled {
@@ -25,12 +27,22 @@ impl Recycled {
             let best = free.iter().enumerate().filter(fitting).min_by_key(|(_, buffer)| buffer.len()).map(|(i, _)| i);
             best.map(|index| free.swap_remove(index))
         };
-        Self { buffer: waiting.unwrap_or_else(|| vec![0.0; len]), len }
+        Self { buffer: waiting.unwrap_or_else(|| vec![0.0; len]), len, foreign: false }
+    }
+}
+
+/// A buffer like the others, but freed when dropped.
+impl From<Vec<f32>> for Recycled {
+    fn from(buffer: Vec<f32>) -> Self {
+        Self { len: buffer.len(), buffer, foreign: true }
     }
 }
 
 impl Drop for Recycled {
     fn drop(&mut self) {
+        if self.foreign {
+            return;
+        }
         let buffer = std::mem::take(&mut self.buffer);
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         if !buffer.is_empty() && free.iter().map(Vec::len).sum::<usize>() + buffer.len() <= KEPT {

@@ -51,6 +51,14 @@ struct Pixel {
 /// alone, its few channels would fill a fraction of a vector.
 const FEW: usize = 8;
 
+/// Floats of a line of the nearest cache.
+const LINE: usize = 16;
+
+/// A line of it: a vector that lies across two takes twice the time to load.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+
 /// A layer `[n, inputs]` → `[n, outputs]` with its weights packed for the processor at hand.
 #[derive(Debug, Clone)]
 pub struct Layer {
@@ -63,7 +71,7 @@ pub struct Layer {
     pixels: Vec<Pixel>,
     runs: Vec<Run>,
     /// Per panel of filters `[depth, width of the panel]`.
-    packed: Vec<f32>,
+    packed: Vec<Line>,
     /// One a filter, zeros up to whole panels.
     bias: Vec<f32>,
     finish: Finish,
@@ -77,22 +85,25 @@ struct Blocks {
     height: usize,
     width: usize,
     channels: usize,
+    /// Floats of a block: those of its pixels, and zeros up to whole vectors.
+    size: usize,
 }
 
 impl Blocks {
     fn floats(self) -> usize {
-        let [rows, columns] = [self.height, self.width].map(|extent| extent.div_ceil(self.step) * self.step);
-        rows * columns * self.channels
+        let [rows, columns] = [self.height, self.width].map(|extent| extent.div_ceil(self.step));
+        rows * columns * self.size
     }
 
-    /// `[block rows, block columns, step, step, channels]` → `[height, width, channels]`.
+    /// `[block rows, block columns, size]`, of a block first `[step, step, channels]` → `[height, width, channels]`.
     fn lay_out(self, blocks: &[f32], image: &mut [f32]) {
         let (width, row) = (self.width * self.channels, self.step * self.channels);
-        let per_row = self.width.div_ceil(self.step) * self.step * row;
+        let band = self.width.div_ceil(self.step) * self.size;
         for (y, image) in image.chunks_exact_mut(width).enumerate() {
-            let band = &blocks[y / self.step * per_row..][..per_row];
-            for (target, block) in image.chunks_mut(row).zip(band.chunks_exact(self.step * row)) {
-                target.copy_from_slice(&block[y % self.step * row..][..target.len()]);
+            let blocks = blocks[y / self.step * band..][..band].chunks_exact(self.size);
+            for (target, block) in image.chunks_mut(row).zip(blocks) {
+                // Not a call for a handful of floats.
+                target.iter_mut().zip(&block[y % self.step * row..][..row]).for_each(|(target, v)| *target = *v);
             }
         }
     }
@@ -162,7 +173,9 @@ impl Layer {
 
     /// A transposed convolution whose pixels are blocks. All blocks see the same window of the map, at other places.
     fn in_blocks(g: &Geometry, weight: &[f32], bias: Option<&[f32]>) -> Self {
-        let (s, filters) = (g.stride, g.stride * g.stride * g.channels);
+        let (s, level) = (g.stride, Level::detect());
+        // Whole vectors, so that they are stored whole.
+        let filters = level.padded(s * s * g.channels);
         // Map rows `block − before ..= block + after` reach a block's image rows.
         let before = (g.kernel - 1).saturating_sub(g.padding) / s;
         let after = g.padding.div_ceil(s);
@@ -191,11 +204,15 @@ impl Layer {
             }
             pixels.push(Pixel { output: pixels.len() * filters, runs: first..runs.len() });
         }
-        let blocks = Blocks { step: s, height: g.height, width: g.width, channels: g.channels };
+        let blocks = Blocks { step: s, height: g.height, width: g.width, channels: g.channels, size: filters };
         let inputs = g.map_height() * g.map_width() * g.filters;
         let sizes = [inputs, g.height * g.width * g.channels, filters];
-        let bias = bias.map(|bias| bias.repeat(s * s));
-        let layer = Self::new(Level::detect(), sizes, (pixels, runs), &rows, bias.as_deref());
+        let bias = bias.map(|bias| {
+            let mut whole = bias.repeat(s * s);
+            whole.resize(filters, 0.0);
+            whole
+        });
+        let layer = Self::new(level, sizes, (pixels, runs), &rows, bias.as_deref());
         Self { blocks: Some(blocks), ..layer }
     }
 
@@ -210,12 +227,14 @@ impl Layer {
         assert!(filters > 0 && inputs > 0, "a layer of {inputs} inputs and {filters} filters");
         assert!(bias.is_none_or(|b| b.len() == filters), "one bias a filter");
         let depth = rows.len() / filters;
-        let mut packed = Vec::with_capacity(depth * level.padded(filters));
+        let mut packed = vec![Line([0.0; LINE]); (depth * level.padded(filters)).div_ceil(LINE)];
+        let mut places = bytemuck::cast_slice_mut::<Line, f32>(&mut packed);
         for panel in level.panels(filters) {
+            let valid = panel.start..panel.end.min(filters);
             for row in rows.chunks_exact(filters) {
-                let valid = panel.end.min(filters);
-                packed.extend_from_slice(&row[panel.start..valid]);
-                packed.resize(packed.len() + panel.end - valid, 0.0);
+                let (place, rest) = places.split_at_mut(panel.len());
+                place[..valid.len()].copy_from_slice(&row[valid.clone()]);
+                places = rest;
             }
         }
         let mut bias = bias.map_or_else(|| vec![0.0; filters], <[f32]>::to_vec);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::tile::Level;
-use super::{Finish, Layer};
+use super::{Finish, Layer, Pixel, Run};
 use crate::conv::Geometry;
 
 fn values(len: usize, seed: u64) -> Vec<f32> {
@@ -55,23 +55,14 @@ proptest! {
                 };
             }
         }
-        for lanes in [Level::detect(), Level::Portable] {
-            let mut layer = Layer::dense(inputs, outputs, &weight, Some(&bias)).with_finish(finish);
-            if lanes == Level::Portable {
-                let sizes = [inputs, outputs, outputs];
-                let parts = (layer.pixels.clone(), layer.runs.clone());
-                layer = Layer::new(Level::Portable, sizes, parts, &weight, Some(&bias)).with_finish(finish);
-            }
+        for level in [Level::detect(), Level::Portable, Level::Wide] {
+            let sizes = [inputs, outputs, outputs];
+            let parts = (vec![Pixel { output: 0, runs: 0..1 }], vec![Run { input: 0, weight: 0, len: inputs }]);
+            let layer = Layer::new(level, sizes, parts, &weight, Some(&bias)).with_finish(finish);
             let mut ours = before.clone();
             layer.forward_strided(n, (&x, inputs + wide), (&mut ours, outputs + wide));
             close(&ours, &expected)?;
         }
-        // The tiles of AVX-512 as plain code: what a processor without it can check of them.
-        let (pixels, runs) = { let l = Layer::dense(inputs, outputs, &weight, None); (l.pixels, l.runs) };
-        let wide_tiles = Layer::new(Level::Avx512, [inputs, outputs, outputs], (pixels, runs), &weight, Some(&bias));
-        let mut ours = before.clone();
-        super::tile::portable(&wide_tiles, finish, n, (&x, inputs + wide), (&mut ours, outputs + wide));
-        close(&ours, &expected)?;
     }
 }
 

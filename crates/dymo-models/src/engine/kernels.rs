@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use dymo_core::ModalitySet;
+use dymo_kernels::Recycled;
 
 use super::forms::{Forms, Wanted};
 use super::task::{Made, Task, draw_id};
@@ -12,9 +12,16 @@ use super::{Answer, CHUNK, EngineError, values};
 use crate::ready::ReadyNetwork;
 use crate::recovery::{MixedBatch, MixedRecovery};
 
+/// What some samples have of one form of a modality, `[samples.len(), values]`, on its way to tokens.
+struct Inputs {
+    form: usize,
+    samples: Vec<usize>,
+    x: Recycled,
+}
+
 /// Prepared tokens of one form of a modality for the samples that have been asked about, batch after batch as they were made.
 struct Pool {
-    batches: Vec<Vec<f32>>,
+    batches: Vec<Recycled>,
     /// Floats of one sample.
     len: usize,
     /// Batch and place in it.
@@ -22,7 +29,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn keep(&mut self, samples: &[usize], tokens: Vec<f32>) {
+    fn keep(&mut self, samples: &[usize], tokens: Recycled) {
         for (place, sample) in samples.iter().enumerate() {
             self.place_of[*sample] = Some((self.batches.len(), place));
         }
@@ -58,13 +65,15 @@ impl Kernels {
     ) -> Result<Made, EngineError> {
         let mut made = Made::default();
         let wanted: Vec<Wanted> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
+        let mut observed = Vec::new();
         for m in 0..self.forms.modalities {
             for (form, with_gaps) in [(m, false), (self.forms.with_gaps(m), true)] {
                 for chunk in task.observed_wanting(&wanted, m, with_gaps).chunks(CHUNK) {
-                    self.keep(task, form, chunk, task.read(m, chunk)?)?;
+                    observed.push(Inputs { form, samples: chunk.to_vec(), x: values(task.read(m, chunk)?)?.into() });
                 }
             }
         }
+        self.keep(task, observed)?;
         for draw in 0..self.forms.draws {
             let missing = task.to_recover(&wanted, self.forms, draw);
             // The form for all patterns at once knows no gaps.
@@ -90,12 +99,15 @@ impl Kernels {
         }
     }
 
-    fn keep(&mut self, task: &Task<'_>, form: usize, samples: &[usize], x: Tensor<2>) -> Result<(), EngineError> {
-        let m = self.forms.modality(form);
-        let tokens = self.network.tokens(task.network, m, x).ok_or_else(|| EngineError::Device {
-            reason: format!("the input of modality {m} is not in single precision"),
+    /// Encodes, all together, and keeps the tokens.
+    fn keep(&mut self, task: &Task<'_>, inputs: Vec<Inputs>) -> Result<(), EngineError> {
+        let asked: Vec<(usize, &[f32])> = inputs.iter().map(|it| (self.forms.modality(it.form), &*it.x)).collect();
+        let tokens = self.network.tokens(task.network, &asked).ok_or_else(|| EngineError::Device {
+            reason: "an encoder's tokens are not in single precision".into(),
         })?;
-        self.pools[form].keep(samples, tokens);
+        for (it, tokens) in inputs.iter().zip(tokens) {
+            self.pools[it.form].keep(&it.samples, tokens);
+        }
         Ok(())
     }
 
@@ -119,15 +131,15 @@ impl Kernels {
                 inputs.push(if have.is_empty() { Vec::new() } else { values(task.read(m, &have)?)? });
             }
             let batch = MixedBatch { present: &present, wanted: &wanted, inputs: &inputs, ids: &ids };
+            let mut made = Vec::new();
             for (m, x) in recovery.recover_mixed(&batch).into_iter().enumerate() {
-                let want: Vec<usize> = chunk.iter().copied().filter(|s| missing[*s].contains(m)).collect();
-                if !want.is_empty() {
-                    let shape = [want.len(), x.len() / want.len()];
-                    let x = Tensor::from_data(TensorData::new(x, shape), &Device::flex());
-                    self.keep(task, draw * modalities + m, &want, x)?;
-                    recovered += want.len();
+                let samples: Vec<usize> = chunk.iter().copied().filter(|s| missing[*s].contains(m)).collect();
+                recovered += samples.len();
+                if !samples.is_empty() {
+                    made.push(Inputs { form: draw * modalities + m, samples, x });
                 }
             }
+            self.keep(task, made)?;
         }
         Ok(recovered)
     }
@@ -141,10 +153,13 @@ impl Kernels {
         let mut recovered = 0;
         for ((present, missing), samples) in task.by_missing(missing) {
             for chunk in samples.chunks(CHUNK) {
+                let mut made = Vec::new();
                 for (m, x) in missing.iter().zip(task.recover(present, missing, chunk, draw)?) {
-                    self.keep(task, draw * self.forms.modalities + m, chunk, x)?;
+                    let form = draw * self.forms.modalities + m;
+                    made.push(Inputs { form, samples: chunk.to_vec(), x: values(x)?.into() });
                     recovered += chunk.len();
                 }
+                self.keep(task, made)?;
             }
         }
         Ok(recovered)

@@ -1,8 +1,9 @@
 //! The fusion network.
 
 use burn::nn::LayerNorm;
-use burn::tensor::Tensor;
-use dymo_kernels::{BlockWeights, Finish, Layer, Trunk, norm_rows};
+use burn::tensor::{Device, Tensor, TensorData};
+use dymo_kernels::{BlockWeights, Finish, Layer, Recycled, Trunk, norm_rows};
+use rayon::prelude::*;
 
 use super::chain::Chain;
 use super::{dense, numbers};
@@ -58,29 +59,42 @@ impl ReadyNetwork {
         self.modalities[modality].tokens * self.trunk.prepared_len()
     }
 
-    /// `x [n, values]` → prepared tokens `[n, prepared_len]`; `network` is the one that this was made of.
-    pub fn tokens(&self, network: &FusionNetwork, modality: usize, x: Tensor<2>) -> Option<Vec<f32>> {
+    /// Modalities with inputs `[n, values]` → for each prepared tokens `[n, prepared_len]`; `network` is the one that this was made
+    /// of. `None` if a module's answer is not in single precision.
+    pub fn tokens(&self, network: &FusionNetwork, inputs: &[(usize, &[f32])]) -> Option<Vec<Recycled>> {
+        // At once, so that threads have work until the last block of the last modality.
+        let chained: Vec<Option<Recycled>> = inputs.par_iter().map(|(m, x)| self.chained(*m, x)).collect();
+        let by_module = |(m, x): &(usize, &[f32])| self.by_module(network, *m, x);
+        chained.into_iter().zip(inputs).map(|(tokens, input)| tokens.or_else(|| by_module(input))).collect()
+    }
+
+    fn chained(&self, modality: usize, x: &[f32]) -> Option<Recycled> {
         let (it, output) = (&self.modalities[modality], self.prepared_len(modality));
-        let Some(chain) = &it.chain else {
-            let tokens = numbers(network.tokens(modality, x))?;
-            let mut out = vec![0.0; tokens.len() / self.width * self.trunk.prepared_len()];
-            self.trunk.prepare(&tokens, &mut out);
-            return Some(out);
-        };
-        Some(chain.forward(&numbers(x)?, it.values, output, |tokens, out| {
-            let mut normal = vec![0.0; tokens.len()];
+        let end = |tokens: &[f32], out: &mut [f32]| {
+            let mut normal = Recycled::take(tokens.len());
             norm_rows(tokens, &it.gamma, &it.beta, NORM_EPSILON as f32, &mut normal);
             for row in normal.chunks_exact_mut(it.offset.len()) {
                 row.iter_mut().zip(&it.offset).for_each(|(v, o)| *v += o);
             }
             self.trunk.prepare(&normal, out);
-        }))
+        };
+        Some(it.chain.as_ref()?.forward(x, it.values, output, end))
+    }
+
+    fn by_module(&self, network: &FusionNetwork, modality: usize, x: &[f32]) -> Option<Recycled> {
+        let values = self.modalities[modality].values;
+        let x = TensorData::new(x.to_vec(), [x.len() / values, values]);
+        let tokens = numbers(network.tokens(modality, Tensor::from_data(x, &Device::flex())))?;
+        let mut out = Recycled::take(tokens.len() / self.width * self.trunk.prepared_len());
+        self.trunk.prepare(&tokens, &mut out);
+        Some(out)
     }
 
     /// `queries[i]` lists the prepared tokens of the modalities that are present, ascending → logits `[n, C]`, features `[n, D]`.
     pub fn fuse<'t>(&'t self, mut queries: Vec<Vec<&'t [f32]>>) -> (Vec<f32>, Vec<f32>) {
         queries.iter_mut().for_each(|parts| parts.insert(0, &self.class));
         let read = self.trunk.read(&queries);
+
         let mut logits = vec![0.0; queries.len() * self.classifier.outputs()];
         let mut features = vec![0.0; queries.len() * self.projection.outputs()];
         self.classifier.forward(&read, &mut logits);

@@ -1,7 +1,7 @@
 //! Encoder and decoder of the recovery models.
 
 use burn::nn::Linear;
-use dymo_kernels::{Finish, Layer};
+use dymo_kernels::{Finish, Layer, Recycled};
 
 use super::chain::Chain;
 use super::{bias, numbers};
@@ -40,7 +40,7 @@ impl ReadyEncoder {
     }
 
     /// `x [n, values]` → `[n, 2Z]`: the mean, then the log variance.
-    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+    pub fn forward(&self, x: &[f32]) -> Recycled {
         self.chain.forward(x, self.values, 2 * self.latent, |made, out| out.copy_from_slice(made))
     }
 }
@@ -71,7 +71,7 @@ impl ReadyDecoder {
     }
 
     /// `latents [n, latent]` → pictures `[n, values]`.
-    pub fn forward(&self, latents: &[f32]) -> Vec<f32> {
+    pub fn forward(&self, latents: &[f32]) -> Recycled {
         self.chain.forward(latents, self.latent, self.values, |made, out| out.copy_from_slice(made))
     }
 }

@@ -11,6 +11,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, activation};
 use dymo_core::{Kind, ModalitySet};
+use dymo_kernels::Recycled;
 use serde::{Deserialize, Serialize};
 
 use super::latent::{LatentDecoder, LatentEncoder};
@@ -258,7 +259,7 @@ impl ReadyGuided {
 }
 
 impl MixedRecovery for ReadyGuided {
-    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Vec<f32>> {
+    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Recycled> {
         let shared = Products::of(&self.encoders, batch, 0.0).latents(self.draw, batch.ids);
         let (width, private) = (self.encoders[0].latent(), self.prior_mean.len() / self.encoders.len());
         let noise: Vec<Vec<f32>> = match self.draw {

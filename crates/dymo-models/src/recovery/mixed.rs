@@ -2,6 +2,8 @@
 //! modality at once, whatever else is observed of them.
 
 use dymo_core::ModalitySet;
+use dymo_kernels::Recycled;
+use rayon::prelude::*;
 
 use super::noise::normal_values;
 use crate::ready::{ReadyDecoder, ReadyEncoder};
@@ -22,7 +24,7 @@ pub struct MixedBatch<'a> {
 /// A recovery model that takes such samples, under the laws of [`super::Recovery`] and with the same answers to rounding.
 pub trait MixedRecovery: Send + Sync {
     /// Per modality the values of the samples that want it, in their order: `[·, values]`.
-    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Vec<f32>>;
+    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Recycled>;
 }
 
 /// Places of the samples whose set holds a modality.
@@ -46,8 +48,8 @@ impl Products {
         let latent = encoders.first().map_or(0, ReadyEncoder::latent);
         let len = batch.present.len() * latent;
         let (mut precision, mut weighted) = (vec![0.0; len], vec![0.0; len]);
-        for (m, (encoder, x)) in encoders.iter().zip(batch.inputs).enumerate() {
-            let posteriors = encoder.forward(x);
+        let posteriors: Vec<Recycled> = encoders.par_iter().zip(batch.inputs).map(|(e, x)| e.forward(x)).collect();
+        for (m, posteriors) in posteriors.iter().enumerate() {
             for (place, posterior) in places(batch.present, m).zip(posteriors.chunks_exact(2 * latent)) {
                 let (mean, log_variance) = posterior.split_at(latent);
                 let own = place * latent..(place + 1) * latent;
@@ -84,12 +86,12 @@ impl Products {
 pub(super) fn decode_wanted(
     decoders: &[ReadyDecoder],
     wanted: &[ModalitySet],
-    code: impl Fn(usize, usize, &mut Vec<f32>),
-) -> Vec<Vec<f32>> {
+    code: impl Fn(usize, usize, &mut Vec<f32>) + Sync,
+) -> Vec<Recycled> {
     let decode = |(m, decoder): (usize, &ReadyDecoder)| {
         let mut codes = Vec::new();
         places(wanted, m).for_each(|place| code(m, place, &mut codes));
         decoder.forward(&codes)
     };
-    decoders.iter().enumerate().map(decode).collect()
+    decoders.par_iter().enumerate().map(decode).collect()
 }

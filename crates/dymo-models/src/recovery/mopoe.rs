@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet, subsets};
+use dymo_kernels::Recycled;
 use serde::{Deserialize, Serialize};
 
 use super::latent::{LatentDecoder, LatentEncoder};
@@ -215,7 +216,7 @@ impl ReadyMopoe {
 }
 
 impl MixedRecovery for ReadyMopoe {
-    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Vec<f32>> {
+    fn recover_mixed(&self, batch: &MixedBatch<'_>) -> Vec<Recycled> {
         let mut products = Products::of(&self.encoders, batch, VARIANCE_FLOOR as f32);
         for (place, present) in batch.present.iter().enumerate() {
             if present.len() == self.encoders.len() {
