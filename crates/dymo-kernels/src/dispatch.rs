@@ -1,6 +1,6 @@
-//! One loop, two compilations.
+//! One loop, three compilations.
 
-/// Compiles a loop twice, plainly and with AVX2 and FMA, and picks at run time. The two-path form names the bodies apart, for
+/// Compiles a loop three times, plainly, with AVX2 and FMA, and with AVX-512, and picks at run time. The two-path form names the bodies apart, for
 /// loops that spell a fused multiply-add which must not become a library call on the plain route.
 macro_rules! dispatch {
     ($wide:ident, $body:path, ($($arg:ident : $ty:ty),* $(,)?)) => {
@@ -9,9 +9,17 @@ macro_rules! dispatch {
     ($wide:ident, $fused:path, $plain:path, ($($arg:ident : $ty:ty),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]
         {
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn widest($($arg: $ty),*) {
+                $fused($($arg),*);
+            }
             #[target_feature(enable = "avx2,fma")]
             fn $wide($($arg: $ty),*) {
                 $fused($($arg),*);
+            }
+            if crate::dispatch::avx512() {
+                // SAFETY: all of them were detected on this processor just now.
+                return unsafe { widest($($arg),*) };
             }
             if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
                 // SAFETY: both features were detected on this processor just now.
@@ -23,6 +31,16 @@ macro_rules! dispatch {
 }
 
 pub(crate) use dispatch;
+
+/// What processors have had of AVX-512 from the first server generation on.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn avx512() -> bool {
+    std::is_x86_feature_detected!("avx512f")
+        && std::is_x86_feature_detected!("avx512bw")
+        && std::is_x86_feature_detected!("avx512dq")
+        && std::is_x86_feature_detected!("avx512vl")
+        && std::is_x86_feature_detected!("fma")
+}
 
 /// `a·b + c`, rounded once where the caller was compiled for it.
 #[inline(always)]

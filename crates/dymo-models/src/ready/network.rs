@@ -49,7 +49,8 @@ impl ReadyNetwork {
         let token = numbers(network.class_token.val() + network.positions.val().narrow(0, 0, 1))?;
         let mut class = vec![0.0; trunk.prepared_len()];
         trunk.prepare(&token, &mut class);
-        let modalities = (0..layout.modalities()).map(|m| Modality::new(network, m)).collect::<Option<_>>()?;
+        let modalities = (0..layout.modalities()).into_par_iter().map(|m| Modality::new(network, m));
+        let modalities = modalities.collect::<Option<_>>()?;
         let (classifier, projection) = (dense(&network.classifier)?, dense(&network.projection)?);
         Some(Self { modalities, class, trunk, classifier, projection, scale: layout.scale(), width })
     }
