@@ -91,15 +91,15 @@ fn gelu_backward_on(x: &[f32], dy: &[f32], dx: &mut [f32]) {
 
 /// By bits, so that nothing is jumped over and the loop becomes vectors.
 #[inline(always)]
-fn relu_backward_piece(y: &[f32], dy: &[f32], out: &mut [f32]) {
-    for ((out, y), dy) in out.iter_mut().zip(y).zip(dy) {
+fn relu_backward_piece(y: &[f32], dy: &mut [f32]) {
+    for (y, dy) in y.iter().zip(dy) {
         let keep = 0u32.wrapping_sub(u32::from(*y > 0.0));
-        *out = f32::from_bits(dy.to_bits() & keep);
+        *dy = f32::from_bits(dy.to_bits() & keep);
     }
 }
 
-fn relu_backward_on(y: &[f32], dy: &[f32], out: &mut [f32]) {
-    dispatch!(wide, relu_backward_piece, (y: &[f32], dy: &[f32], out: &mut [f32]))
+fn relu_backward_on(y: &[f32], dy: &mut [f32]) {
+    dispatch!(wide, relu_backward_piece, (y: &[f32], dy: &mut [f32]))
 }
 
 /// `y = x · Φ(x)`, absolute error below 1e-6 for |x| ≤ 10.
@@ -123,18 +123,13 @@ pub fn gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         .for_each(|((x, dy), dx)| gelu_backward_on(x, dy, dx));
 }
 
-/// The gradient in front of a fused ReLU: `dy` where the output `y` is positive, else 0.
+/// The gradient in front of a fused ReLU: `dy` becomes 0 where the output `y` is not positive.
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn relu_backward(y: &[f32], dy: &[f32]) -> Vec<f32> {
+pub fn relu_backward(y: &[f32], dy: &mut [f32]) {
     assert_eq!(y.len(), dy.len(), "relu_backward");
-    let mut out = vec![0.0; y.len()];
-    out.par_chunks_mut(PIECE)
-        .zip(y.par_chunks(PIECE))
-        .zip(dy.par_chunks(PIECE))
-        .for_each(|((out, y), dy)| relu_backward_on(y, dy, out));
-    out
+    y.par_chunks(PIECE).zip(dy.par_chunks_mut(PIECE)).for_each(|(y, dy)| relu_backward_on(y, dy));
 }
 
 #[cfg(test)]
@@ -185,6 +180,8 @@ mod tests {
 
     #[test]
     fn relu_passes_gradient_only_where_positive() {
-        assert_eq!(relu_backward(&[0.0, 2.0], &[5.0, 7.0]), [0.0, 7.0]);
+        let mut dy = [5.0, 7.0];
+        relu_backward(&[0.0, 2.0], &mut dy);
+        assert_eq!(dy, [0.0, 7.0]);
     }
 }

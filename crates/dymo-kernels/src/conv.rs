@@ -36,6 +36,8 @@ pub struct Geometry {
 const BLOCK: usize = 64 * 1024;
 /// Weight gradients are summed in this many pieces, whatever the number of threads, so that bits do not depend on it.
 const PIECES: usize = 8;
+/// Floats of a weight gradient that are added up together.
+const ADDED: usize = 16 * 1024;
 
 thread_local! {
     static PATCHES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -256,9 +258,11 @@ pub fn conv2d_weight_gradient(g: &Geometry, image: &[f32], map: &[f32], weight_g
         .map(|(images, maps)| weight_gradient_piece(g, images, maps))
         .collect();
     let mut total = vec![0.0; g.weight_len()];
-    for piece in &pieces {
-        total.iter_mut().zip(piece).for_each(|(t, p)| *t += p);
-    }
+    total.par_chunks_mut(ADDED).enumerate().for_each(|(part, total)| {
+        for piece in &pieces {
+            total.iter_mut().zip(&piece[part * ADDED..]).for_each(|(t, p)| *t += p);
+        }
+    });
     g.unpack(&total, weight_gradient);
 }
 

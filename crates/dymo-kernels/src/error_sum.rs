@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::dispatch::dispatch;
+use crate::memory::zeros;
 
 /// Independent partial sums of a row, added in a fixed order.
 const LANES: usize = 32;
@@ -45,7 +46,7 @@ pub fn absolute_error(a: &[f32], b: &[f32], width: usize) -> Vec<f32> {
 pub fn absolute_error_backward(a: &[f32], b: &[f32], rows: &[f32]) -> Vec<f32> {
     assert!(a.len() == b.len() && !rows.is_empty() && a.len().is_multiple_of(rows.len()), "absolute_error_backward");
     let width = (a.len() / rows.len()).max(1);
-    let mut out = vec![0.0; a.len()];
+    let mut out = zeros(a.len());
     out.par_chunks_mut(width).zip(a.par_chunks(width).zip(b.par_chunks(width))).zip(rows).for_each(
         |((out, (a, b)), gradient)| {
             for ((out, a), b) in out.iter_mut().zip(a).zip(b) {

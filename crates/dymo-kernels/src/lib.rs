@@ -36,7 +36,7 @@ pub use block::{
 pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d_weight_gradient, sum_rows};
 pub use error_sum::{absolute_error, absolute_error_backward};
 pub use layer::{Finish, Layer};
-pub use memory::Recycled;
+pub use memory::{Recycled, zeros};
 pub use norm::{layer_norm, layer_norm_backward, norm_rows};
 pub use pool::{max_pool2, max_pool2_backward, max_pool2_image};
 pub use products::Products;

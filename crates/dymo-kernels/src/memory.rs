@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 /// Floats that wait for their next use, at most (256 MiB).
 const KEPT: usize = 64 * 1024 * 1024;
 
@@ -62,6 +64,19 @@ impl DerefMut for Recycled {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.buffer[..self.len]
     }
+}
+
+/// Floats from which on threads share the work of [`zeros`].
+const SHARED: usize = 64 * 1024;
+
+/// Zeros for a result. Of a large buffer all threads write a part, for its pages are given by the system as they are first written.
+pub fn zeros(len: usize) -> Vec<f32> {
+    if len < SHARED {
+        return vec![0.0; len];
+    }
+    let mut buffer = Vec::new();
+    rayon::iter::repeat_n(0.0, len).with_min_len(SHARED / 4).collect_into_vec(&mut buffer);
+    buffer
 }
 
 thread_local! {

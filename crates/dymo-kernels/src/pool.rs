@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::dispatch::dispatch;
+use crate::memory::zeros;
 
 fn corners(width: usize, channels: usize) -> impl Fn(usize, usize) -> [usize; 4] {
     move |y, x| {
@@ -18,7 +19,7 @@ fn corners(width: usize, channels: usize) -> impl Fn(usize, usize) -> [usize; 4]
 pub fn max_pool2(x: &[f32], height: usize, width: usize, channels: usize) -> Vec<f32> {
     let (size, h, w) = (height * width * channels, height / 2, width / 2);
     assert!(size > 0 && x.len().is_multiple_of(size), "max_pool2: {} floats are no images of {size}", x.len());
-    let mut y = vec![0.0; x.len() / size * h * w * channels];
+    let mut y = zeros(x.len() / size * h * w * channels);
     if y.is_empty() {
         return y;
     }
@@ -52,7 +53,7 @@ pub fn max_pool2_backward(x: &[f32], height: usize, width: usize, channels: usiz
     let (size, h, w) = (height * width * channels, height / 2, width / 2);
     assert!(size > 0 && x.len().is_multiple_of(size), "max_pool2: {} floats are no images of {size}", x.len());
     assert_eq!(dy.len(), x.len() / size * h * w * channels, "max_pool2_backward");
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = zeros(x.len());
     if dy.is_empty() {
         return dx;
     }

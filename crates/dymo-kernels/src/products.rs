@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::dispatch::{dispatch, multiply_add, polynomial};
+use crate::memory::zeros;
 
 /// Latent coordinates that are worked on together.
 const LANES: usize = 16;
@@ -99,7 +100,7 @@ impl Products<'_> {
     /// If lengths and shapes disagree.
     pub fn forward(&self) -> Vec<f32> {
         self.check();
-        let mut out = vec![0.0; self.batch * (2 * self.width + 1)];
+        let mut out = zeros(self.batch * (2 * self.width + 1));
         out.par_chunks_mut(2 * self.width + 1).enumerate().for_each(|(sample, out)| {
             let mut experts = self.blank();
             let mut divergence = 0.0;
@@ -127,7 +128,7 @@ impl Products<'_> {
         assert_eq!(gradient.len(), self.batch * row, "gradient of products");
         let (experts, width) = (self.experts(), self.width);
         // A sample's gradients stand together while threads write them.
-        let mut together = vec![0.0; self.batch * experts * 2 * width];
+        let mut together = zeros(self.batch * experts * 2 * width);
         together.par_chunks_mut((experts * 2 * width).max(1)).enumerate().for_each(|(sample, out)| {
             let mut at = self.blank();
             let mut slopes = self.blank();
@@ -151,8 +152,8 @@ impl Products<'_> {
                 }
             }
         });
-        let mut means = vec![0.0; self.means.len()];
-        let mut logs = vec![0.0; self.means.len()];
+        let mut means = zeros(self.means.len());
+        let mut logs = zeros(self.means.len());
         means.par_chunks_mut(width.max(1)).zip(logs.par_chunks_mut(width.max(1))).enumerate().for_each(
             |(place, (mean, log))| {
                 let (expert, sample) = (place / self.batch, place % self.batch);

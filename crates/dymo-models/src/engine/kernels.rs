@@ -102,9 +102,10 @@ impl Kernels {
     /// Encodes, all together, and keeps the tokens.
     fn keep(&mut self, task: &Task<'_>, inputs: Vec<Inputs>) -> Result<(), EngineError> {
         let asked: Vec<(usize, &[f32])> = inputs.iter().map(|it| (self.forms.modality(it.form), &*it.x)).collect();
-        let tokens = self.network.tokens(task.network, &asked).ok_or_else(|| EngineError::Device {
-            reason: "an encoder's tokens are not in single precision".into(),
-        })?;
+        let tokens = self
+            .network
+            .tokens(task.network, &asked)
+            .ok_or_else(|| EngineError::Device { reason: "an encoder's tokens are not in single precision".into() })?;
         for (it, tokens) in inputs.iter().zip(tokens) {
             self.pools[it.form].keep(&it.samples, tokens);
         }

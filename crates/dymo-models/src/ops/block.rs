@@ -8,7 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
-use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, block_backward, block_forward_hiding};
+use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, block_backward, block_forward_hiding, zeros};
 
 use super::NORM_EPSILON;
 use super::fast::{settled, shape, slice, tensor};
@@ -64,7 +64,7 @@ fn forward(
     hidden: Option<&[bool]>,
     saved: Option<&mut BlockSaved>,
 ) -> FlexTensor {
-    let mut out = vec![0.0; shape.output_len()];
+    let mut out = zeros(shape.output_len());
     block_forward_hiding(shape, &weights(operands), slice(&operands[0]), hidden, &mut out, saved);
     tensor(out, Shape::new([shape.batch, shape.queries, shape.width]))
 }
@@ -123,7 +123,7 @@ impl Backward<Flex, 12> for BlockBackward {
     fn backward(self, ops: Ops<BlockState, 12>, grads: &mut Gradients, _: &mut Checkpointer) {
         let BlockState { shape, operands, saved } = ops.state;
         let dy = settled(grads.consume::<Flex>(&ops.node));
-        let mut dx = vec![0.0; shape.input_len()];
+        let mut dx = zeros(shape.input_len());
         let g = block_backward(&shape, &weights(&operands), slice(&operands[0]), &saved, slice(&dy), &mut dx);
         let gradients = [
             dx, g.norm1.0, g.norm1.1, g.qkv, g.proj.0, g.proj.1, g.norm2.0, g.norm2.1, g.fc1.0, g.fc1.1, g.fc2.0,

@@ -68,13 +68,13 @@ fn image_geometry(x: &FlexTensor, weight: &FlexTensor, kernel: usize, stride: us
 }
 
 fn conv_forward(g: &Geometry, x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, relu: bool) -> FlexTensor {
-    let mut map = vec![0.0; g.map_len()];
+    let mut map = kernels::zeros(g.map_len());
     kernels::conv2d(g, slice(x), slice(weight), Some(slice(bias)), relu, &mut map);
     tensor(map, Shape::new([g.batch, g.map_height(), g.map_width(), g.filters]))
 }
 
 fn transpose_forward(g: &Geometry, x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, relu: bool) -> FlexTensor {
-    let mut image = vec![0.0; g.image_len()];
+    let mut image = kernels::zeros(g.image_len());
     kernels::conv_transpose2d(g, slice(x), slice(weight), Some(slice(bias)), relu, &mut image);
     tensor(image, Shape::new([g.batch, g.height, g.width, g.channels]))
 }
@@ -118,14 +118,14 @@ impl FastOps for Flex {
 
     fn dymo_gelu(x: FlexTensor) -> FlexTensor {
         let x = settled(x);
-        let mut y = vec![0.0; x.layout().num_elements()];
+        let mut y = kernels::zeros(x.layout().num_elements());
         kernels::gelu(slice(&x), &mut y);
         tensor(y, x.layout().shape().clone())
     }
 
     fn dymo_layer_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor) -> FlexTensor {
         let (x, gamma, beta) = (settled(x), settled(gamma), settled(beta));
-        let mut y = vec![0.0; x.layout().num_elements()];
+        let mut y = kernels::zeros(x.layout().num_elements());
         kernels::layer_norm(slice(&x), slice(&gamma), slice(&beta), NORM_EPSILON as f32, &mut y);
         tensor(y, x.layout().shape().clone())
     }
@@ -142,11 +142,12 @@ struct ConvState {
 
 impl ConvState {
     fn gradient_before_relu(&self, dy: FlexTensor) -> FlexTensor {
-        let dy = settled(dy);
-        match &self.output {
-            Some(y) => tensor(kernels::relu_backward(slice(y), slice(&dy)), dy.layout().shape().clone()),
-            None => dy,
+        let mut dy = settled(dy);
+        if let Some(y) = &self.output {
+            let len = dy.layout().num_elements();
+            kernels::relu_backward(slice(y), &mut dy.storage_mut::<f32>()[..len]);
         }
+        dy
     }
 }
 
@@ -162,12 +163,12 @@ impl Backward<Flex, 3> for ConvBackward {
         let g = state.geometry;
         let dy = state.gradient_before_relu(grads.consume::<Flex>(&ops.node));
         if let Some(node) = x {
-            let mut dx = vec![0.0; g.image_len()];
+            let mut dx = kernels::zeros(g.image_len());
             kernels::conv2d_input_gradient(&g, slice(&dy), slice(&state.weight), &mut dx);
             grads.register::<Flex>(node.id, tensor(dx, state.input.layout().shape().clone()));
         }
         if let Some(node) = weight {
-            let mut dw = vec![0.0; g.weight_len()];
+            let mut dw = kernels::zeros(g.weight_len());
             kernels::conv2d_weight_gradient(&g, slice(&state.input), slice(&dy), &mut dw);
             grads.register::<Flex>(node.id, tensor(dw, state.weight.layout().shape().clone()));
         }
@@ -190,12 +191,12 @@ impl Backward<Flex, 3> for TransposeBackward {
         let g = state.geometry;
         let dy = state.gradient_before_relu(grads.consume::<Flex>(&ops.node));
         if let Some(node) = x {
-            let mut dx = vec![0.0; g.map_len()];
+            let mut dx = kernels::zeros(g.map_len());
             kernels::conv2d(&g, slice(&dy), slice(&state.weight), None, false, &mut dx);
             grads.register::<Flex>(node.id, tensor(dx, state.input.layout().shape().clone()));
         }
         if let Some(node) = weight {
-            let mut dw = vec![0.0; g.weight_len()];
+            let mut dw = kernels::zeros(g.weight_len());
             kernels::conv2d_weight_gradient(&g, slice(&dy), slice(&state.input), &mut dw);
             grads.register::<Flex>(node.id, tensor(dw, state.weight.layout().shape().clone()));
         }
@@ -235,7 +236,7 @@ impl Backward<Flex, 1> for GeluBackward {
         let dy = settled(grads.consume::<Flex>(&ops.node));
         if let Some(node) = parent {
             let x = ops.state;
-            let mut dx = vec![0.0; x.layout().num_elements()];
+            let mut dx = kernels::zeros(x.layout().num_elements());
             kernels::gelu_backward(slice(&x), slice(&dy), &mut dx);
             grads.register::<Flex>(node.id, tensor(dx, x.layout().shape().clone()));
         }
@@ -252,7 +253,7 @@ impl Backward<Flex, 3> for NormBackward {
         let [x, gamma, beta] = ops.parents;
         let (input, scale) = ops.state;
         let dy = settled(grads.consume::<Flex>(&ops.node));
-        let mut dx = vec![0.0; input.layout().num_elements()];
+        let mut dx = kernels::zeros(input.layout().num_elements());
         let (dgamma, dbeta) =
             kernels::layer_norm_backward(slice(&input), slice(&scale), NORM_EPSILON as f32, slice(&dy), &mut dx);
         let width = Shape::new([dgamma.len()]);

@@ -56,10 +56,14 @@ impl Part {
     /// A block of samples `x [n, input]` to what `end` does with `[n, output]`.
     fn forward(&self, x: &[f32], input: usize, end: impl FnOnce(&[f32])) {
         let n = x.len() / input;
-        let sizes: Vec<usize> = self.layers.iter().scan(input, |size, layer| {
-            *size = behind(layer, *size);
-            Some(*size)
-        }).collect();
+        let sizes: Vec<usize> = self
+            .layers
+            .iter()
+            .scan(input, |size, layer| {
+                *size = behind(layer, *size);
+                Some(*size)
+            })
+            .collect();
         let room = n * sizes.iter().copied().max().unwrap_or(0);
         SCRATCH.with_borrow_mut(|buffer| {
             if buffer.len() < 2 * room {
@@ -135,19 +139,14 @@ impl Chain {
 
     /// `x [n, input]` → `[n, output]` through `end`, which turns what the last layer made of a block of samples into the
     /// block's part of the output. Threads share the blocks.
-    pub fn forward(
-        &self,
-        x: &[f32],
-        input: usize,
-        output: usize,
-        end: impl Fn(&[f32], &mut [f32]) + Sync,
-    ) -> Recycled {
+    pub fn forward(&self, x: &[f32], input: usize, output: usize, end: impl Fn(&[f32], &mut [f32]) + Sync) -> Recycled {
         let n = x.len() / input;
         let Some((last, before)) = self.parts.split_last() else { return Recycled::default() };
         let (mut held, mut size) = (None, input);
         for part in before {
             let next = part.output(size);
-            held = Some(pass(part, held.as_deref().unwrap_or(x), size, (n, next), |made, out| out.copy_from_slice(made)));
+            held =
+                Some(pass(part, held.as_deref().unwrap_or(x), size, (n, next), |made, out| out.copy_from_slice(made)));
             size = next;
         }
         pass(last, held.as_deref().unwrap_or(x), size, (n, output), |made, out| match self.pool {

@@ -19,10 +19,10 @@ use dymo_core::{Kind, ModalitySet};
 use serde::{Deserialize, Serialize};
 
 pub use chained::ChainedRecovery;
+pub use dymo_kernels::Recycled;
 pub use guided::{Guided, GuidedBatch, GuidedLoss, GuidedRecovery, GuidedSettings};
 pub use latent::{FlatDecoder, FlatEncoder, LatentDecoder, LatentEncoder};
 pub use lent::{Lender, LentRecovery, donors_from_bytes, donors_to_bytes};
-pub use dymo_kernels::Recycled;
 pub use mixed::{MixedBatch, MixedRecovery};
 pub use mopoe::{Mopoe, MopoeLoss, MopoeRecovery, MopoeSettings};
 pub use noise::standard_normal;
