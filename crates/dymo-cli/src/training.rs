@@ -142,16 +142,14 @@ pub(crate) fn fit(
     metric: Metric,
     folder: &mut ModelFolder,
 ) -> anyhow::Result<usize> {
-    let limit = experiment.table().statistics.limit;
+    let plan = statistics::plan(splits.train.as_ref(), &experiment.table().statistics)?;
     let network = folder.fusion(metric, &context.device)?;
     let task = context.watch.task(&format!("statistics, {}", metric_name(metric)), 0);
-    // Only complete samples count, and only the fitting knows how many those are.
-    let mut samples = 0;
-    let fitted = statistics::fit(&network, splits.train.as_ref(), limit, &context.device, &mut |done, all| {
-        samples = all;
+    let fitted = statistics::fit(&network, splits.train.as_ref(), &plan, &context.device, &mut |done, all| {
         task.of(done as u64, all as u64);
     })?;
-    folder.add_statistics(&fitted, samples)?;
+    let samples = plan.indices.len();
+    folder.add_statistics(&fitted, samples, plan.samples)?;
     verbs::model::store(context, experiment, splits, folder)?;
     task.done();
     Ok(samples)

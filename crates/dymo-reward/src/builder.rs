@@ -17,6 +17,8 @@ struct Cells {
     width: usize,
     subsets: Vec<ModalitySet>,
     row_of: HashMap<ModalitySet, usize>,
+    /// Whether every subset must have seen the same samples.
+    even: bool,
     seen: Vec<u64>,
 }
 
@@ -36,17 +38,28 @@ impl Cells {
         Ok(row * self.classes + class)
     }
 
-    /// Every subset has seen as many samples of each class as `wanted` says.
-    fn check_seen(&self, wanted: &[u64]) -> Result<(), StatisticsError> {
+    /// Every cell has seen as many samples as `wanted` says of its row and class.
+    fn check_seen(&self, wanted: impl Fn(usize, usize) -> u64) -> Result<(), StatisticsError> {
         for (row, &subset) in self.subsets.iter().enumerate() {
-            for (class, &wanted) in wanted.iter().enumerate() {
-                let found = self.seen[row * self.classes + class];
+            for class in 0..self.classes {
+                let (found, wanted) = (self.seen[row * self.classes + class], wanted(row, class));
                 if found != wanted {
                     return Err(StatisticsError::Unequal { subset, class, found, wanted });
                 }
             }
         }
         Ok(())
+    }
+
+    /// The samples of each class: of uneven subsets those of the one that has seen most.
+    fn counts(&self) -> Result<Vec<u64>, StatisticsError> {
+        let first = self.seen[..self.classes].to_vec();
+        if self.even {
+            self.check_seen(|_, class| first[class])?;
+            return Ok(first);
+        }
+        let most = |class: usize| self.seen.iter().skip(class).step_by(self.classes).copied().max();
+        Ok((0..self.classes).map(|class| most(class).unwrap_or(0)).collect())
     }
 }
 
@@ -62,7 +75,7 @@ fn zeros<T: Clone + Default>(shape: &[usize]) -> Result<Vec<T>, StatisticsError>
 
 /// First pass: takes every training feature once per subset, in any order, and sums it up in double precision.
 ///
-/// Keeps S·C·D numbers, no features. Features are to be made in evaluation mode, from complete samples.
+/// Keeps S·C·D numbers, no features. Features are to be made in evaluation mode, as published from complete samples.
 #[derive(Debug, Clone)]
 pub struct StatisticsBuilder {
     cells: Cells,
@@ -92,7 +105,7 @@ impl StatisticsBuilder {
         let seen = zeros(&[subsets.len(), classes])?;
         let sums = zeros(&[subsets.len(), classes, width])?;
         let temperature = DEFAULT_TEMPERATURE;
-        let cells = Cells { metric, temperature, modalities, classes, width, subsets, row_of, seen };
+        let cells = Cells { metric, temperature, modalities, classes, width, subsets, row_of, even: true, seen };
         Ok(Self { cells, sums })
     }
 
@@ -100,6 +113,15 @@ impl StatisticsBuilder {
     #[must_use]
     pub fn temperature(mut self, temperature: f32) -> Self {
         self.cells.temperature = temperature;
+        self
+    }
+
+    /// Subsets may have seen different samples: each those that have its modalities. A class's prototype for a subset that has seen
+    /// none of it is then its overall one, the mean over the subsets that have; its spread there that of all of them together.
+    /// Not in the paper, whose training samples are complete.
+    #[must_use]
+    pub fn uneven(mut self) -> Self {
+        self.cells.even = false;
         self
     }
 
@@ -120,28 +142,37 @@ impl StatisticsBuilder {
     /// Ends the first pass: means become prototypes, and the mean of those over subsets the overall ones.
     ///
     /// # Errors
-    /// Subsets that have seen different numbers of samples of a class, or no samples at all.
+    /// Subsets that have seen different numbers of samples of a class (unless they are [`StatisticsBuilder::uneven`]), or no samples
+    /// at all.
     pub fn prototypes(self) -> Result<SpreadBuilder, StatisticsError> {
         let Self { mut cells, sums } = self;
-        let counts = cells.seen[..cells.classes].to_vec();
-        cells.check_seen(&counts)?;
+        let counts = cells.counts()?;
         if counts.iter().all(|&n| n == 0) {
             return Err(StatisticsError::NoSamples);
         }
-        let size = cells.classes * cells.width;
-        let count_of = |place: usize| counts[place / cells.width % cells.classes].max(1) as f64;
-        let means: Vec<f64> = sums.iter().enumerate().map(|(i, sum)| sum / count_of(i)).collect();
-        let subsets = cells.subsets.len();
-        let overall = (0..size)
-            .map(|i| means.iter().skip(i).step_by(size).sum::<f64>() / subsets as f64)
-            .map(|mean| mean as f32)
-            .collect();
-        cells.seen.fill(0);
+        let (classes, width) = (cells.classes, cells.width);
+        let mut means: Vec<f64> =
+            sums.iter().enumerate().map(|(i, sum)| sum / cells.seen[i / width].max(1) as f64).collect();
+        let mut overall = vec![0.0f64; classes * width];
+        for class in 0..classes {
+            let rows: Vec<usize> = (0..cells.subsets.len()).map(|row| row * classes + class).collect();
+            let (seen, unseen): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(|cell| cells.seen[*cell] > 0);
+            for d in 0..width {
+                let sum: f64 = seen.iter().map(|cell| means[cell * width + d]).sum();
+                let mean = sum / seen.len().max(1) as f64;
+                overall[class * width + d] = mean;
+                unseen.iter().for_each(|cell| means[cell * width + d] = mean);
+            }
+        }
+        let first = std::mem::take(&mut cells.seen);
+        cells.seen = vec![0; first.len()];
+        let rounded = |values: &[f64]| values.iter().map(|&mean| mean as f32).collect();
         Ok(SpreadBuilder {
-            squares: vec![0.0; cells.seen.len()],
-            prototypes: means.iter().map(|&mean| mean as f32).collect(),
-            overall,
+            squares: vec![0.0; first.len()],
+            prototypes: rounded(&means),
+            overall: rounded(&overall),
             counts,
+            first,
             cells,
         })
     }
@@ -154,6 +185,8 @@ pub struct SpreadBuilder {
     prototypes: Vec<f32>,
     overall: Vec<f32>,
     counts: Vec<u64>,
+    /// What each cell saw in the first pass.
+    first: Vec<u64>,
     squares: Vec<f64>,
 }
 
@@ -177,9 +210,17 @@ impl SpreadBuilder {
     /// # Errors
     /// Other numbers of samples than in the first pass; a temperature that is not finite and positive.
     pub fn finish(self) -> Result<ClassStatistics, StatisticsError> {
-        let Self { cells, prototypes, overall, counts, squares } = self;
-        cells.check_seen(&counts)?;
-        let spread = squares.iter().zip(&cells.seen).map(|(sum, &n)| (sum / n.max(1) as f64).sqrt() as f32).collect();
+        let Self { cells, prototypes, overall, counts, first, squares } = self;
+        cells.check_seen(|row, class| first[row * cells.classes + class])?;
+        let total = |class: usize| {
+            let of_class = squares.iter().zip(&cells.seen).skip(class).step_by(cells.classes);
+            of_class.fold((0.0, 0), |(sum, n), (square, seen)| (sum + square, n + seen))
+        };
+        let spread = |(cell, (&sum, &seen)): (usize, (&f64, &u64))| {
+            let (sum, seen) = if seen > 0 { (sum, seen) } else { total(cell % cells.classes) };
+            (sum / seen.max(1) as f64).sqrt() as f32
+        };
+        let spread = squares.iter().zip(&cells.seen).enumerate().map(spread).collect();
         ClassStatistics::try_from(Parts {
             metric: cells.metric,
             temperature: cells.temperature,
@@ -275,6 +316,25 @@ mod tests {
         second.add_distance(A, 1, &[1.0]).unwrap();
         assert!(matches!(second.finish(), Err(StatisticsError::Unequal { .. })));
         assert_eq!(new().prototypes().unwrap_err(), StatisticsError::NoSamples);
+    }
+
+    #[test]
+    fn subsets_may_have_seen_different_samples() {
+        let mut means = StatisticsBuilder::new(Metric::Euclid, 2, 2, 1, vec![A, B]).unwrap().uneven();
+        let rows = [(A, 0, 1.0), (A, 0, 3.0), (B, 0, 8.0), (A, 1, 5.0), (A, 1, 9.0)];
+        for (subset, class, x) in rows {
+            means.add(subset, class, &[x]).unwrap();
+        }
+        let mut spreads = means.prototypes().unwrap();
+        for (subset, class, x) in rows {
+            spreads.add_distance(subset, class, &[x]).unwrap();
+        }
+        let fitted = spreads.finish().unwrap();
+        assert_eq!([fitted.prototype(0, 0), fitted.prototype(1, 0), fitted.overall(0)], [[2.0], [8.0], [5.0]]);
+        // No sample of class 1 has B: what A shows of it stands there, too.
+        assert_eq!([fitted.prototype(0, 1), fitted.prototype(1, 1), fitted.overall(1)], [[7.0]; 3]);
+        assert_eq!([fitted.spread(0, 1), fitted.spread(1, 1)], [2.0, 2.0]);
+        assert_eq!(fitted.counts(), Some(&[2, 2][..]));
     }
 
     #[test]

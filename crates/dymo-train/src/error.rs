@@ -46,10 +46,10 @@ pub enum TrainError {
         /// Samples wanted.
         wanted: usize,
     },
-    /// Class statistics need training samples that lack nothing.
+    /// Class statistics are to be fitted on training samples that lack nothing, and there are none.
     #[error(
-        "none of the {samples} training samples has every modality, and class statistics need some that do; add such samples, or leave \
-         out {rarest}, which only {having} have"
+        "none of the {samples} training samples has every modality, and samples = \"complete\" under [statistics] wants some that do; add \
+         such samples, leave out {rarest}, which only {having} have, or say samples = \"observed\""
     )]
     NothingComplete {
         /// Training samples.

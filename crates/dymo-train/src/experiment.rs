@@ -49,7 +49,10 @@ pub use recovery_tables::{
 };
 pub use schedule::ScheduleTable;
 pub use stage::{Stage, StageError, TrainedStage};
-pub use tables::{CalibrationTable, ExperimentTable, FusionSettings, ModalityTable, SelectionTable, StatisticsTable};
+pub use tables::{
+    CalibrationTable, ExperimentTable, FusionSettings, ModalityTable, SelectionTable, StatisticsSamples,
+    StatisticsTable,
+};
 pub use trust::{ChecksTable, TrustTable};
 
 /// A checked experiment.

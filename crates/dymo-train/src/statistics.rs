@@ -1,6 +1,6 @@
 //! Class statistics of a trained fusion network on the training set (method, section 4).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 use dymo_core::subsets;
@@ -8,8 +8,9 @@ use dymo_data::{Samples, complete};
 use dymo_models::fusion::{FeatureScale, FusionNetwork};
 use dymo_reward::{ClassStatistics, Metric, StatisticsBuilder};
 
-use crate::batch::{Batch, values};
+use crate::batch::{Batch, label_tensor, values};
 use crate::error::TrainError;
+use crate::experiment::{StatisticsSamples, StatisticsTable};
 
 const BATCH: usize = 256;
 
@@ -21,64 +22,125 @@ pub fn metric_of(network: &FusionNetwork) -> Metric {
     }
 }
 
-/// Whether [`fit`] will find what it needs, to be asked before anything is trained. Answers the classes that have samples, but no complete
-/// one: selection judges as if they were not there.
+/// Complete samples of a class from which on they are enough.
+const ENOUGH: usize = 10;
+
+/// What [`fit`] will go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Which samples.
+    pub samples: StatisticsSamples,
+    /// Numbers of the samples, ascending.
+    pub indices: Vec<usize>,
+    /// What a user should know of it, in words.
+    pub notes: Vec<String>,
+}
+
+/// Decides which samples class statistics are fitted on, to be asked before anything is trained: the complete ones if every class
+/// has enough of them (ten, or all that it has), else all for the subsets that they have; or as the table says.
 ///
 /// # Errors
-/// [`TrainError::NothingComplete`] if no sample is complete.
-pub fn check(samples: &dyn Samples) -> Result<Vec<String>, TrainError> {
-    let shown: BTreeSet<usize> = complete(samples).map(|i| samples.label(i)).collect();
-    if shown.is_empty() {
+/// [`TrainError::NothingComplete`] if complete ones are asked for and there are none, [`TrainError::TooFewSamples`] if no sample
+/// has anything.
+pub fn plan(samples: &dyn Samples, table: &StatisticsTable) -> Result<Plan, TrainError> {
+    let whole: Vec<usize> = complete(samples).collect();
+    let of_class = |indices: &mut dyn Iterator<Item = usize>| {
+        let mut counts = BTreeMap::<usize, usize>::new();
+        indices.for_each(|i| *counts.entry(samples.label(i)).or_default() += 1);
+        counts
+    };
+    let (all, shown) = (of_class(&mut (0..samples.len())), of_class(&mut whole.iter().copied()));
+    let name = |label: &usize| samples.schema().classes().get(*label).cloned().unwrap_or_else(|| label.to_string());
+    let mut notes = Vec::new();
+    let few = all.iter().map(|(label, all)| (shown.get(label).copied().unwrap_or(0), *all, label));
+    let fewest = few.filter(|(shown, all, _)| *shown < ENOUGH.min(*all)).min();
+    let chosen = match (table.samples, fewest) {
+        (Some(samples), _) => samples,
+        (None, None) => StatisticsSamples::Complete,
+        (None, Some((shown, all, label))) => {
+            notes.push(format!(
+                "class statistics take every training sample, for the subsets of modalities that it has: of {} only {shown} of {all} are \
+                 complete (samples = \"complete\" under [statistics] takes complete ones alone, as the paper does)",
+                name(label)
+            ));
+            StatisticsSamples::Observed
+        }
+    };
+    let mut indices = match chosen {
+        StatisticsSamples::Complete => whole,
+        StatisticsSamples::Observed => (0..samples.len()).filter(|i| !samples.observed(*i).is_empty()).collect(),
+    };
+    if indices.is_empty() {
+        if chosen == StatisticsSamples::Observed {
+            return Err(TrainError::TooFewSamples { split: "train".into(), found: 0, wanted: 1 });
+        }
         let having = |m: usize| (0..samples.len()).filter(|i| samples.observed(*i).contains(m)).count();
         let modalities = samples.schema().modalities().iter().enumerate();
         let rarest = modalities.map(|(m, modality)| (having(m), modality.name())).min().unwrap_or_default();
         return Err(TrainError::NothingComplete { samples: samples.len(), rarest: rarest.1.into(), having: rarest.0 });
     }
-    let all: BTreeSet<usize> = (0..samples.len()).map(|i| samples.label(i)).collect();
-    let classes = samples.schema().classes();
-    Ok(all.difference(&shown).filter_map(|label| classes.get(*label).cloned()).collect())
+    let unseen: Vec<String> = all.keys().filter(|label| !shown.contains_key(label)).map(name).collect();
+    if chosen == StatisticsSamples::Complete && !unseen.is_empty() {
+        notes.push(format!(
+            "no training sample of {} is complete: selection judges as if there were no such class; add complete samples of it, or leave \
+             out samples = \"complete\" under [statistics]",
+            unseen.join(" and of ")
+        ));
+    }
+    indices.truncate(table.limit.unwrap_or(usize::MAX));
+    Ok(Plan { samples: chosen, indices, notes })
 }
 
-/// Fits prototypes and spreads for every non-empty subset on the first `limit` complete samples (all without one): what a sample
-/// lacks cannot be taken away from it, and every subset must have seen the same samples.
+/// Fits prototypes and spreads for every non-empty subset on the samples of a plan.
 ///
 /// `progress(done, all)` is called after each batch; features are kept in memory, `[31, N, D]` floats for five modalities.
 ///
 /// # Errors
-/// If a sample cannot be read, or none is complete.
+/// If a sample cannot be read.
 pub fn fit(
     network: &FusionNetwork,
     samples: &dyn Samples,
-    limit: Option<usize>,
+    plan: &Plan,
     device: &Device,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ClassStatistics, TrainError> {
     let layout = network.layout();
     let (width, classes) = (layout.feature_width(), layout.classes());
     let all = subsets(layout.modalities());
-    check(samples)?;
-    let indices: Vec<usize> = complete(samples).take(limit.unwrap_or(usize::MAX)).collect();
-    let count = indices.len();
+    let count = plan.indices.len();
     let mut means = StatisticsBuilder::new(metric_of(network), layout.modalities(), classes, width, all.clone())?;
-    let mut features: Vec<Vec<f32>> = vec![Vec::with_capacity(count.saturating_mul(width)); all.len()];
-    for (place, chunk) in indices.chunks(BATCH).enumerate() {
+    if plan.samples == StatisticsSamples::Observed {
+        means = means.uneven();
+    }
+    // Of each subset the features that it has seen, and their classes.
+    let mut seen: Vec<(Vec<f32>, Vec<usize>)> = vec![Default::default(); all.len()];
+    for (place, chunk) in plan.indices.chunks(BATCH).enumerate() {
         let batch = Batch::read(samples, chunk, device)?;
         let tokens: Vec<Tensor<3>> =
             batch.inputs.iter().enumerate().map(|(m, x)| network.tokens(m, x.clone())).collect();
-        for (subset, kept) in all.iter().zip(&mut features) {
-            let fused = network.fuse(subset.iter().map(|m| tokens[m].clone()).collect());
-            let rows = values(fused.feature);
-            for (row, label) in rows.chunks_exact(width).zip(&batch.labels) {
-                means.add(*subset, *label, row)?;
+        for (subset, (features, labels)) in all.iter().zip(&mut seen) {
+            let rows = batch.rows_with(*subset);
+            if rows.is_empty() {
+                continue;
             }
-            kept.extend_from_slice(&rows);
+            let chosen = (rows.len() < chunk.len()).then(|| label_tensor(&rows, device));
+            let of_rows = |m: usize| match &chosen {
+                Some(rows) => tokens[m].clone().select(0, rows.clone()),
+                None => tokens[m].clone(),
+            };
+            let fused = values(network.fuse(subset.iter().map(of_rows).collect()).feature);
+            for (feature, row) in fused.chunks_exact(width).zip(&rows) {
+                means.add(*subset, batch.labels[*row], feature)?;
+                labels.push(batch.labels[*row]);
+            }
+            features.extend_from_slice(&fused);
         }
         progress(place * BATCH + chunk.len(), count);
     }
     let mut spreads = means.prototypes()?;
-    for (subset, rows) in all.iter().zip(&features) {
-        for (row, index) in rows.chunks_exact(width).zip(&indices) {
-            spreads.add_distance(*subset, samples.label(*index), row)?;
+    for (subset, (features, labels)) in all.iter().zip(&seen) {
+        for (feature, label) in features.chunks_exact(width).zip(labels) {
+            spreads.add_distance(*subset, *label, feature)?;
         }
     }
     Ok(spreads.finish()?)

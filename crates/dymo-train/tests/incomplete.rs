@@ -12,6 +12,7 @@ use dymo_models::encoder::EncoderSettings;
 use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionTable, Input};
 use dymo_models::recovery::GuidedSettings;
 use dymo_train::TrainError;
+use dymo_train::experiment::{StatisticsSamples, StatisticsTable};
 use dymo_train::fusion::{FusionLoss, FusionObjective};
 use dymo_train::recovery::{GuidedObjective, HeldOut};
 use dymo_train::statistics;
@@ -119,16 +120,44 @@ fn what_is_missing_is_never_read_and_what_is_there_teaches() {
 }
 
 #[test]
-fn statistics_want_complete_samples() {
+fn statistics_take_complete_samples_or_all_for_what_they_have() {
     let splits = splits();
     let some = hiding(&splits, 0.3);
     let network = learn(fusion(some.clone()), some.as_ref()).expect("trained").model;
+    let table = |samples| StatisticsTable { samples, limit: None };
+    let plan = |samples: &dyn Samples, which| statistics::plan(samples, &table(which));
+    let fit = |samples: &dyn Samples, which| {
+        let plan = plan(samples, which)?;
+        statistics::fit(&network, samples, &plan, &Device::flex(), &mut |_, _| ())
+    };
+
     let complete: Vec<usize> = (0..96).filter(|i| some.observed[*i].len() == 5).collect();
     let subset = Subset::new(splits.train.clone(), complete).expect("a subset");
-    let fit = |samples: &dyn Samples| statistics::fit(&network, samples, None, &Device::flex(), &mut |_, _| ());
-    assert_eq!(fit(some.as_ref()).expect("fitted"), fit(&subset).expect("fitted"));
-    let none =
+    let of_complete = fit(some.as_ref(), Some(StatisticsSamples::Complete)).expect("fitted");
+    assert_eq!(of_complete, fit(&subset, None).expect("fitted"));
+
+    // Some of 96 samples are complete, but not ten of each class: all are taken, and that is said.
+    let chosen = plan(some.as_ref(), None).expect("a plan");
+    assert!(chosen.indices.len() > 90 && chosen.samples == StatisticsSamples::Observed, "{chosen:?}");
+    assert!(chosen.notes.len() == 1 && chosen.notes[0].contains("are complete"), "{:?}", chosen.notes);
+    let of_all = fit(some.as_ref(), None).expect("fitted");
+    let alone = of_all.row(ModalitySet::single(0)).expect("a row");
+    assert!(of_all.prototype(alone, 3) != of_complete.prototype(alone, 3), "more samples have the first modality");
+    // With nothing missing both are the same.
+    let whole = hiding(&splits, 0.0);
+    let observed = fit(whole.as_ref(), Some(StatisticsSamples::Observed)).expect("fitted");
+    assert_eq!(observed, fit(whole.as_ref(), None).expect("fitted"));
+    assert!(some.peeked.lock().expect("a lock").is_empty(), "{:?}", some.peeked);
+
+    let one =
         Hiding { whole: splits.train.clone(), observed: vec![ModalitySet::single(0); 96], peeked: Mutex::default() };
-    let refused = fit(&none).expect_err("nothing is complete");
+    let statistics = fit(&one, None).expect("what there is");
+    let (seen, never) = (ModalitySet::single(0), ModalitySet::single(1));
+    let row = |subset| statistics.row(subset).expect("a row");
+    assert_eq!(statistics.prototype(row(never), 2), statistics.prototype(row(seen), 2));
+    let refused = fit(&one, Some(StatisticsSamples::Complete)).expect_err("nothing is complete");
     assert!(refused.to_string().contains("none of the 96 training samples has every modality"), "{refused}");
+    let nothing =
+        Hiding { whole: splits.train.clone(), observed: vec![ModalitySet::EMPTY; 96], peeked: Mutex::default() };
+    assert!(fit(&nothing, None).is_err());
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use dymo_report::{LearningCurve, Provenance};
 use dymo_reward::Metric;
-use dymo_train::experiment::RecoveryKind;
+use dymo_train::experiment::{RecoveryKind, StatisticsSamples};
 
 use super::Study;
 use crate::assemble::BOUND_FLOOR;
@@ -104,7 +104,16 @@ impl Study<'_> {
                 p.epoch, p.steps, p.schedule.batch, p.samples, p.device
             )
         });
-        format!("{}: {}.", self.folder.path().display(), words.collect::<Vec<_>>().join("; "))
+        let fitted = self.experiment.metrics().iter().filter_map(|metric| {
+            let part = self.folder.fusion_part(*metric).ok()?.statistics.as_ref()?;
+            let told = format!(
+                "class statistics, {}: {} samples, each for the subsets of modalities that it has",
+                metric_name(*metric),
+                part.samples
+            );
+            (part.of == StatisticsSamples::Observed).then_some(told)
+        });
+        format!("{}: {}.", self.folder.path().display(), words.chain(fitted).collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -111,7 +111,8 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     for (repeat, number) in (0..args.repeats).flat_map(|repeat| (0..args.folds).map(move |number| (repeat, number))) {
         let folded = fold_of(&experiment, &args, repeat, number)?;
         let splits = folded.open(&context.datasets)?;
-        statistics::check(splits.train.as_ref()).with_context(|| folded.path().display().to_string())?;
+        statistics::plan(splits.train.as_ref(), &folded.table().statistics)
+            .with_context(|| folded.path().display().to_string())?;
         rehearse(&folded, &splits)?;
     }
     let began = Instant::now();

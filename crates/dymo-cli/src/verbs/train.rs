@@ -141,13 +141,10 @@ pub(crate) fn whole(
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
     // Found after the training, it would have been for nothing.
-    let unseen = statistics::check(splits.train.as_ref()).with_context(|| experiment.path().display().to_string())?;
-    if !unseen.is_empty() {
-        context.watch.note(&format!(
-            "no training sample of {} is complete: selection judges as if there were no such class; add complete samples of it",
-            unseen.join(" and of ")
-        ));
-    }
+    let table = &experiment.table().statistics;
+    let plan =
+        statistics::plan(splits.train.as_ref(), table).with_context(|| experiment.path().display().to_string())?;
+    plan.notes.iter().for_each(|note| context.watch.note(note));
     study::rehearse(experiment, splits)?;
     let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
     for metric in experiment.metrics() {

@@ -139,9 +139,9 @@ fn what_incomplete_samples_bring_is_measured() {
     assert!(!place.path("other/complete-only").exists());
 }
 
-/// Class statistics need complete samples: without any, nothing is trained in vain; without any of a class, that is said.
+/// Class statistics do without complete samples; where complete ones are asked for and there are none, nothing is trained in vain.
 #[test]
-fn without_a_complete_sample_nothing_is_trained() {
+fn no_sample_need_be_complete() {
     let place = tables::place();
     place.write("experiment.toml", experiment(""));
     let rows = std::fs::read_to_string(place.path("rows.csv")).expect("the rows");
@@ -155,13 +155,26 @@ fn without_a_complete_sample_nothing_is_trained() {
     };
     let rows: Vec<String> = rows.lines().enumerate().map(apart).filter(|line| !line.ends_with(",,,,")).collect();
     place.write("rows.csv", rows.join("\n"));
-    for command in ["train experiment.toml --out model", "cross-validate experiment.toml --out cv --folds 2"] {
-        place.run(command).refused(&["experiment.toml", "training samples has every modality", "photo"]);
-    }
-    assert!(place.names("model").is_empty());
+    let told = place.run("train experiment.toml --out model").well().err;
+    assert!(told.contains("for the subsets of modalities that it has"), "{told}");
+    let card = std::fs::read_to_string(place.path("model/README.md")).expect("the card");
+    assert!(card.contains("training samples, each for the subsets of modalities that it has"), "{card}");
+    let page = std::fs::read_to_string(place.path("model/evaluation/report.html")).expect("the page");
+    assert!(page.contains("each for the subsets of modalities that it has"));
+    place.run("model verify model").well();
 
+    place.write("experiment.toml", format!("{}\n[statistics]\nsamples = \"complete\"\n", experiment("")));
+    for command in ["train experiment.toml --out never", "cross-validate experiment.toml --out cv --folds 2"] {
+        place.run(command).refused(&["experiment.toml", "training samples has every modality", "photo", "observed"]);
+    }
+    assert!(place.names("never").is_empty());
+}
+
+/// Where complete samples alone count, a class without any is no class for selection, and that is said.
+#[test]
+fn a_class_without_complete_samples_is_told() {
     let place = tables::place();
-    place.write("experiment.toml", experiment(""));
+    place.write("experiment.toml", format!("{}\n[statistics]\nsamples = \"complete\"\n", experiment("")));
     let rows = std::fs::read_to_string(place.path("rows.csv")).expect("the rows");
     let without = |line: &str| match line.split(',').collect::<Vec<_>>()[..] {
         [id, "ill", "train", _, age, dose, stage] if !format!("{age}{dose}{stage}").is_empty() => {

@@ -22,6 +22,8 @@ pub(super) enum Level {
 impl Level {
     pub fn detect() -> Self {
         match Arch::new() {
+            // Its vectors have no fused multiplication, only a call that does as if.
+            _ if cfg!(target_family = "wasm") => Self::Portable,
             Arch::Scalar => Self::Portable,
             arch => Self::Vectors(arch),
         }

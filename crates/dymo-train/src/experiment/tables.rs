@@ -143,6 +143,20 @@ pub struct StatisticsTable {
     /// Fit on the first so many training samples; on all without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Which training samples; without it the complete ones, unless a class has too few of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<StatisticsSamples>,
+}
+
+/// Which training samples class statistics are fitted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatisticsSamples {
+    /// Those that lack nothing, as in the paper: every subset sees the same samples.
+    #[default]
+    Complete,
+    /// All of them, each for the subsets that it has ([`dymo_reward::StatisticsBuilder::uneven`]).
+    Observed,
 }
 
 /// `[selection]`

@@ -10,7 +10,7 @@ use dymo_models::weights::Precision;
 use dymo_reward::{ClassStatistics, Metric};
 
 use super::{Hints, ImportError, Imported, Origin, metric_of};
-use crate::experiment::TrainedStage;
+use crate::experiment::{StatisticsSamples, TrainedStage};
 use crate::model_folder::{ModelFolder, Provenance, RecoveryModel};
 use crate::trainer::{Schedule, Trained};
 
@@ -55,7 +55,7 @@ impl Imported {
             folder.add(&stage, model, Precision::Full, provenance)?;
         }
         for (_, _, statistics) in &self.statistics {
-            folder.add_statistics(statistics, 0)?;
+            folder.add_statistics(statistics, 0, StatisticsSamples::Complete)?;
         }
         Ok(folder)
     }

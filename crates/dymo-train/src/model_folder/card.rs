@@ -6,6 +6,7 @@ use dymo_reward::Edges;
 
 use super::error::metric_name;
 use super::{Contents, Provenance, RecoveryModel};
+use crate::experiment::StatisticsSamples;
 use crate::trainer::Schedule;
 
 /// The card as Markdown.
@@ -60,8 +61,14 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
             Some(s) if s.samples == 0 => writeln!(out, "`{}`: class statistics of `{}`, imported.", s.file, part.file)?,
             Some(s) => writeln!(
                 out,
-                "`{}`: class statistics of `{}`, fitted on {} training samples.",
-                s.file, part.file, s.samples
+                "`{}`: class statistics of `{}`, fitted on {} training samples{}.",
+                s.file,
+                part.file,
+                s.samples,
+                match s.of {
+                    StatisticsSamples::Complete => "",
+                    StatisticsSamples::Observed => ", each for the subsets of modalities that it has",
+                }
             )?,
             None => writeln!(out, "`{}` has no class statistics yet: run `dymo fit-statistics`.", part.file)?,
         }

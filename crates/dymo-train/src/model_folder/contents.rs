@@ -11,7 +11,7 @@ use dymo_reward::{Edges, Metric};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFolderError;
-use crate::experiment::RecoveryKind;
+use crate::experiment::{RecoveryKind, StatisticsSamples};
 use crate::trainer::{History, Schedule};
 
 /// The format that this version writes and reads.
@@ -82,6 +82,9 @@ pub struct StatisticsPart {
     pub file: String,
     /// Training samples that they were fitted on.
     pub samples: usize,
+    /// Whether those were complete.
+    #[serde(default)]
+    pub of: StatisticsSamples,
 }
 
 /// Threshold, temperature and prediction sets.

@@ -17,7 +17,7 @@ use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
     StatisticsPart, TrustPart, card, sample,
 };
-use crate::experiment::{RecoveryKind, TrainedStage};
+use crate::experiment::{RecoveryKind, StatisticsSamples, TrainedStage};
 use crate::recovery::{Fitted, FittedModel};
 use crate::trainer::History;
 use crate::trust::Trust;
@@ -95,7 +95,12 @@ impl ModelFolder {
     ///
     /// # Errors
     /// [`ModelFolderError`]: there is no such network, or a file cannot be written.
-    pub fn add_statistics(&mut self, statistics: &ClassStatistics, samples: usize) -> Result<(), ModelFolderError> {
+    pub fn add_statistics(
+        &mut self,
+        statistics: &ClassStatistics,
+        samples: usize,
+        of: StatisticsSamples,
+    ) -> Result<(), ModelFolderError> {
         let metric = statistics.metric();
         self.fusion_part(metric)?;
         let file = format!("statistics-{}.json", metric_name(metric));
@@ -103,7 +108,7 @@ impl ModelFolder {
             |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(&file), reason: e.to_string() };
         let bytes = serde_json::to_vec(statistics).map_err(refuse)?;
         for part in self.contents.fusion.iter_mut().filter(|part| part.metric == metric) {
-            part.statistics = Some(StatisticsPart { file: file.clone(), samples });
+            part.statistics = Some(StatisticsPart { file: file.clone(), samples, of });
         }
         self.contents.trust.retain(|part| part.metric != metric);
         self.contents.sample = None;
