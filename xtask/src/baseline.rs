@@ -29,13 +29,16 @@ pub(crate) struct BaselineArgs {
     store: Option<PathBuf>,
 }
 
-/// Measures, and leaves `baseline.json` beside the results, where the page finds it.
+/// Measures, and shows what was found.
 pub(crate) fn run(args: &BaselineArgs) -> Result<()> {
     let run = Reproduction::new(&args.name, args.store.clone(), Vec::new())?;
-    let text = std::fs::read_to_string(run.experiment()).with_context(|| run.experiment().display().to_string())?;
-    let experiment: toml::Table = toml::from_str(&text).with_context(|| run.experiment().display().to_string())?;
-    let request = request(&experiment, run.experiment(), args)?;
-    let answer = ask(&args.python, &request)?;
+    measure(&run, &args.python, args.folds, args.repeats)
+}
+
+/// Leaves `baseline.json` beside the results, where the page finds it.
+pub(crate) fn measure(run: &Reproduction, python: &Path, folds: usize, repeats: usize) -> Result<()> {
+    let request = request(&run.table()?, run.experiment(), folds, repeats)?;
+    let answer = ask(python, &request)?;
     let path = run.results().join("baseline.json");
     std::fs::create_dir_all(run.results()).with_context(|| path.display().to_string())?;
     let half = path.with_extension("json.half");
@@ -45,18 +48,24 @@ pub(crate) fn run(args: &BaselineArgs) -> Result<()> {
     Ok(())
 }
 
+/// Columns of all tables of an experiment.
+fn columns(experiment: &toml::Table) -> Vec<toml::Value> {
+    let modalities = experiment.get("data").and_then(|d| d.get("modalities")).and_then(|m| m.as_array());
+    let tables = modalities.into_iter().flatten().filter(|m| m.get("kind").and_then(|k| k.as_str()) == Some("table"));
+    tables.filter_map(|m| m.get("columns").and_then(|c| c.as_array())).flatten().cloned().collect()
+}
+
+/// Whether trees would have something to learn from.
+pub(crate) fn has_tables(experiment: &toml::Table) -> bool {
+    !columns(experiment).is_empty()
+}
+
 /// What the Python peer is to do.
-fn request(experiment: &toml::Table, path: &Path, args: &BaselineArgs) -> Result<Value> {
+fn request(experiment: &toml::Table, path: &Path, folds: usize, repeats: usize) -> Result<Value> {
     let data = experiment.get("data").and_then(|d| d.as_table()).context("the experiment has no [data]")?;
     let text = |key: &str, default: &str| data.get(key).and_then(|v| v.as_str()).unwrap_or(default).to_owned();
     let list = |key: &str| data.get(key).cloned().unwrap_or(toml::Value::Array(Vec::new()));
-    let modalities = data.get("modalities").and_then(|m| m.as_array()).cloned().unwrap_or_default();
-    let columns: Vec<toml::Value> = modalities
-        .iter()
-        .filter(|m| m.get("kind").and_then(|k| k.as_str()) == Some("table"))
-        .filter_map(|m| m.get("columns").and_then(|c| c.as_array()).cloned())
-        .flatten()
-        .collect();
+    let columns = columns(experiment);
     if columns.is_empty() {
         bail!("{}: no modality of kind table, so trees have nothing to learn from", path.display());
     }
@@ -68,8 +77,8 @@ fn request(experiment: &toml::Table, path: &Path, args: &BaselineArgs) -> Result
         "classes": list("classes"),
         "missing": list("missing"),
         "columns": columns,
-        "folds": args.folds,
-        "repeats": args.repeats.max(1),
+        "folds": folds,
+        "repeats": repeats.max(1),
         "seed": experiment.get("seed").and_then(toml::Value::as_integer).unwrap_or(2025),
     }))
 }
@@ -97,10 +106,6 @@ fn ask(python: &Path, request: &Value) -> Result<Value> {
 mod tests {
     use super::*;
 
-    fn args() -> BaselineArgs {
-        BaselineArgs { name: "x".into(), python: "python3".into(), folds: 0, repeats: 1, store: None }
-    }
-
     #[test]
     fn all_tables_of_an_experiment_are_asked_about() {
         let text = "seed = 7\n[data]\nmaker = 'manifest'\npath = 'data/t.csv'\nlabel = 'region'\nclasses = ['a', 'b']\n\
@@ -108,7 +113,7 @@ mod tests {
                     [[data.modalities]]\nname = 't'\nkind = 'table'\ncolumns = [{ name = 'x', type = 'continuous', mean = 0.0, deviation = 1.0, range = [0.0, 1.0] }]\n\
                     [[data.modalities]]\nname = 'u'\nkind = 'table'\ncolumns = [{ name = 'c', type = 'categorical', categories = ['l', 'r'] }]\n";
         let experiment: toml::Table = toml::from_str(text).expect("TOML");
-        let request = request(&experiment, Path::new("/d/experiment.toml"), &args()).expect("a request");
+        let request = request(&experiment, Path::new("/d/experiment.toml"), 0, 1).expect("a request");
         assert_eq!(request["manifest"], "/d/data/t.csv");
         assert_eq!(
             (&request["label"], &request["split"], &request["seed"]),
@@ -122,7 +127,8 @@ mod tests {
     #[test]
     fn an_experiment_without_tables_is_refused() {
         let experiment: toml::Table = toml::from_str("[data]\nmaker = 'polymnist'\nseed = 1").expect("TOML");
-        let error = request(&experiment, Path::new("e.toml"), &args()).expect_err("nothing to learn from");
+        let error = request(&experiment, Path::new("e.toml"), 0, 1).expect_err("nothing to learn from");
         assert!(error.to_string().contains("no modality of kind table"), "{error}");
+        assert!(!has_tables(&experiment));
     }
 }

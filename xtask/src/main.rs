@@ -25,7 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run an experiment of datasets/NAME from training to docs/results/NAME.md, in stages that resume
+    /// Run an experiment of datasets/NAME from its data to docs/results/NAME.md, in stages that resume
     Reproduce {
         /// Folder under datasets with an experiment.toml
         name: String,
@@ -38,6 +38,9 @@ enum Task {
         /// For small tables.
         #[command(flatten)]
         folds: reproduce::Folds,
+        /// Before and after.
+        #[command(flatten)]
+        around: reproduce::Around,
         /// Arguments handed on to every dymo command, such as --device tch or --threads 2
         #[arg(last = true)]
         dymo: Vec<String>,
@@ -69,7 +72,7 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
         /// Decides the splits, and what is made up
-        #[arg(long, default_value_t = 2025)]
+        #[arg(long, default_value_t = prepare::SEED)]
         seed: u64,
     },
     /// Write docs/results/NAME.md again from the results that are there
@@ -84,9 +87,8 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
-        Task::Reproduce { name, store, shipped, folds, dymo } => {
-            let run = reproduce::Reproduction::new(&name, store, dymo)?;
-            if folds.wanted() { run.cross_validated(&folds) } else { run.all(shipped) }
+        Task::Reproduce { name, store, shipped, folds, around, dymo } => {
+            reproduce::Reproduction::new(&name, store, dymo)?.all(shipped, &folds, &around)
         }
         Task::VerifyGolden { arguments } => verify_golden::run(&arguments),
         Task::Bench(args) => bench::run(&args),

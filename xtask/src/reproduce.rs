@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::page;
+use crate::{baseline, page, prepare};
 
 /// Cross-validation instead of one split.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,17 @@ pub(crate) struct Folds {
     /// Trainings on shuffled labels, with --folds
     #[arg(long, value_name = "N", default_value_t = 0)]
     permutations: u16,
+}
+
+/// What the stages before and after `dymo` need.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Around {
+    /// Folder of real data, for a recipe that no package serves
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// A Python with scikit-learn: boosted trees on the experiment's tables, beside ours on the page
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
 }
 
 impl Folds {
@@ -60,44 +71,64 @@ impl Reproduction {
         &self.experiment
     }
 
-    /// Says how data that are not there are made; it does not make them, since they may be somebody's own.
-    fn look_for_data(&self) -> Result<()> {
-        let text = std::fs::read_to_string(&self.experiment).with_context(|| self.experiment.display().to_string())?;
-        let table: toml::Table = toml::from_str(&text).with_context(|| self.experiment.display().to_string())?;
-        let path = table.get("data").and_then(|data| data.get("path")).and_then(|path| path.as_str());
+    /// Trains and evaluates, or cross-validates, or evaluates shipped weights; measures trees on the tables; writes the page. A stage
+    /// that has ended is not repeated, one that was stopped goes on.
+    pub(crate) fn all(&self, shipped: bool, folds: &Folds, around: &Around) -> Result<()> {
+        self.data(around)?;
+        self.cargo_build()?;
+        let model = self.store.join("model").to_string_lossy().into_owned();
+        let results = self.results().to_string_lossy().into_owned();
+        if folds.wanted() {
+            let [k, repeats, permutations] = [folds.folds, folds.repeats, folds.permutations].map(|n| n.to_string());
+            let rest =
+                ["--out", &results, "--folds", &k, "--repeats", &repeats, "--permutations", &permutations, "--resume"];
+            self.stage("cross-validate", "cross-validate", &rest)?;
+        } else if shipped {
+            self.stage("evaluate", "evaluate", &["--out", &results])?;
+        } else {
+            self.stage("train and evaluate", "train", &["--out", &model, "--results", &results, "--resume"])?;
+        }
+        self.trees(folds, around)?;
+        self.page()
+    }
+
+    /// Makes the data that are not there, by the recipe of their folder.
+    fn data(&self, around: &Around) -> Result<()> {
+        let data = self.table()?.get("data").cloned();
+        let path = data.as_ref().and_then(|data| data.get("path")).and_then(|path| path.as_str());
         let Some(path) = path.map(|path| self.experiment.with_file_name("").join(path)) else { return Ok(()) };
         if path.exists() {
             return Ok(());
         }
         let folder = self.asked.split('/').next().unwrap_or_default();
-        bail!("{} is not there; `cargo xtask prepare {folder}` makes it (datasets/{folder}/README.md)", path.display());
-    }
-
-    /// Trains (unless the shipped weights are used), fits, evaluates, and writes the page.
-    pub(crate) fn all(&self, shipped: bool) -> Result<()> {
-        self.look_for_data()?;
-        self.cargo_build()?;
-        let model = self.store.join("model").to_string_lossy().into_owned();
-        let results = self.results().to_string_lossy().into_owned();
-        if shipped {
-            self.stage("evaluate", "evaluate", &["--out", &results])?;
-        } else {
-            // Every training in it goes on where it was stopped, and one that has ended is not repeated.
-            self.stage("train and evaluate", "train", &["--out", &model, "--results", &results, "--resume"])?;
+        // What a recipe makes of nothing belongs to the folder's first experiment.
+        if around.from.is_none() && self.asked != folder && !prepare::has_packages(folder) {
+            bail!(
+                "{} is not there: --from names the folder of real data (datasets/{folder}/README.md)",
+                path.display()
+            );
         }
-        self.page()
+        println!("== prepare {folder}");
+        prepare::prepare(folder, around.from.clone(), None, prepare::SEED)
     }
 
-    /// Cross-validates, for a table that is too small for one split, and writes the page.
-    pub(crate) fn cross_validated(&self, folds: &Folds) -> Result<()> {
-        self.look_for_data()?;
-        self.cargo_build()?;
-        let results = self.results().to_string_lossy().into_owned();
-        let [k, repeats, permutations] = [folds.folds, folds.repeats, folds.permutations].map(|n| n.to_string());
-        let rest =
-            ["--out", &results, "--folds", &k, "--repeats", &repeats, "--permutations", &permutations, "--resume"];
-        self.stage("cross-validate", "cross-validate", &rest)?;
-        self.page()
+    /// Boosted trees on the tables, where there are tables and a Python for it.
+    fn trees(&self, folds: &Folds, around: &Around) -> Result<()> {
+        if !baseline::has_tables(&self.table()?) {
+            return Ok(());
+        }
+        let Some(python) = &around.python else {
+            println!("== trees left out: --python names a Python with scikit-learn");
+            return Ok(());
+        };
+        println!("== trees on the tables: {}", python.display());
+        baseline::measure(self, python, folds.folds.into(), folds.repeats.into())
+    }
+
+    /// The experiment file as it stands.
+    pub(crate) fn table(&self) -> Result<toml::Table> {
+        let place = || self.experiment.display().to_string();
+        toml::from_str(&std::fs::read_to_string(&self.experiment).with_context(place)?).with_context(place)
     }
 
     /// Writes `docs/results/NAME.md` from the results.

@@ -58,6 +58,14 @@ impl Order {
     }
 }
 
+/// The seed if none is named.
+pub(crate) const SEED: u64 = 2025;
+
+/// Whether a recipe of that name makes its data from published packages.
+pub(crate) fn has_packages(name: &str) -> bool {
+    RECIPES.iter().any(|recipe| recipe.name == name && !recipe.packages.is_empty())
+}
+
 /// Makes `out` (`datasets/NAME/data` if none is named) by the recipe called `name`.
 ///
 /// # Errors
