@@ -19,6 +19,7 @@ struct Report {
     min_gain: Vec<MinGain>,
     guarantees: Vec<Guarantee>,
     confidence: Vec<Confidence>,
+    patterns: Vec<Pattern>,
     greedy: Vec<checks::Greedy>,
     acquisitions: Vec<checks::Acquisition>,
     robustness: Vec<checks::Robustness>,
@@ -33,6 +34,27 @@ struct Guarantee {
     test_difference: Option<f64>,
     test_low: Option<f64>,
     test_high: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Pattern {
+    recovery: String,
+    metric: String,
+    arm: String,
+    observed: Vec<usize>,
+    n: usize,
+    few: bool,
+    accuracy: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    calibration_error: Option<f64>,
+    calibration_error_low: Option<f64>,
+    calibration_error_high: Option<f64>,
+    asked_coverage: Option<f64>,
+    coverage: Option<f64>,
+    coverage_low: Option<f64>,
+    coverage_high: Option<f64>,
+    set_size: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -347,6 +369,47 @@ fn promises(page: &mut String, report: &Report) -> Result<()> {
             100.0 * c.calibration_error_after,
             c.set_size
         )?;
+    }
+    by_pattern(page, report)
+}
+
+/// Names of the modalities, where missing patterns were gone through: single ones are the first, in their order.
+fn modalities(report: &Report) -> Vec<&str> {
+    let named = ordered(report.records.iter().filter_map(|r| pattern(&r.protocol)));
+    named.into_iter().filter(|name| !name.contains(" and ")).collect()
+}
+
+/// Accuracy, calibration and coverage for every missing pattern, of the first recovery model and metric.
+fn by_pattern(page: &mut String, report: &Report) -> Result<()> {
+    let names = modalities(report);
+    let Some(first) = report.patterns.iter().find(|p| p.arm == "dymo") else { return Ok(()) };
+    let alike = |p: &&Pattern| (&p.recovery, &p.metric, &p.arm) == (&first.recovery, &first.metric, &first.arm);
+    writeln!(
+        page,
+        "\nFor every missing pattern{}, DyMo with {} recovery and the {} metric; *few*: too few samples to conclude anything from.\n",
+        if names.is_empty() { " (modalities by number)" } else { "" },
+        first.recovery,
+        first.metric
+    )?;
+    writeln!(page, "| observed | n | accuracy | calibration error | coverage asked | reached | classes in a set |")?;
+    writeln!(page, "|---|---|---|---|---|---|---|")?;
+    let share = |of: [Option<f64>; 3]| match of.map(|value| value.map(|v| 100.0 * v)) {
+        [Some(value), Some(low), Some(high)] => format!("{value:.1} % ({low:.1}–{high:.1})"),
+        _ => "–".to_owned(),
+    };
+    for p in report.patterns.iter().filter(alike) {
+        let name = |m: &usize| names.get(*m).map_or_else(|| m.to_string(), |name| (*name).to_owned());
+        let observed: Vec<String> = p.observed.iter().map(name).collect();
+        let cells = [
+            observed.join(" and "),
+            format!("{}{}", p.n, if p.few { ", few" } else { "" }),
+            share([p.accuracy, p.low, p.high]),
+            share([p.calibration_error, p.calibration_error_low, p.calibration_error_high]),
+            p.asked_coverage.map_or("–".into(), |asked| format!("{:.0} %", 100.0 * asked)),
+            share([p.coverage, p.coverage_low, p.coverage_high]),
+            p.set_size.map_or("–".into(), |size| format!("{size:.2}")),
+        ];
+        writeln!(page, "| {} |", cells.join(" | "))?;
     }
     Ok(())
 }

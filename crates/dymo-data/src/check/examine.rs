@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub(super) blank: Option<Blank>,
     /// Voxels that are no number, for which the lowest value is taken.
     pub(super) not_finite: usize,
+    /// Pixels that are not opaque, whose transparency is dropped.
+    pub(super) transparent: usize,
     /// Frames, of which the first is taken.
     pub(super) frames: usize,
     pub(super) content: u128,
@@ -39,12 +41,12 @@ fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, Picture
     if bytes.len() as u64 > MAX_BYTES {
         return Err(PictureError::TooLong);
     }
-    let picture = Picture::decode(&bytes, colour)?;
+    let (picture, transparent) = Picture::decode_counting_transparent(&bytes, colour)?;
     let black = picture.values().iter().all(|&value| value == 0);
     let size = vec![picture.height(), picture.width()];
     let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
     let blank = black.then_some(Blank::BlackPicture);
-    Ok(Facts { geometry, blank, not_finite: 0, frames: 1, content: short_hash(&bytes) })
+    Ok(Facts { geometry, blank, not_finite: 0, transparent, frames: 1, content: short_hash(&bytes) })
 }
 
 fn volume(path: &Path) -> Result<Facts, ReadError> {
@@ -61,5 +63,6 @@ fn volume(path: &Path) -> Result<Facts, ReadError> {
     let blank = is_constant(&volume).then_some(Blank::ConstantVolume);
     let statistics = volume.statistics();
     let not_finite = statistics.nan + statistics.infinite;
-    Ok(Facts { geometry, blank, not_finite, frames: volume.frames(), content: first_16(&hash.finalize()) })
+    let content = first_16(&hash.finalize());
+    Ok(Facts { geometry, blank, not_finite, transparent: 0, frames: volume.frames(), content })
 }

@@ -42,6 +42,15 @@ pub enum Finding {
         /// How many.
         voxels: usize,
     },
+    /// A picture with pixels that are not opaque: what they hide is what is seen.
+    Transparent {
+        /// Line in the table, counted from 1.
+        line: u64,
+        /// The column.
+        column: String,
+        /// How many.
+        pixels: usize,
+    },
     /// A volume over time, of which the first frame is taken.
     Frames {
         /// Line in the table, counted from 1.
@@ -203,6 +212,7 @@ impl Finding {
             | Self::More { .. } => Severity::Error,
             Self::Blank { .. }
             | Self::NotFinite { .. }
+            | Self::Transparent { .. }
             | Self::Frames { .. }
             | Self::MixedGeometry { what: "orientation", .. }
             | Self::NoOrientation { .. }
@@ -228,6 +238,10 @@ impl fmt::Display for Finding {
             Self::NotFinite { line, column, voxels } => write!(
                 f,
                 "line {line}, column {column}: {voxels} voxels are no number; the lowest value is taken for them, correct the file if that is wrong"
+            ),
+            Self::Transparent { line, column, pixels } => write!(
+                f,
+                "line {line}, column {column}: {pixels} pixels are transparent, which is dropped: what they hide is seen; put the picture on a background"
             ),
             Self::Frames { line, column, frames } => write!(
                 f,

@@ -2,7 +2,7 @@ use super::*;
 use crate::picture::{Colour, Picture};
 use std::path::PathBuf;
 
-/// A folder with pictures `0.png` to `9.png` that differ, `black.png` and a broken `bad.png`.
+/// A folder with pictures `0.png` to `9.png` that differ, `black.png`, `glass.png` with a transparent column and a broken `bad.png`.
 fn folder(table: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let picture = |side: usize, value: u8| Picture::new(side, 4, Colour::Grey, vec![value; side * 4]).unwrap();
@@ -10,6 +10,8 @@ fn folder(table: &str) -> (tempfile::TempDir, PathBuf) {
         picture(4, 20 + i).save_png(&folder.path().join(format!("{i}.png"))).unwrap();
     }
     picture(8, 0).save_png(&folder.path().join("black.png")).unwrap();
+    let glass = image::RgbaImage::from_fn(4, 4, |x, y| image::Rgba([9, 9, y as u8, if x == 0 { 128 } else { 255 }]));
+    glass.save(folder.path().join("glass.png")).unwrap();
     fs::write(folder.path().join("bad.png"), b"\x89PNG\r\n\x1a\nno").unwrap();
     let path = folder.path().join("table.csv");
     fs::write(&path, table).unwrap();
@@ -51,9 +53,11 @@ fn everything_is_reported_at_once() {
          p5,w5,ill,validation,bad.png,50,a,\n\
          p6,w6,ill,validation,gone.png,50,a,\n\
          p1,w7,ill,train,,high,d,\n\
-         p8,w8,ill,train,3.png,150,a,\n",
+         p8,w8,ill,train,3.png,150,a,\n\
+         p9,w9,ill,train,glass.png,55,a,\n",
     );
     for part in [
+        "line 10, column photo: 4 pixels are transparent, which is dropped",
         "line 6, column photo: ",
         "line 7, column photo: ",
         "line 8, column age: \"high\" is no number",
@@ -67,19 +71,19 @@ fn everything_is_reported_at_once() {
         "echo is observed in no training sample",
         "photo: files of 2 different grids",
         "column age: 1 values outside 0 to 100",
-        "column age: 6 numbers, and from line 8 on 1 cells that are none, such as \"high\"",
+        "column age: 7 numbers, and from line 8 on 1 cells that are none, such as \"high\"",
         "column stage: no row has category \"c\"",
     ] {
         assert!(said(&report, part), "{part}\n{report}");
     }
-    assert_eq!((report.rows, report.bad_rows, report.parts), (8, 3, [3, 2, 2]));
+    assert_eq!((report.rows, report.bad_rows, report.parts), (9, 3, [4, 2, 2]));
     assert_eq!(report.worst(), Some(Severity::Error));
     let photo = &report.modalities[0];
-    assert_eq!((photo.present, photo.unreadable, photo.blank), (7, 2, 1));
+    assert_eq!((photo.present, photo.unreadable, photo.blank), (8, 2, 1));
     let stage = &report.modalities[1].columns[1];
-    assert_eq!((stage.present, stage.missing, stage.unknown.as_slice()), (6, 1, &[("d".to_owned(), 1)][..]));
+    assert_eq!((stage.present, stage.missing, stage.unknown.as_slice()), (7, 1, &[("d".to_owned(), 1)][..]));
     assert_eq!(report.modalities[1].columns[0].range, Some([50.0, 150.0]));
-    assert_eq!((report.patterns[0].present.to_string().as_str(), report.patterns[0].rows()), ("{0,1}", 6));
+    assert_eq!((report.patterns[0].present.to_string().as_str(), report.patterns[0].rows()), ("{0,1}", 7));
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["findings"][0]["severity"], "error");
 }

@@ -64,6 +64,12 @@ pub struct Picture {
     values: Vec<u8>,
 }
 
+/// What a file holds.
+enum Decoded {
+    Image(DynamicImage),
+    Array(Npy),
+}
+
 impl Picture {
     /// A picture of given bytes.
     ///
@@ -96,11 +102,33 @@ impl Picture {
     /// [`PictureError::Truncated`] for a JPEG without its end, [`PictureError::Decode`] for anything else but a whole
     /// picture within [`MAX_SIDE`] and [`MAX_BYTES`].
     pub fn decode(bytes: &[u8], colour: Colour) -> Result<Self, PictureError> {
+        match Self::decode_file(bytes)? {
+            Decoded::Image(image) => Ok(Self::from_image(image, colour)),
+            Decoded::Array(array) => Self::from_array(&array, colour),
+        }
+    }
+
+    /// [`Picture::decode`], and how many pixels are not opaque, whose transparency is dropped.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode_counting_transparent(bytes: &[u8], colour: Colour) -> Result<(Self, usize), PictureError> {
+        match Self::decode_file(bytes)? {
+            Decoded::Image(image) => {
+                let alpha = image.color().has_alpha().then(|| image.to_rgba8());
+                let seen_through = |image: image::RgbaImage| image.pixels().filter(|pixel| pixel.0[3] < 255).count();
+                Ok((Self::from_image(image, colour), alpha.map_or(0, seen_through)))
+            }
+            Decoded::Array(array) => Ok((Self::from_array(&array, colour)?, 0)),
+        }
+    }
+
+    fn decode_file(bytes: &[u8]) -> Result<Decoded, PictureError> {
         if jpeg::is_jpeg(bytes) && !jpeg::is_whole(bytes) {
             return Err(PictureError::Truncated);
         }
         if bytes.starts_with(npy::MAGIC) {
-            return Self::from_array(&Npy::read(bytes, npy::Limits { values: MAX_BYTES })?, colour);
+            return Ok(Decoded::Array(Npy::read(bytes, npy::Limits { values: MAX_BYTES })?));
         }
         let mut limits = image::Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
@@ -108,7 +136,7 @@ impl Picture {
         limits.max_alloc = Some(MAX_BYTES);
         let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
         reader.limits(limits);
-        Ok(Self::from_image(reader.decode()?, colour))
+        Ok(Decoded::Image(reader.decode()?))
     }
 
     /// Reads a PNG or JPEG file.
