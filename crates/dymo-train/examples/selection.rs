@@ -13,6 +13,7 @@ use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionTable
 use dymo_models::recovery::{GuidedRecovery, GuidedSettings};
 use dymo_reward::{Calibration, Edges};
 use dymo_train::evaluation::{Arm, Setting, evaluate};
+use dymo_train::experiment::StatisticsTable;
 use dymo_train::fusion::{FusionLoss, FusionObjective};
 use dymo_train::recovery::{GuidedObjective, HeldOut};
 use dymo_train::statistics;
@@ -64,7 +65,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut guided = GuidedObjective::new(settings.clone(), held_out);
     let recovery = GuidedRecovery::new(learn(&mut guided, splits.train.as_ref())?.model, &settings, 1);
 
-    let fitted = statistics::fit(&network, splits.train.as_ref(), None, &device, &mut |_, _| ())?;
+    let plan = statistics::plan(splits.train.as_ref(), &StatisticsTable::default())?;
+    let fitted = statistics::fit(&network, splits.train.as_ref(), &plan, &device, &mut |_, _| ())?;
     let setting = Setting {
         network: &network,
         statistics: &fitted,

@@ -118,6 +118,30 @@ fn masks_that_cannot_be() {
     assert!(!place.path("predictions.csv").exists());
 }
 
+/// Rows of a mask file are found by their ids; a sample without one is told in its row.
+#[test]
+fn a_sample_that_no_mask_row_names() {
+    let place = Place::with_model();
+    let predict =
+        |out: &str| place.run(&format!("predict model experiment.toml --samples 3 --masks masks.csv --out {out}"));
+    place.write("masks.csv", "m0,m1,m2,m3,m4\n0,1,1,1,1\n1,0,1,1,1\n1,1,0,1,1\n");
+    predict("ordered.csv").well();
+    let ordered = std::fs::read_to_string(place.path("ordered.csv")).expect("predictions");
+    let ids: Vec<&str> = ordered.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    let rows = [(ids[2], "1,1,0,1,1"), (ids[0], "0,1,1,1,1"), (ids[1], "1,0,1,1,1")];
+    let text = |rows: &[(&str, &str)]| {
+        let rows: Vec<String> = rows.iter().map(|(id, flags)| format!("{id},{flags}\n")).collect();
+        format!("id,m0,m1,m2,m3,m4\n{}", rows.concat())
+    };
+    place.write("masks.csv", text(&rows));
+    predict("named.csv").well();
+    assert_eq!(std::fs::read_to_string(place.path("named.csv")).expect("predictions"), ordered);
+    place.write("masks.csv", text(&rows[..2]));
+    predict("one-less.csv").well();
+    let one_less = std::fs::read_to_string(place.path("one-less.csv")).expect("predictions");
+    assert_eq!(one_less.matches("the mask file has no row with the id").count(), 1, "{one_less}");
+}
+
 #[test]
 fn tables_that_cannot_be() {
     let place = Place::with_model();

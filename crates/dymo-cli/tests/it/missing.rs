@@ -69,7 +69,12 @@ fn reasons_are_drawn_written_and_read_back() {
         place.run(&format!("data masks experiment.toml --like {name} --out {name}.csv")).well();
     }
     let masks = std::fs::read_to_string(place.path("gaps.csv")).expect("masks");
-    assert!(masks.starts_with("age,dose,stage\n") && masks.contains('1'), "{masks}");
+    assert!(masks.starts_with("id,age,dose,stage\n") && masks.contains('1'), "{masks}");
+    // By their ids, in whatever order the rows stand.
+    let whole = std::fs::read_to_string(place.path("by-age.csv")).expect("masks");
+    let mut turned: Vec<&str> = whole.lines().collect();
+    turned[1..].reverse();
+    place.write("by-age.csv", turned.join("\n"));
 
     place.write("experiment.toml", experiment(&format!("{REASONS}{FILES}")));
     place.run("evaluate experiment.toml --model model --out again").well();
@@ -79,6 +84,9 @@ fn reasons_are_drawn_written_and_read_back() {
 
     let rows: Vec<&str> = masks.lines().take(5).collect();
     place.write("gaps.csv", rows.join("\n"));
+    place.run("evaluate experiment.toml --model model --out again").refused(&["gaps.csv", "no row has the id"]);
+    let nameless: Vec<&str> = rows.iter().filter_map(|row| row.split_once(',')).map(|(_, flags)| flags).collect();
+    place.write("gaps.csv", nameless.join("\n"));
     place.run("evaluate experiment.toml --model model --out again").refused(&["gaps.csv", "4 rows", "data masks"]);
     // The effective settings find the file from elsewhere, too; a fold has other rows than the file.
     place.run("evaluate again/settings.toml --model model --out once-more").refused(&["gaps.csv", "4 rows"]);

@@ -1,17 +1,17 @@
 //! Single entries of a table that are missing, as a mask; and samples seen through masks.
 //!
-//! A mask file is CSV: the columns' names, then one row a sample, **1 = missing**.
+//! A mask file is CSV: the columns' names, then one row a sample, **1 = missing**; a column called `id` says which sample.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use atomic_write_file::AtomicWriteFile;
-use csv::{ByteRecord, ReaderBuilder, Trim};
 use dymo_core::{ModalitySet, Schema};
 
-use super::mask_file::{MaskError, MaskFileError, header_columns, parse_flag, quoted, without_mark};
+use super::mask_file::{Flags, MaskError, MaskFileError, format_flags};
 use crate::samples::{ReadError, Samples, check_read};
 
 /// Which entries of a table go missing, `[samples, columns]`, true = missing.
@@ -19,12 +19,13 @@ use crate::samples::{ReadError, Samples, check_read};
 pub struct EntryMask {
     columns: Vec<String>,
     missing: Vec<bool>,
+    row_of: Option<HashMap<String, usize>>,
 }
 
 impl EntryMask {
     /// `missing` has a whole number of rows, one place a column.
     pub(super) fn new(columns: Vec<String>, missing: Vec<bool>) -> Self {
-        Self { columns, missing }
+        Self { columns, missing, row_of: None }
     }
 
     /// Rows, one a sample.
@@ -67,39 +68,31 @@ impl EntryMask {
     /// # Errors
     /// A [`MaskError`] for the first row that is wrong.
     pub fn read(text: impl Read, columns: &[String]) -> Result<Self, MaskError> {
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text);
-        let mut record = ByteRecord::new();
-        let mut missing = Vec::new();
-        if !reader.read_byte_record(&mut record)? {
-            return Err(MaskError::Header { found: Vec::new(), wanted: columns.to_vec() });
-        }
-        let places = header_columns(&without_mark(&record), columns)?;
-        while reader.read_byte_record(&mut record)? {
-            let line = record.position().map_or(0, csv::Position::line);
-            if record.len() != places.len() {
-                return Err(MaskError::Width { line, found: record.len(), wanted: places.len() });
-            }
-            for &column in &places {
-                let field = &record[column];
-                let token = || MaskError::Token { line, column: column + 1, found: quoted(field) };
-                missing.push(parse_flag(field).ok_or_else(token)?);
-            }
-        }
-        Ok(Self { columns: columns.to_vec(), missing })
+        let Flags { missing, row_of, .. } = Flags::read(text, columns, true)?;
+        Ok(Self { columns: columns.to_vec(), missing, row_of })
     }
 
-    /// Writes a mask file: whole, or not at all.
+    /// Rows in the order of these samples: by their ids where the file has them, else as they stand.
+    ///
+    /// # Errors
+    /// [`MaskError::NoRow`] for a sample whose id no row has.
+    pub fn of(self, ids: &[String]) -> Result<Self, MaskError> {
+        let Some(row_of) = &self.row_of else { return Ok(self) };
+        let mut missing = Vec::with_capacity(ids.len() * self.columns.len());
+        for id in ids {
+            let row = row_of.get(id).ok_or_else(|| MaskError::NoRow { id: id.clone() })?;
+            missing.extend_from_slice(self.row(*row));
+        }
+        Ok(Self { missing, row_of: None, columns: self.columns })
+    }
+
+    /// Writes a mask file, with the samples' ids if they are given: whole, or not at all.
     ///
     /// # Errors
     /// [`MaskFileError`]: the path, and what the system said.
-    pub fn write(&self, path: &Path) -> Result<(), MaskFileError> {
+    pub fn write(&self, path: &Path, ids: Option<&[String]>) -> Result<(), MaskFileError> {
         let write = || {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.write_record(&self.columns)?;
-            for row in self.missing.chunks_exact(self.columns.len().max(1)) {
-                writer.write_record(row.iter().map(|&missing| if missing { "1" } else { "0" }))?;
-            }
-            let text = writer.into_inner().map_err(|error| MaskError::Io(error.into_error()))?;
+            let text = format_flags(&self.columns, ids, self.missing.chunks_exact(self.columns.len().max(1)))?;
             let mut file = AtomicWriteFile::open(path)?;
             file.write_all(&text)?;
             Ok(file.commit()?)

@@ -10,7 +10,7 @@ mod mechanism;
 mod protocol;
 
 pub use entries::{EntryMask, Masked};
-pub use mask_file::{MaskError, MaskFileError, parse_masks, read_masks, write_masks};
+pub use mask_file::{MaskError, MaskFileError, Masks, parse_masks, read_masks, write_masks};
 pub use mechanism::{Mechanism, MechanismError, MissingPattern, draw_entries, draw_modalities};
 pub use protocol::{Protocol, ProtocolError, draw};
 

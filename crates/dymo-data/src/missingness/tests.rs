@@ -189,8 +189,11 @@ proptest! {
         let mask = draw_entries(&Mechanism::Completely { rate }, &*made(n), 1, seed).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entries.csv");
-        mask.write(&path).unwrap();
-        prop_assert_eq!(EntryMask::open(&path, mask.columns()).unwrap(), mask);
+        mask.write(&path, None).unwrap();
+        prop_assert_eq!(EntryMask::open(&path, mask.columns()).unwrap(), mask.clone());
+        let ids: Vec<String> = (0..mask.len()).map(|i| i.to_string()).collect();
+        mask.write(&path, Some(&ids)).unwrap();
+        prop_assert_eq!(EntryMask::open(&path, mask.columns()).unwrap().of(&ids).unwrap(), mask);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dymo_core::{ModalitySet, Schema};
 use dymo_data::missingness::{
-    EntryMask, MaskFileError, Masked, Mechanism, MechanismError, Protocol, ProtocolError, draw, draw_entries,
-    draw_modalities, read_masks,
+    EntryMask, MaskError, MaskFileError, Masked, Masks, Mechanism, MechanismError, Protocol, ProtocolError, draw,
+    draw_entries, draw_modalities, read_masks,
 };
 use dymo_data::{ReadError, Samples};
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ impl Missing {
         let drawn = match self {
             Self::Protocol(protocol) => draw(*protocol, n, m, seed)?,
             Self::Modalities(how) => draw_modalities(how, samples.as_ref(), seed)?,
-            Self::Masks(path) => of_length(read_masks(path, &names())?, n, path)?,
+            Self::Masks(path) => of_samples(&read_masks(path, &names())?, samples.as_ref(), path)?,
             Self::Entries { table, how } => {
                 let mask = draw_entries(how, samples.as_ref(), *table, seed)?;
                 return without_entries(samples, *table, mask);
@@ -131,7 +131,9 @@ impl Missing {
                 let columns = samples.schema().modalities().get(*table).and_then(|modality| modality.columns());
                 let columns: Vec<String> =
                     columns.unwrap_or_default().iter().map(|column| column.name().to_owned()).collect();
-                let mask = EntryMask::open(masks, &columns)?;
+                let ids: Vec<String> = (0..n).map(|i| samples.id(i)).collect();
+                let refuse = |source| MaskFileError { path: masks.clone(), source };
+                let mask = EntryMask::open(masks, &columns)?.of(&ids).map_err(refuse)?;
                 if mask.len() != n {
                     return Err(MissingError::Length { path: masks.clone(), found: mask.len(), wanted: n });
                 }
@@ -176,11 +178,17 @@ impl Shown {
     }
 }
 
-fn of_length(masks: Vec<ModalitySet>, wanted: usize, path: &Path) -> Result<Vec<ModalitySet>, MissingError> {
-    match masks.len() == wanted {
-        true => Ok(masks),
-        false => Err(MissingError::Length { path: path.into(), found: masks.len(), wanted }),
+/// The masks of these samples.
+fn of_samples(masks: &Masks, samples: &dyn Samples, path: &Path) -> Result<Vec<ModalitySet>, MissingError> {
+    if !masks.has_ids() && masks.len() != samples.len() {
+        return Err(MissingError::Length { path: path.into(), found: masks.len(), wanted: samples.len() });
     }
+    let of_sample = |i| {
+        let id = samples.id(i);
+        let refuse = |source| MaskFileError { path: path.into(), source };
+        masks.get(i, &id).ok_or_else(|| refuse(MaskError::NoRow { id }).into())
+    };
+    (0..samples.len()).map(of_sample).collect()
 }
 
 fn without_entries(samples: &Arc<dyn Samples>, table: usize, mask: EntryMask) -> Result<Shown, MissingError> {

@@ -115,19 +115,20 @@ fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Re
         None => judged(&experiment, &splits),
     };
     let (missing, seed) = (wanted(&experiment, samples.schema(), args)?, experiment.seed());
+    let ids: Vec<String> = (0..samples.len()).map(|i| samples.id(i)).collect();
     let share = match &missing {
         Missing::Masks(path) | Missing::EntryMasks { masks: path, .. } => {
             bail!("{} is a mask file already", path.display())
         }
         Missing::Entries { table, how } => {
             let mask = draw_entries(how, samples.as_ref(), *table, seed)?;
-            mask.write(&args.out)?;
+            mask.write(&args.out, Some(&ids))?;
             mask.rate()
         }
         Missing::Protocol(_) | Missing::Modalities(_) => {
             let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
             let drawn = missing.show(&samples, seed)?.present;
-            write_masks(&args.out, &names, &drawn)?;
+            write_masks(&args.out, &names, Some(&ids), &drawn)?;
             let missing: usize = drawn.iter().map(|present| names.len() - present.len()).sum();
             missing as f64 / (drawn.len() * names.len()).max(1) as f64
         }

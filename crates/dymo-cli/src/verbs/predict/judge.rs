@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
+use dymo_data::missingness::Masks;
 use dymo_metrics::{Probabilities, Temperature};
 use dymo_models::recovery::Recovery;
 use dymo_reward::Acquisition;
@@ -110,14 +111,14 @@ impl<'a> Judge<'a> {
         &self,
         samples: &dyn Samples,
         lines: Vec<Line>,
-        masks: Option<&[ModalitySet]>,
+        masks: Option<&Masks>,
         before: u64,
     ) -> anyhow::Result<Classified> {
         let mut all = Classified { answers: Vec::with_capacity(lines.len()), indices: Vec::new(), present: Vec::new() };
         for (place, line) in lines.into_iter().enumerate() {
             let row = before as usize + place;
             let result = line.sample.and_then(|_| {
-                let left = observed(samples, masks, row)?;
+                let left = observed(samples, masks, row, &line.id)?;
                 all.indices.push(row);
                 all.present.push(left);
                 Ok(all.indices.len() - 1)
@@ -216,12 +217,13 @@ impl Next {
 }
 
 /// What is left of a row's sample, or why it cannot be classified.
-fn observed(samples: &dyn Samples, masks: Option<&[ModalitySet]>, row: usize) -> Result<ModalitySet, String> {
+fn observed(samples: &dyn Samples, masks: Option<&Masks>, row: usize, id: &str) -> Result<ModalitySet, String> {
     let kept = match masks {
         None => samples.schema().full(),
-        Some(masks) => *masks
-            .get(row)
-            .ok_or_else(|| format!("the mask file has {} rows; write one for each sample", masks.len()))?,
+        Some(masks) => masks.get(row, id).ok_or_else(|| match masks.has_ids() {
+            true => format!("the mask file has no row with the id {id:?}; write one for each sample"),
+            false => format!("the mask file has {} rows; write one for each sample", masks.len()),
+        })?,
     };
     let left = kept.intersection(samples.observed(row));
     if left.is_empty() { Err("nothing is observed; give it at least one modality".into()) } else { Ok(left) }

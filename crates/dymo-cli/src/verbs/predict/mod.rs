@@ -9,10 +9,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use dymo_core::{ModalitySet, Schema};
+use dymo_core::Schema;
 use dymo_data::Source;
 use dymo_data::checksum::SHA256SUMS;
-use dymo_data::missingness::read_masks;
+use dymo_data::missingness::{Masks, read_masks};
 use dymo_report::ExplainedRun;
 use dymo_reward::{Calibration, Edges, Metric};
 use dymo_train::experiment::{RecoveryKind, SplitName};
@@ -47,7 +47,7 @@ Examples:
   dymo predict model patients.csv --out predictions.csv --explain why.html
       and a page that shows what was recovered, what was let in or kept out and why, and how the prediction moved
   dymo predict model experiment.toml --masks masks.csv --out predictions.csv
-      masks.csv has a row for each sample and a column for each modality, 1 = missing
+      masks.csv has a row for each sample and a column for each modality, 1 = missing; a column id says which sample
   dymo predict model experiment.toml --split validation --samples 10
 
 Every row says what was observed, the class and its probability, which recovered modalities were let in, and why. A model that is
@@ -157,7 +157,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     let masks = masks(&args, folder.schema())?;
     if let (Some(masks), Some(path), Some(all)) = (&masks, &args.masks, input.rows()) {
         let wanted = args.samples.unwrap_or(u64::MAX).min(all);
-        if (masks.len() as u64) < wanted {
+        if !masks.has_ids() && (masks.len() as u64) < wanted {
             bail!("{}: {} rows for {wanted} samples; write one for each", path.display(), masks.len());
         }
     }
@@ -176,7 +176,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         let Some(piece) = input.next(rows)? else { break };
         let lines = piece.lines();
         let samples = Numbered::new(piece.samples(), &lines, done);
-        let all = judge.answer(&samples, lines, masks.as_deref(), done)?;
+        let all = judge.answer(&samples, lines, masks.as_ref(), done)?;
         failed += all.answers.iter().filter(|answer| answer.result.is_err()).count() as u64;
         done += all.answers.len() as u64;
         // The page first: rows that it has and the table has not are written again, the other way round they would be lost.
@@ -277,8 +277,8 @@ fn page(
     Page::open(path, (args.resume, done), run, limits, told).map(Some)
 }
 
-/// The mask file, a set of present modalities for each row.
-fn masks(args: &PredictArgs, schema: &Schema) -> anyhow::Result<Option<Vec<ModalitySet>>> {
+/// The mask file.
+fn masks(args: &PredictArgs, schema: &Schema) -> anyhow::Result<Option<Masks>> {
     let names: Vec<String> = schema.modalities().iter().map(|m| m.name().into()).collect();
     Ok(args.masks.as_ref().map(|path| read_masks(path, &names)).transpose()?)
 }
