@@ -53,7 +53,7 @@ impl Part {
         if self.maps { MAPS } else { share.clamp(ROWS[0], ROWS[1]) }
     }
 
-    /// A block of samples `x [n, input]` to what `end` does with `[n, output]`.
+    /// A block of samples `x [n, input]` to what `end`, which must not enter the thread pool, does with `[n, output]`.
     fn forward(&self, x: &[f32], input: usize, end: impl FnOnce(&[f32])) {
         let n = x.len() / input;
         let sizes: Vec<usize> = self
