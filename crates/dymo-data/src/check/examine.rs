@@ -1,15 +1,13 @@
 //! One file: can it be read, what does it show, and what is its checksum.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::report::Geometry;
 use crate::checksum::{first_16, short_hash};
-use crate::manifest::{Blank, Form, is_constant};
-use crate::picture::{MAX_BYTES, Picture, PictureError};
+use crate::manifest::{Blank, Changed, Form, is_constant};
+use crate::picture::{Picture, PictureError, file_bytes};
 use crate::samples::ReadError;
 use crate::volume::{AffineSource, Limits, Volume};
 
@@ -17,12 +15,7 @@ use crate::volume::{AffineSource, Limits, Volume};
 pub(super) struct Facts {
     pub(super) geometry: Geometry,
     pub(super) blank: Option<Blank>,
-    /// Voxels that are no number, for which the lowest value is taken.
-    pub(super) not_finite: usize,
-    /// Pixels that are not opaque, whose transparency is dropped.
-    pub(super) transparent: usize,
-    /// Frames, of which the first is taken.
-    pub(super) frames: usize,
+    pub(super) changed: Vec<Changed>,
     pub(super) content: u128,
 }
 
@@ -36,17 +29,14 @@ pub(super) fn examine(form: &Form, path: &Path) -> Option<Result<Facts, ReadErro
 }
 
 fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, PictureError> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(PictureError::TooLong);
-    }
+    let bytes = file_bytes(path)?;
     let (picture, transparent) = Picture::decode_counting_transparent(&bytes, colour)?;
     let black = picture.values().iter().all(|&value| value == 0);
     let size = vec![picture.height(), picture.width()];
     let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
     let blank = black.then_some(Blank::BlackPicture);
-    Ok(Facts { geometry, blank, not_finite: 0, transparent, frames: 1, content: short_hash(&bytes) })
+    let changed = Changed::of_picture(transparent);
+    Ok(Facts { geometry, blank, changed, content: short_hash(&bytes) })
 }
 
 fn volume(path: &Path) -> Result<Facts, ReadError> {
@@ -61,8 +51,7 @@ fn volume(path: &Path) -> Result<Facts, ReadError> {
         known: volume.affine_source() != AffineSource::Assumed,
     };
     let blank = is_constant(&volume).then_some(Blank::ConstantVolume);
-    let statistics = volume.statistics();
-    let not_finite = statistics.nan + statistics.infinite;
+    let changed = Changed::of_volume(&volume, blank.is_some());
     let content = first_16(&hash.finalize());
-    Ok(Facts { geometry, blank, not_finite, transparent: 0, frames: volume.frames(), content })
+    Ok(Facts { geometry, blank, changed, content })
 }

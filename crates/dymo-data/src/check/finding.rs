@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::manifest::{Blank, Problem, Split};
+use crate::manifest::{Blank, Changed, Problem, Split};
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -33,32 +33,14 @@ pub enum Finding {
         /// What it shows.
         blank: Blank,
     },
-    /// A volume with voxels that are no number: the lowest value is taken for them.
-    NotFinite {
+    /// A file that is not taken as it is.
+    Changed {
         /// Line in the table, counted from 1.
         line: u64,
         /// The column.
         column: String,
-        /// How many.
-        voxels: usize,
-    },
-    /// A picture with pixels that are not opaque: what they hide is what is seen.
-    Transparent {
-        /// Line in the table, counted from 1.
-        line: u64,
-        /// The column.
-        column: String,
-        /// How many.
-        pixels: usize,
-    },
-    /// A volume over time, of which the first frame is taken.
-    Frames {
-        /// Line in the table, counted from 1.
-        line: u64,
-        /// The column.
-        column: String,
-        /// How many it has.
-        frames: usize,
+        /// What is left out or replaced.
+        changed: Changed,
     },
     /// Pictures or volumes of one modality on grids, spacings or orientations that differ.
     MixedGeometry {
@@ -211,9 +193,7 @@ impl Finding {
             | Self::TypeChange { .. }
             | Self::More { .. } => Severity::Error,
             Self::Blank { .. }
-            | Self::NotFinite { .. }
-            | Self::Transparent { .. }
-            | Self::Frames { .. }
+            | Self::Changed { .. }
             | Self::MixedGeometry { what: "orientation", .. }
             | Self::NoOrientation { .. }
             | Self::GivesAway { .. }
@@ -235,18 +215,9 @@ impl fmt::Display for Finding {
             Self::Blank { line, column, blank } => {
                 write!(f, "line {line}, column {column}: {}; empty the cell if it is missing", blank.words())
             }
-            Self::NotFinite { line, column, voxels } => write!(
-                f,
-                "line {line}, column {column}: {voxels} voxels are no number; the lowest value is taken for them, correct the file if that is wrong"
-            ),
-            Self::Transparent { line, column, pixels } => write!(
-                f,
-                "line {line}, column {column}: {pixels} pixels are transparent, which is dropped: what they hide is seen; put the picture on a background"
-            ),
-            Self::Frames { line, column, frames } => write!(
-                f,
-                "line {line}, column {column}: {frames} frames; the first is taken, write another one to a file of its own if that is wanted"
-            ),
+            Self::Changed { line, column, changed } => {
+                write!(f, "line {line}, column {column}: {changed}; {}", changed.advice())
+            }
             Self::MixedGeometry { modality, what, kinds } => {
                 write!(f, "{modality}: files of {kinds} different {what}s; all are brought to one grid")
             }
@@ -339,6 +310,7 @@ impl Finding {
         match self {
             Self::Row(problem) => (problem.line(), problem.column()),
             Self::Blank { line, column, .. }
+            | Self::Changed { line, column, .. }
             | Self::SameContent { line, column, .. }
             | Self::TypeChange { line, column, .. } => (Some(*line), Some(column)),
             Self::SubjectInTwoParts { line, .. } => (Some(*line), None),

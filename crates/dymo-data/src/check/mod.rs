@@ -269,20 +269,11 @@ impl State {
                     self.problem(Problem::Unreadable { line, column, cause: error.to_string() });
                     return true;
                 }
-                Ok(Facts { geometry, blank, not_finite, transparent, frames, content }) => {
+                Ok(Facts { geometry, blank, changed, content }) => {
                     *seen.geometries.entry(geometry).or_default() += 1;
-                    let hole = not_finite > 0 && blank.is_none();
-                    let odd = [
-                        hole.then(|| Finding::NotFinite { line, column: column.clone(), voxels: not_finite }),
-                        (transparent > 0).then(|| Finding::Transparent {
-                            line,
-                            column: column.clone(),
-                            pixels: transparent,
-                        }),
-                        (frames > 1).then(|| Finding::Frames { line, column: column.clone(), frames }),
-                    ];
                     let room = KEPT_EACH.saturating_sub(self.blanks.len());
-                    self.blanks.extend(odd.into_iter().flatten().take(room));
+                    let told = |changed| Finding::Changed { line, column: column.clone(), changed };
+                    self.blanks.extend(changed.into_iter().map(told).take(room));
                     // All black pictures are alike, and no leak.
                     if blank.is_none() {
                         self.content(content, line, &column, split);

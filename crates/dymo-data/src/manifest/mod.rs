@@ -33,8 +33,8 @@ pub use records::MAX_ROW;
 pub use rows::{BadRow, Cell, Row, Rows};
 pub use settings::{Division, Fold, Form, ManifestSettings, ModalitySettings};
 pub use stream::{Chunk, ManifestStream, Notice, Oddity, Outcome};
-pub use values::Blank;
 pub(crate) use values::is_constant;
+pub use values::{Blank, Changed};
 
 use std::collections::BTreeMap;
 

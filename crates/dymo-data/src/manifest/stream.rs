@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::layout::{Layout, Use};
 use super::rows::{BadRow, Cell, Row, Rows};
 use super::settings::ManifestSettings;
-use super::{Blank, ManifestError, Problem, Split, values};
+use super::{Blank, Changed, ManifestError, Problem, Split, values};
 use crate::checksum::short_hash;
 use crate::samples::{ReadError, Samples, check_read};
 
@@ -133,8 +133,11 @@ fn load(row: Row, layout: &Layout, settings: &ManifestSettings, schema: &Schema)
         let mut out = vec![0.0; schema.modalities()[modality].kind().values()];
         let column = || layout.column(modality).to_owned();
         match values::write(layout, modality, cell, settings.folder(), &mut out) {
-            Ok(None) => {}
-            Ok(Some(blank)) => notices.push(Notice { column: column(), odd: Oddity::Blank(blank) }),
+            Ok(told) => {
+                let odd =
+                    told.blank.map(Oddity::Blank).into_iter().chain(told.changed.into_iter().map(Oddity::Changed));
+                notices.extend(odd.map(|odd| Notice { column: column(), odd }));
+            }
             Err(error) => {
                 problems.push(Problem::Unreadable { line: row.line, column: column(), cause: error.to_string() });
             }
@@ -162,6 +165,8 @@ pub struct Notice {
 pub enum Oddity {
     /// There, and shows nothing.
     Blank(Blank),
+    /// There, and not taken as it is.
+    Changed(Changed),
     /// A label that is none of the model's classes: it cannot be scored.
     UnknownClass {
         /// What is there.
@@ -175,6 +180,7 @@ impl fmt::Display for Oddity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blank(blank) => f.write_str(blank.words()),
+            Self::Changed(changed) => changed.fmt(f),
             Self::UnknownClass { found } => write!(f, "{found:?} is no class of the model"),
             Self::SameId => f.write_str("an earlier row has the same id"),
         }

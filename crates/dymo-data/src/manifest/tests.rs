@@ -164,6 +164,28 @@ fn kinds_are_mixed_and_entries_may_be_missing() {
 }
 
 #[test]
+fn a_stream_tells_what_is_not_taken_as_it_is() {
+    let folder = folder(b"patient,file,scan,age,stage,note\nq0,glass.png,twice.nii,61,severe,\n");
+    let glass = image::RgbaImage::from_fn(3, 2, |x, _| image::Rgba([200, 9, 9, if x == 0 { 0 } else { 255 }]));
+    glass.save(folder.path().join("glass.png")).unwrap();
+    let mut twice = tiny_volume([0, 10, 20, 40]);
+    twice[40..42].copy_from_slice(&4i16.to_le_bytes());
+    twice[48..50].copy_from_slice(&2i16.to_le_bytes());
+    twice.extend([1, 2, 3, 4]);
+    std::fs::write(folder.path().join("twice.nii"), twice).unwrap();
+    let mut stream = ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
+    let chunk = stream.next_chunk(5).unwrap();
+    let notices: Vec<String> = chunk.outcomes()[0].notices.iter().map(|n| format!("{}: {}", n.column, n.odd)).collect();
+    assert_eq!(
+        notices,
+        [
+            "file: 2 pixels are transparent, which is dropped: what they hide is seen",
+            "scan: 2 frames; the first is taken"
+        ]
+    );
+}
+
+#[test]
 fn a_stream_accounts_for_every_row() {
     let table = "patient,file,scan,age,stage,note\n\
         q0,a.png,,61,severe,\nq1,gone.png,,sixty,mild,\nq2,,,,,\nq3,table.csv,,40,,\nq4,,,,,no words known\nq5,,v.nii,40,0,short\n";

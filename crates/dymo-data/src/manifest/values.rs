@@ -1,5 +1,6 @@
 //! From a cell to the values of its modality.
 
+use std::fmt;
 use std::path::Path;
 
 use super::layout::Layout;
@@ -32,45 +33,112 @@ impl Blank {
     }
 }
 
-/// Writes what `cell` holds of `modality` into `out`; says so if it is blank. Paths are relative to `folder`.
+/// What reading a file leaves out or replaces; a warning, for a better file may be wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Changed {
+    /// Voxels that are no number: the lowest value is taken for them.
+    NotFinite {
+        /// How many.
+        voxels: usize,
+    },
+    /// A volume over time, of which the first frame is taken.
+    Frames {
+        /// How many it has.
+        frames: usize,
+    },
+    /// Pixels that are not opaque: what they hide is seen.
+    Transparent {
+        /// How many.
+        pixels: usize,
+    },
+}
+
+impl Changed {
+    /// What can be done about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::NotFinite { .. } => "correct the file if that is wrong",
+            Self::Frames { .. } => "write another one to a file of its own if that is wanted",
+            Self::Transparent { .. } => "put the picture on a background",
+        }
+    }
+
+    /// What is told of a volume; nothing of holes where it is blank besides.
+    pub(crate) fn of_volume(volume: &Volume, blank: bool) -> Vec<Self> {
+        let statistics = volume.statistics();
+        let (voxels, frames) = (statistics.nan + statistics.infinite, volume.frames());
+        let hole = (voxels > 0 && !blank).then_some(Self::NotFinite { voxels });
+        hole.into_iter().chain((frames > 1).then_some(Self::Frames { frames })).collect()
+    }
+
+    /// What is told of a picture with so many pixels that are not opaque.
+    pub(crate) fn of_picture(transparent: usize) -> Vec<Self> {
+        (transparent > 0).then_some(Self::Transparent { pixels: transparent }).into_iter().collect()
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite { voxels } => {
+                write!(f, "{voxels} voxels are no number; the lowest value is taken for them")
+            }
+            Self::Frames { frames } => write!(f, "{frames} frames; the first is taken"),
+            Self::Transparent { pixels } => {
+                write!(f, "{pixels} pixels are transparent, which is dropped: what they hide is seen")
+            }
+        }
+    }
+}
+
+/// What is told of a cell that was read.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) blank: Option<Blank>,
+    pub(super) changed: Vec<Changed>,
+}
+
+/// Writes what `cell` holds of `modality` into `out`; says so if it is blank or not taken as it is. Paths are relative to `folder`.
 pub(super) fn write(
     layout: &Layout,
     modality: usize,
     cell: &Cell,
     folder: &Path,
     out: &mut [f32],
-) -> Result<Option<Blank>, ReadError> {
+) -> Result<Told, ReadError> {
     match cell {
         Cell::Absent => {
             out.fill(0.0);
-            Ok(None)
+            Ok(Told::default())
         }
         Cell::File(path) => file(&layout.modalities[modality].form, &folder.join(path), out),
         Cell::Values(values) => {
             out.copy_from_slice(values);
-            Ok(None)
+            Ok(Told::default())
         }
         Cell::Text(text) => {
-            let Some(encoder) = &layout.encoders[modality] else { return Ok(None) };
-            Ok(encoder.write(text, out)?.then_some(Blank::UnknownText))
+            let Some(encoder) = &layout.encoders[modality] else { return Ok(Told::default()) };
+            Ok(Told { blank: encoder.write(text, out)?.then_some(Blank::UnknownText), changed: Vec::new() })
         }
     }
 }
 
 /// The file of an image or a volume.
-fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Option<Blank>, ReadError> {
+fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Told, ReadError> {
     match form {
         Form::Image { height, width, colour, crop, .. } => {
-            let picture = Picture::open(path, *colour)?;
+            let (picture, transparent) = Picture::open_counting_transparent(path, *colour)?;
             let picture =
                 crop.map_or(Ok(picture.clone()), |crop| picture.cropped(crop)).map_err(|source| source.of(path))?;
             let black = picture.values().iter().all(|&value| value == 0);
             let small = picture.resized(*height, *width).map_err(|source| source.of(path))?;
             bytes_to_f32(small.values(), out);
-            Ok(black.then_some(Blank::BlackPicture))
+            Ok(Told { blank: black.then_some(Blank::BlackPicture), changed: Changed::of_picture(transparent) })
         }
         Form::Volume { height, width, slices, plane, choice, intensity, .. } => {
             let volume = Volume::read(path, &Limits::default())?;
+            let changed = Changed::of_volume(&volume, is_constant(&volume));
             let mut volume = if volume.frames() > 1 { volume.frame(0)? } else { volume };
             let constant = is_constant(&volume);
             volume.normalise(*intensity)?;
@@ -78,9 +146,9 @@ fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Option<Blank>, Read
             out.copy_from_slice(&values);
             // Voxels that were not finite were replaced; a percentile window may still leave none to interpolate.
             out.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
-            Ok(constant.then_some(Blank::ConstantVolume))
+            Ok(Told { blank: constant.then_some(Blank::ConstantVolume), changed })
         }
-        Form::Table { .. } | Form::Text { .. } => Ok(None),
+        Form::Table { .. } | Form::Text { .. } => Ok(Told::default()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use atomic_write_file::AtomicWriteFile;
 use image::imageops::FilterType;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageError, ImageReader};
-use image::{GrayImage, RgbImage, codecs::png::PngEncoder};
+use image::{GrayImage, RgbImage, RgbaImage, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -64,6 +64,13 @@ pub struct Picture {
     values: Vec<u8>,
 }
 
+/// A picture's file, if it is not too long for one.
+pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES { Err(PictureError::TooLong) } else { Ok(bytes) }
+}
+
 /// What a file holds.
 enum Decoded {
     Image(DynamicImage),
@@ -115,9 +122,13 @@ impl Picture {
     pub fn decode_counting_transparent(bytes: &[u8], colour: Colour) -> Result<(Self, usize), PictureError> {
         match Self::decode_file(bytes)? {
             Decoded::Image(image) => {
-                let alpha = image.color().has_alpha().then(|| image.to_rgba8());
-                let seen_through = |image: image::RgbaImage| image.pixels().filter(|pixel| pixel.0[3] < 255).count();
-                Ok((Self::from_image(image, colour), alpha.map_or(0, seen_through)))
+                let count = |image: &RgbaImage| image.pixels().filter(|pixel| pixel.0[3] < 255).count();
+                let transparent = match (image.as_rgba8(), image.color().has_alpha()) {
+                    (Some(image), _) => count(image),
+                    (None, true) => count(&image.to_rgba8()),
+                    (None, false) => 0,
+                };
+                Ok((Self::from_image(image, colour), transparent))
             }
             Decoded::Array(array) => Ok((Self::from_array(&array, colour)?, 0)),
         }
@@ -144,15 +155,16 @@ impl Picture {
     /// # Errors
     /// [`PictureFileError`]: the path, and why.
     pub fn open(path: &Path, colour: Colour) -> Result<Self, PictureFileError> {
-        let read = || {
-            let mut bytes = Vec::new();
-            File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > MAX_BYTES {
-                return Err(PictureError::TooLong);
-            }
-            Self::decode(&bytes, colour)
-        };
-        read().map_err(|source| PictureFileError { path: path.to_owned(), source })
+        file_bytes(path).and_then(|bytes| Self::decode(&bytes, colour)).map_err(|source| source.of(path))
+    }
+
+    /// [`Picture::open`] as [`Picture::decode_counting_transparent`].
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn open_counting_transparent(path: &Path, colour: Colour) -> Result<(Self, usize), PictureFileError> {
+        let decode = |bytes: Vec<u8>| Self::decode_counting_transparent(&bytes, colour);
+        file_bytes(path).and_then(decode).map_err(|source| source.of(path))
     }
 
     fn from_array(array: &Npy, colour: Colour) -> Result<Self, PictureError> {
