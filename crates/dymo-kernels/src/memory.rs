@@ -31,6 +31,13 @@ impl Recycled {
         };
         Self { buffer: waiting.unwrap_or_else(|| vec![0.0; len]), len, foreign: false }
     }
+
+    /// The floats, which leave the circulation.
+    pub fn into_vec(mut self) -> Vec<f32> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.truncate(self.len);
+        buffer
+    }
 }
 
 /// A buffer like the others, but freed when dropped.

@@ -12,6 +12,9 @@ use super::{Answer, CHUNK, EngineError, values};
 use crate::ready::ReadyNetwork;
 use crate::recovery::{MixedBatch, MixedRecovery};
 
+/// Floats of inputs that wait to be encoded together, about (64 MiB).
+const HELD: usize = 16 * 1024 * 1024;
+
 /// What some samples have of one form of a modality, `[samples.len(), values]`, on its way to tokens.
 struct Inputs {
     form: usize,
@@ -65,11 +68,17 @@ impl Kernels {
     ) -> Result<Made, EngineError> {
         let mut made = Made::default();
         let wanted: Vec<Wanted> = wanted.iter().enumerate().map(|(s, set)| self.lacking(s, *set)).collect();
-        let mut observed = Vec::new();
+        let (mut observed, mut held) = (Vec::new(), 0);
         for m in 0..self.forms.modalities {
             for (form, with_gaps) in [(m, false), (self.forms.with_gaps(m), true)] {
                 for chunk in task.observed_wanting(&wanted, m, with_gaps).chunks(CHUNK) {
-                    observed.push(Inputs { form, samples: chunk.to_vec(), x: values(task.read(m, chunk)?)?.into() });
+                    let x = values(task.read(m, chunk)?)?;
+                    held += x.len();
+                    observed.push(Inputs { form, samples: chunk.to_vec(), x: x.into() });
+                    if held > HELD {
+                        self.keep(task, std::mem::take(&mut observed))?;
+                        held = 0;
+                    }
                 }
             }
         }
@@ -101,13 +110,14 @@ impl Kernels {
 
     /// Encodes, all together, and keeps the tokens.
     fn keep(&mut self, task: &Task<'_>, inputs: Vec<Inputs>) -> Result<(), EngineError> {
-        let asked: Vec<(usize, &[f32])> = inputs.iter().map(|it| (self.forms.modality(it.form), &*it.x)).collect();
+        let (places, asked): (Vec<_>, Vec<_>) =
+            inputs.into_iter().map(|it| ((it.form, it.samples), (self.forms.modality(it.form), it.x))).unzip();
         let tokens = self
             .network
-            .tokens(task.network, &asked)
+            .tokens(task.network, asked)
             .ok_or_else(|| EngineError::Device { reason: "an encoder's tokens are not in single precision".into() })?;
-        for (it, tokens) in inputs.iter().zip(tokens) {
-            self.pools[it.form].keep(&it.samples, tokens);
+        for ((form, samples), tokens) in places.iter().zip(tokens) {
+            self.pools[*form].keep(samples, tokens);
         }
         Ok(())
     }

@@ -62,11 +62,11 @@ impl ReadyNetwork {
 
     /// Modalities with inputs `[n, values]` → for each prepared tokens `[n, prepared_len]`; `network` is the one that this was made
     /// of. `None` if a module's answer is not in single precision.
-    pub fn tokens(&self, network: &FusionNetwork, inputs: &[(usize, &[f32])]) -> Option<Vec<Recycled>> {
+    pub fn tokens(&self, network: &FusionNetwork, inputs: Vec<(usize, Recycled)>) -> Option<Vec<Recycled>> {
         // At once, so that threads have work until the last block of the last modality.
         let chained: Vec<Option<Recycled>> = inputs.par_iter().map(|(m, x)| self.chained(*m, x)).collect();
-        let by_module = |(m, x): &(usize, &[f32])| self.by_module(network, *m, x);
-        chained.into_iter().zip(inputs).map(|(tokens, input)| tokens.or_else(|| by_module(input))).collect()
+        let made = chained.into_iter().zip(inputs);
+        made.map(|(tokens, (m, x))| tokens.or_else(|| self.by_module(network, m, x))).collect()
     }
 
     fn chained(&self, modality: usize, x: &[f32]) -> Option<Recycled> {
@@ -82,9 +82,10 @@ impl ReadyNetwork {
         Some(it.chain.as_ref()?.forward(x, it.values, output, end))
     }
 
-    fn by_module(&self, network: &FusionNetwork, modality: usize, x: &[f32]) -> Option<Recycled> {
+    fn by_module(&self, network: &FusionNetwork, modality: usize, x: Recycled) -> Option<Recycled> {
         let values = self.modalities[modality].values;
-        let x = TensorData::new(x.to_vec(), [x.len() / values, values]);
+        let rows = x.len() / values;
+        let x = TensorData::new(x.into_vec(), [rows, values]);
         let tokens = numbers(network.tokens(modality, Tensor::from_data(x, &Device::flex())))?;
         let mut out = Recycled::take(tokens.len() / self.width * self.trunk.prepared_len());
         self.trunk.prepare(&tokens, &mut out);
@@ -95,7 +96,6 @@ impl ReadyNetwork {
     pub fn fuse<'t>(&'t self, mut queries: Vec<Vec<&'t [f32]>>) -> (Vec<f32>, Vec<f32>) {
         queries.iter_mut().for_each(|parts| parts.insert(0, &self.class));
         let read = self.trunk.read(&queries);
-
         let mut logits = vec![0.0; queries.len() * self.classifier.outputs()];
         let mut features = vec![0.0; queries.len() * self.projection.outputs()];
         self.classifier.forward(&read, &mut logits);
