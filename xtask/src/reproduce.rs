@@ -175,3 +175,50 @@ impl Reproduction {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An experiment of that name in a house of its own, with these lines.
+    fn run(root: &Path, asked: &str, text: &str) -> Reproduction {
+        let (folder, file) = asked.split_once('/').unwrap_or((asked, "experiment"));
+        let experiment = root.join("datasets").join(folder).join(format!("{file}.toml"));
+        std::fs::create_dir_all(experiment.with_file_name("")).expect("a folder");
+        std::fs::write(&experiment, text).expect("an experiment");
+        let (asked, name, store) = (asked.to_owned(), asked.replace('/', "-"), root.join("runs"));
+        Reproduction { asked, name, root: root.to_owned(), experiment, store, dymo: Vec::new() }
+    }
+
+    #[test]
+    fn data_that_are_somebodys_own_are_asked_for() {
+        let root = tempfile::tempdir().expect("a folder");
+        let around = Around { from: None, python: None };
+        let own = run(root.path(), "cardiac/patients", "[data]\nmaker = 'manifest'\npath = 'data/manifest.csv'\n");
+        let message = own.data(&around).expect_err("nothing is there").to_string();
+        assert!(message.contains("manifest.csv") && message.contains("--from"), "{message}");
+        std::fs::create_dir_all(own.experiment.with_file_name("data")).expect("a folder");
+        std::fs::write(own.experiment.with_file_name("data/manifest.csv"), "id\n").expect("a table");
+        own.data(&around).expect("it is there");
+        let made = run(root.path(), "polymnist", "[data]\nmaker = 'polymnist'\nseed = 1\n");
+        made.data(&around).expect("made as it is read");
+        let nobody = run(root.path(), "unknown", "[data]\nmaker = 'manifest'\npath = 'data/manifest.csv'\n");
+        assert!(nobody.data(&around).expect_err("no recipe").to_string().contains("no recipe is called unknown"));
+    }
+
+    #[test]
+    fn trees_need_tables_and_a_python() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folds = Folds { folds: 0, repeats: 1, permutations: 0 };
+        let python = Some(PathBuf::from("/nowhere/python"));
+        let around = Around { from: None, python };
+        run(root.path(), "a", "[data]\nmaker = 'polymnist'\nseed = 1\n").trees(&folds, &around).expect("no tables");
+        let table = "[data]\nmaker = 'manifest'\npath = 't.csv'\n[[data.modalities]]\nname = 't'\nkind = 'table'\n\
+                     columns = [{ name = 'c', type = 'categorical', categories = ['l', 'r'] }]\n";
+        let tables = run(root.path(), "b", table);
+        let refused = tables.trees(&folds, &around).expect_err("no such Python");
+        assert!(format!("{refused:#}").contains("/nowhere/python did not start"), "{refused:#}");
+        tables.trees(&folds, &Around { python: None, ..around }).expect("left out, and said");
+        assert!(!tables.results().join("baseline.json").exists());
+    }
+}
