@@ -108,11 +108,17 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
         );
     }
     // Found after the first folds, it would have been for nothing.
+    let mut told = false;
     for (repeat, number) in (0..args.repeats).flat_map(|repeat| (0..args.folds).map(move |number| (repeat, number))) {
         let folded = fold_of(&experiment, &args, repeat, number)?;
         let splits = folded.open(&context.datasets)?;
-        statistics::plan(splits.train.as_ref(), &folded.table().statistics)
+        let plan = statistics::plan(splits.train.as_ref(), &folded.table().statistics)
             .with_context(|| folded.path().display().to_string())?;
+        if !told {
+            // Folds are alike: one speaks for all.
+            plan.notes.iter().for_each(|note| context.watch.note(note));
+            told = !plan.notes.is_empty();
+        }
         rehearse(&folded, &splits)?;
     }
     let began = Instant::now();

@@ -21,7 +21,7 @@ const DEMO_TRAIN: &str = "demo-train.toml";
 #[command(after_help = "\
 Examples:
   dymo demo                     evaluate the weights that come along; a minute or two on two cores
-  dymo demo --train             train everything from scratch first; 25 minutes on two cores
+  dymo demo --train             train everything from scratch first; 10 minutes on two cores
   dymo demo --samples 500 --out quick
 
 Left in the folder: report.html (open it in a browser), metrics.json, a CSV file for each table, settings.toml.")]

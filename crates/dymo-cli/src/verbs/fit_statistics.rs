@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use dymo_train::statistics;
+
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, MetricArg};
@@ -43,6 +45,8 @@ pub(crate) fn run(context: &Context, args: FitArgs, out: &mut dyn Write) -> anyh
     let mut folder = settings::model(&experiment, args.model)?;
     let splits = experiment.open(&context.datasets)?;
     folder.check_schema(splits.train.schema())?;
+    let plan = statistics::plan(splits.train.as_ref(), &experiment.table().statistics)?;
+    plan.notes.iter().for_each(|note| context.watch.note(note));
     let mut fitted = Vec::new();
     for metric in experiment.metrics() {
         let samples = training::fit(context, &experiment, &splits, *metric, &mut folder)?;

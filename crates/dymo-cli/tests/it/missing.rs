@@ -170,6 +170,8 @@ fn no_sample_need_be_complete() {
     let page = std::fs::read_to_string(place.path("model/evaluation/report.html")).expect("the page");
     assert!(page.contains("each for the subsets of modalities that it has"));
     place.run("model verify model").well();
+    let again = place.run("fit-statistics experiment.toml --model model").well().err;
+    assert!(again.contains("for the subsets of modalities that it has"), "{again}");
 
     place.write("experiment.toml", format!("{}\n[statistics]\nsamples = \"complete\"\n", experiment("")));
     for command in ["train experiment.toml --out never", "cross-validate experiment.toml --out cv --folds 2"] {

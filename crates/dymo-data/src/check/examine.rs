@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::report::Geometry;
 use crate::checksum::{first_16, short_hash};
-use crate::manifest::{Blank, Changed, Form, is_constant};
+use crate::manifest::{Form, Told};
 use crate::picture::{Picture, PictureError, file_bytes};
 use crate::samples::ReadError;
 use crate::volume::{AffineSource, Limits, Volume};
@@ -14,8 +14,7 @@ use crate::volume::{AffineSource, Limits, Volume};
 /// What is known of a file that can be read.
 pub(super) struct Facts {
     pub(super) geometry: Geometry,
-    pub(super) blank: Option<Blank>,
-    pub(super) changed: Vec<Changed>,
+    pub(super) told: Told,
     pub(super) content: u128,
 }
 
@@ -31,12 +30,10 @@ pub(super) fn examine(form: &Form, path: &Path) -> Option<Result<Facts, ReadErro
 fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, PictureError> {
     let bytes = file_bytes(path)?;
     let (picture, transparent) = Picture::decode_counting_transparent(&bytes, colour)?;
-    let black = picture.values().iter().all(|&value| value == 0);
     let size = vec![picture.height(), picture.width()];
     let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
-    let blank = black.then_some(Blank::BlackPicture);
-    let changed = Changed::of_picture(transparent);
-    Ok(Facts { geometry, blank, changed, content: short_hash(&bytes) })
+    let told = Told::of_picture(&picture, transparent);
+    Ok(Facts { geometry, told, content: short_hash(&bytes) })
 }
 
 fn volume(path: &Path) -> Result<Facts, ReadError> {
@@ -50,8 +47,6 @@ fn volume(path: &Path) -> Result<Facts, ReadError> {
         orientation: volume.orientation().to_string(),
         known: volume.affine_source() != AffineSource::Assumed,
     };
-    let blank = is_constant(&volume).then_some(Blank::ConstantVolume);
-    let changed = Changed::of_volume(&volume, blank.is_some());
     let content = first_16(&hash.finalize());
-    Ok(Facts { geometry, blank, changed, content })
+    Ok(Facts { geometry, told: Told::of_volume(&volume), content })
 }

@@ -19,7 +19,8 @@ use rayon::prelude::*;
 
 use crate::checksum::short_hash;
 use crate::manifest::{
-    BadRow, Cell, Form, Manifest, ManifestError, ManifestSettings, ModalitySettings, Problem, Row, Rows, Split, Use,
+    BadRow, Cell, Form, Manifest, ManifestError, ManifestSettings, ModalitySettings, Problem, Row, Rows, Split, Told,
+    Use,
 };
 use crate::samples::ReadError;
 use crate::text::TextEncoder;
@@ -269,7 +270,7 @@ impl State {
                     self.problem(Problem::Unreadable { line, column, cause: error.to_string() });
                     return true;
                 }
-                Ok(Facts { geometry, blank, changed, content }) => {
+                Ok(Facts { geometry, told: Told { blank, changed }, content }) => {
                     *seen.geometries.entry(geometry).or_default() += 1;
                     let room = KEPT_EACH.saturating_sub(self.blanks.len());
                     let told = |changed| Finding::Changed { line, column: column.clone(), changed };

@@ -33,7 +33,7 @@ pub use records::MAX_ROW;
 pub use rows::{BadRow, Cell, Row, Rows};
 pub use settings::{Division, Fold, Form, ManifestSettings, ModalitySettings};
 pub use stream::{Chunk, ManifestStream, Notice, Oddity, Outcome};
-pub(crate) use values::is_constant;
+pub(crate) use values::Told;
 pub use values::{Blank, Changed};
 
 use std::collections::BTreeMap;

@@ -63,19 +63,6 @@ impl Changed {
             Self::Transparent { .. } => "put the picture on a background",
         }
     }
-
-    /// What is told of a volume; nothing of holes where it is blank besides.
-    pub(crate) fn of_volume(volume: &Volume, blank: bool) -> Vec<Self> {
-        let statistics = volume.statistics();
-        let (voxels, frames) = (statistics.nan + statistics.infinite, volume.frames());
-        let hole = (voxels > 0 && !blank).then_some(Self::NotFinite { voxels });
-        hole.into_iter().chain((frames > 1).then_some(Self::Frames { frames })).collect()
-    }
-
-    /// What is told of a picture with so many pixels that are not opaque.
-    pub(crate) fn of_picture(transparent: usize) -> Vec<Self> {
-        (transparent > 0).then_some(Self::Transparent { pixels: transparent }).into_iter().collect()
-    }
 }
 
 impl fmt::Display for Changed {
@@ -94,9 +81,28 @@ impl fmt::Display for Changed {
 
 /// What is told of a cell that was read.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    pub(super) blank: Option<Blank>,
-    pub(super) changed: Vec<Changed>,
+pub(crate) struct Told {
+    pub(crate) blank: Option<Blank>,
+    pub(crate) changed: Vec<Changed>,
+}
+
+impl Told {
+    /// Of a volume; nothing of holes where it is blank besides. NaN counts as the value that all other voxels have.
+    pub(crate) fn of_volume(volume: &Volume) -> Self {
+        let (statistics, frames) = (volume.statistics(), volume.frames());
+        let constant = statistics.minimum == statistics.maximum && statistics.infinite == 0;
+        let voxels = statistics.nan + statistics.infinite;
+        let hole = (voxels > 0 && !constant).then_some(Changed::NotFinite { voxels });
+        let later = (frames > 1).then_some(Changed::Frames { frames });
+        Self { blank: constant.then_some(Blank::ConstantVolume), changed: hole.into_iter().chain(later).collect() }
+    }
+
+    /// Of a picture with so many pixels that are not opaque.
+    pub(crate) fn of_picture(picture: &Picture, transparent: usize) -> Self {
+        let black = picture.values().iter().all(|&value| value == 0);
+        let changed = (transparent > 0).then_some(Changed::Transparent { pixels: transparent });
+        Self { blank: black.then_some(Blank::BlackPicture), changed: changed.into_iter().collect() }
+    }
 }
 
 /// Writes what `cell` holds of `modality` into `out`; says so if it is blank or not taken as it is. Paths are relative to `folder`.
@@ -131,29 +137,26 @@ fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Told, ReadError> {
             let (picture, transparent) = Picture::open_counting_transparent(path, *colour)?;
             let picture =
                 crop.map_or(Ok(picture.clone()), |crop| picture.cropped(crop)).map_err(|source| source.of(path))?;
-            let black = picture.values().iter().all(|&value| value == 0);
+            let told = Told::of_picture(&picture, transparent);
             let small = picture.resized(*height, *width).map_err(|source| source.of(path))?;
             bytes_to_f32(small.values(), out);
-            Ok(Told { blank: black.then_some(Blank::BlackPicture), changed: Changed::of_picture(transparent) })
+            Ok(told)
         }
         Form::Volume { height, width, slices, plane, choice, intensity, .. } => {
             let volume = Volume::read(path, &Limits::default())?;
-            let changed = Changed::of_volume(&volume, is_constant(&volume));
-            let mut volume = if volume.frames() > 1 { volume.frame(0)? } else { volume };
-            let constant = is_constant(&volume);
+            let mut told = Told::of_volume(&volume);
+            let mut volume = volume;
+            if volume.frames() > 1 {
+                volume = volume.frame(0)?;
+                told.blank = Told::of_volume(&volume).blank;
+            }
             volume.normalise(*intensity)?;
             let values = volume.to_input(*height, *width, *slices, *plane, *choice)?;
             out.copy_from_slice(&values);
             // Voxels that were not finite were replaced; a percentile window may still leave none to interpolate.
             out.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
-            Ok(Told { blank: constant.then_some(Blank::ConstantVolume), changed })
+            Ok(told)
         }
         Form::Table { .. } | Form::Text { .. } => Ok(Told::default()),
     }
-}
-
-/// Whether every voxel has one value; NaN counts as such.
-pub(crate) fn is_constant(volume: &Volume) -> bool {
-    let statistics = volume.statistics();
-    statistics.minimum == statistics.maximum && statistics.infinite == 0
 }

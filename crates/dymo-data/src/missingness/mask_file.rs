@@ -1,7 +1,7 @@
 //! Mask files: CSV, one row a sample, one column a modality, **1 or true = missing**. The first row may name the
 //! modalities; columns are then found by name, in any order, and one called `id` says which sample a row is of.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -173,7 +173,7 @@ pub(super) fn format_flags<R: AsRef<[bool]>>(
     ids: Option<&[String]>,
     rows: impl ExactSizeIterator<Item = R>,
 ) -> Result<Vec<u8>, MaskError> {
-    let different = |ids: &&[String]| ids.iter().collect::<std::collections::HashSet<_>>().len() == ids.len();
+    let different = |ids: &&[String]| ids.iter().collect::<HashSet<_>>().len() == ids.len();
     let ids = ids.filter(|ids| ids.len() == rows.len() && !names.iter().any(|name| name == ID)).filter(different);
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(ids.map(|_| ID).into_iter().chain(names.iter().map(String::as_str)))?;

@@ -49,8 +49,8 @@ impl Level {
 
     /// Panels of two vectors of filters; the last has one where that is enough.
     pub fn panels(self, filters: usize) -> impl Iterator<Item = Range<usize>> {
-        let padded = self.padded(filters);
-        (0..padded).step_by(2 * self.lanes()).map(move |start| start..padded.min(start + 2 * self.lanes()))
+        let (padded, two) = (self.padded(filters), 2 * self.lanes());
+        (0..padded).step_by(two).map(move |start| start..padded.min(start + two))
     }
 
     /// Filters, filled up to whole vectors.
