@@ -58,15 +58,18 @@ impl Step<MopoeObjective, Mopoe> {
     }
 }
 
-impl<O: Objective<Model = M>, M: Module> Step<O, M> {
+impl<O: Objective<Model = M> + Send, M: Module + Send> Step<O, M> {
     /// One step. Epoch 3 is the first with the prototype loss.
     pub fn measure(&mut self) -> anyhow::Result<Value> {
         let Some(model) = self.model.take() else { anyhow::bail!("an earlier step failed") };
         let moment = Moment { seed: 1, epoch: 3, step: self.step };
         let clock = Clock::start();
-        let loss = self.objective.step(&model, &self.batch, moment)?;
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-        self.model = Some(self.optimiser.step(1e-3, model, gradients));
+        rayon::scope(|_| -> anyhow::Result<()> {
+            let loss = self.objective.step(&model, &self.batch, moment)?;
+            let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+            self.model = Some(self.optimiser.step(1e-3, model, gradients));
+            Ok(())
+        })?;
         self.step += 1;
         Ok(clock.stop())
     }

@@ -98,7 +98,8 @@ fn relu_backward_piece(y: &[f32], dy: &mut [f32]) {
     }
 }
 
-fn relu_backward_on(y: &[f32], dy: &mut [f32]) {
+/// The gradient in front of a fused ReLU: `dy` becomes 0 where the output `y` is not positive.
+pub(crate) fn relu_backward_on(y: &[f32], dy: &mut [f32]) {
     dispatch!(wide, relu_backward_piece, (y: &[f32], dy: &mut [f32]))
 }
 
@@ -121,15 +122,6 @@ pub fn gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         .zip(dy.par_chunks(PIECE))
         .zip(dx.par_chunks_mut(PIECE))
         .for_each(|((x, dy), dx)| gelu_backward_on(x, dy, dx));
-}
-
-/// The gradient in front of a fused ReLU: `dy` becomes 0 where the output `y` is not positive.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn relu_backward(y: &[f32], dy: &mut [f32]) {
-    assert_eq!(y.len(), dy.len(), "relu_backward");
-    y.par_chunks(PIECE).zip(dy.par_chunks_mut(PIECE)).for_each(|(y, dy)| relu_backward_on(y, dy));
 }
 
 #[cfg(test)]
@@ -181,7 +173,7 @@ mod tests {
     #[test]
     fn relu_passes_gradient_only_where_positive() {
         let mut dy = [5.0, 7.0];
-        relu_backward(&[0.0, 2.0], &mut dy);
+        relu_backward_on(&[0.0, 2.0], &mut dy);
         assert_eq!(dy, [0.0, 7.0]);
     }
 }

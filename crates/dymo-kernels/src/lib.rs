@@ -28,12 +28,12 @@ mod pool;
 mod products;
 mod trunk;
 
-pub use activation::{gelu, gelu_backward, relu_backward};
+pub use activation::{gelu, gelu_backward};
 pub use adam::{AdamStep, adam};
 pub use block::{
     BlockGradients, BlockSaved, BlockShape, BlockWeights, block_backward, block_forward, block_forward_hiding,
 };
-pub use conv::{Geometry, conv_transpose2d, conv2d, conv2d_input_gradient, conv2d_weight_gradient, sum_rows};
+pub use conv::{ConvGradients, Geometry, conv_transpose2d, conv_transpose2d_backward, conv2d, conv2d_backward};
 pub use error_sum::{absolute_error, absolute_error_backward};
 pub use layer::{Finish, Layer};
 pub use memory::{Recycled, zeros};

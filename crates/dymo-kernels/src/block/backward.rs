@@ -45,12 +45,12 @@ pub fn block_backward(
         .zip(dy.par_chunks(per_piece * queries))
         .zip(dx.par_chunks_mut(per_piece * tokens))
         .for_each(|((((sums, x), saved), dy), dx)| {
-            sums.fill(0.0);
             let mut sums = Sums::of(shape, sums);
             let chunks = x.chunks(samples * tokens).zip(saved.chunks(samples * shape.saved()));
             let gradients = dy.chunks(samples * queries).zip(dx.chunks_mut(samples * tokens));
             for ((x, saved), (dy, dx)) in chunks.zip(gradients) {
                 backward(shape, weights, x, saved, dy, dx, &mut sums);
+                sums.begun = true;
             }
         });
     add_pieces(shape, &sums)
@@ -60,18 +60,21 @@ pub fn block_backward(
 fn add_pieces(shape: &BlockShape, pieces: &[f32]) -> BlockGradients {
     let lengths = shape.weight_parts();
     let total: usize = lengths.iter().sum();
+    let mut parts = lengths.map(|len| vec![0.0; len]);
+    // All of them in one call: most are too small to be worth one.
+    let mut chunks = Vec::new();
     let mut first = 0;
-    let parts = lengths.map(|len| {
-        let at = first;
-        first += len;
-        let mut sum = vec![0.0; len];
-        sum.par_chunks_mut(ADDED).enumerate().for_each(|(index, sum)| {
-            for piece in pieces.chunks_exact(total) {
-                let part = &piece[at + index * ADDED..][..sum.len()];
-                sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-            }
-        });
-        sum
+    for part in &mut parts {
+        for chunk in part.chunks_mut(ADDED) {
+            let at = first;
+            first += chunk.len();
+            chunks.push((at, chunk));
+        }
+    }
+    chunks.into_par_iter().for_each(|(at, sum)| {
+        for piece in pieces.chunks_exact(total) {
+            sum.iter_mut().zip(&piece[at..]).for_each(|(sum, value)| *sum += value);
+        }
     });
     let [g1, b1, qkv, proj, bias, g2, b2, fc1, bias1, fc2, bias2] = parts;
     BlockGradients { norm1: (g1, b1), qkv, proj: (proj, bias), norm2: (g2, b2), fc1: (fc1, bias1), fc2: (fc2, bias2) }
@@ -79,6 +82,8 @@ fn add_pieces(shape: &BlockShape, pieces: &[f32]) -> BlockGradients {
 
 /// The gradients of the weights that one piece adds up.
 struct Sums<'a> {
+    /// Whether the matrices hold sums already: the first chunk overwrites them.
+    begun: bool,
     norm1: (&'a mut [f32], &'a mut [f32]),
     qkv: &'a mut [f32],
     proj: (&'a mut [f32], &'a mut [f32]),
@@ -89,8 +94,13 @@ struct Sums<'a> {
 
 impl<'a> Sums<'a> {
     fn of(shape: &BlockShape, sums: &'a mut [f32]) -> Self {
-        let [g1, b1, qkv, proj, bias, g2, b2, fc1, bias1, fc2, bias2] = cut(sums, shape.weight_parts());
-        Self { norm1: (g1, b1), qkv, proj: (proj, bias), norm2: (g2, b2), fc1: (fc1, bias1), fc2: (fc2, bias2) }
+        let parts = cut(sums, shape.weight_parts());
+        for index in [0, 1, 4, 5, 6, 8, 10] {
+            parts[index].fill(0.0);
+        }
+        let [g1, b1, qkv, proj, bias, g2, b2, fc1, bias1, fc2, bias2] = parts;
+        let (norm1, norm2) = ((g1, b1), (g2, b2));
+        Self { begun: false, norm1, qkv, proj: (proj, bias), norm2, fc1: (fc1, bias1), fc2: (fc2, bias2) }
     }
 }
 
@@ -114,19 +124,19 @@ fn backward(
         // out = x1 + bias + gelu(hidden) · fc2
         product(dhidden, View::new(dy, read, d), View::new(w.fc2.0, hidden, d).transposed(), false);
         gelu_again(saved.hidden, active, dhidden, sums.fc1.1);
-        product(sums.fc2.0, View::new(active, read, hidden).transposed(), View::new(dy, read, d), true);
+        product(sums.fc2.0, View::new(active, read, hidden).transposed(), View::new(dy, read, d), sums.begun);
         add_columns(dy, sums.fc2.1);
 
         // hidden = norm2(x1) · fc1 + bias
         let (few, dfew) = (&mut normal[..read * d], &mut dnormal[..read * d]);
         norm_rows(saved.x1, w.norm2.0, w.norm2.1, w.epsilon, few);
-        product(sums.fc1.0, View::new(few, read, d).transposed(), View::new(dhidden, read, hidden), true);
+        product(sums.fc1.0, View::new(few, read, d).transposed(), View::new(dhidden, read, hidden), sums.begun);
         product(dfew, View::new(dhidden, read, hidden), View::new(w.fc1.0, d, hidden).transposed(), false);
         dx1.copy_from_slice(dy);
         norm_rows_backward(saved.x1, w.norm2.0, w.epsilon, dfew, dx1, sums.norm2.0, sums.norm2.1);
 
         // x1 = x + bias + mixed · proj
-        product(sums.proj.0, View::new(saved.mixed, read, d).transposed(), View::new(dx1, read, d), true);
+        product(sums.proj.0, View::new(saved.mixed, read, d).transposed(), View::new(dx1, read, d), sums.begun);
         add_columns(dx1, sums.proj.1);
         let dmixed = &mut *narrow;
         product(dmixed, View::new(dx1, read, d), View::new(w.proj.0, d, d).transposed(), false);
@@ -138,15 +148,15 @@ fn backward(
         norm_rows(x, w.norm1.0, w.norm1.1, w.epsilon, normal);
         let (kv, dkv) = (View::columns(w.qkv, d, 3 * d, d, 2 * d), View::new(dkv, rows, 2 * d));
         let (query, dq) = (View::columns(w.qkv, d, 3 * d, 0, d), View::new(dq, read, d));
-        product_into(&mut sums.qkv[d..], 3 * d, View::new(normal, rows, d).transposed(), dkv, true);
+        product_into(&mut sums.qkv[d..], 3 * d, View::new(normal, rows, d).transposed(), dkv, sums.begun);
         product(dnormal, dkv, kv.transposed(), false);
         if shape.all() {
-            product_into(sums.qkv, 3 * d, View::new(normal, rows, d).transposed(), dq, true);
+            product_into(sums.qkv, 3 * d, View::new(normal, rows, d).transposed(), dq, sums.begun);
             product(dnormal, dq, query.transposed(), true);
             dx.copy_from_slice(dx1);
         } else {
             take_queries(shape, normal, narrow);
-            product_into(sums.qkv, 3 * d, View::new(narrow, read, d).transposed(), dq, true);
+            product_into(sums.qkv, 3 * d, View::new(narrow, read, d).transposed(), dq, sums.begun);
             product(narrow, dq, query.transposed(), false);
             add_queries(shape, narrow, dnormal);
             dx.fill(0.0);

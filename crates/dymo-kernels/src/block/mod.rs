@@ -8,7 +8,7 @@
 pub(crate) mod attention;
 mod backward;
 mod forward;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod small;
 #[cfg(test)]
 mod tests;

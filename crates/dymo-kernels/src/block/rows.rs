@@ -60,6 +60,6 @@ fn add_columns_body(rows: &[f32], sums: &mut [f32]) {
 }
 
 /// Adds the column sums of `rows` to `sums`.
-pub(super) fn add_columns(rows: &[f32], sums: &mut [f32]) {
+pub(crate) fn add_columns(rows: &[f32], sums: &mut [f32]) {
     dispatch!(wide, add_columns_body, (rows: &[f32], sums: &mut [f32]))
 }

@@ -6,7 +6,7 @@
 //! for each map pixel that reaches the image pixel. Weights are packed once. The inner loop takes the same pixel of
 //! several samples, which all have the same runs.
 
-mod tile;
+pub(crate) mod tile;
 
 #[cfg(test)]
 mod tests;
@@ -52,12 +52,12 @@ struct Pixel {
 const FEW: usize = 8;
 
 /// Floats of a line of the nearest cache.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// A line of it: a vector that lies across two takes twice the time to load.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; LINE]);
+pub(crate) struct Line([f32; LINE]);
 
 /// A layer `[n, inputs]` → `[n, outputs]` with its weights packed for the processor at hand.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::activation::gelu_one;
 
 /// What the processor can do, found out when the weights are packed.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// Whatever the compiler makes of plain loops.
     Portable,
     /// The vectors that were found.
@@ -29,7 +29,8 @@ impl Level {
         }
     }
 
-    fn lanes(self) -> usize {
+    /// Numbers of a vector.
+    pub fn lanes(self) -> usize {
         /// Numbers of a vector.
         struct Lanes;
         impl WithSimd for Lanes {
@@ -149,7 +150,7 @@ struct Task<'a> {
 }
 
 #[inline(always)]
-fn add<S: Simd, const FUSED: bool>(simd: S, value: S::f32s, weight: S::f32s, sum: S::f32s) -> S::f32s {
+pub(crate) fn add<S: Simd, const FUSED: bool>(simd: S, value: S::f32s, weight: S::f32s, sum: S::f32s) -> S::f32s {
     if FUSED { simd.mul_add_e_f32s(value, weight, sum) } else { simd.add_f32s(simd.mul_f32s(value, weight), sum) }
 }
 

@@ -140,14 +140,27 @@ struct ConvState {
     output: Option<FlexTensor>,
 }
 
-impl ConvState {
-    fn gradient_before_relu(&self, dy: FlexTensor) -> FlexTensor {
-        let mut dy = settled(dy);
-        if let Some(y) = &self.output {
-            let len = dy.layout().num_elements();
-            kernels::relu_backward(slice(y), &mut dy.storage_mut::<f32>()[..len]);
-        }
-        dy
+/// [`kernels::conv2d_backward`] or [`kernels::conv_transpose2d_backward`].
+type ConvKernel =
+    fn(&Geometry, &[f32], &[f32], Option<&[f32]>, &mut [f32], Option<&mut [f32]>) -> kernels::ConvGradients;
+
+fn conv_backward(kernel: ConvKernel, ops: Ops<ConvState, 3>, grads: &mut Gradients) {
+    let ConvState { geometry, input, weight, output } = ops.state;
+    let mut dy = settled(grads.consume::<Flex>(&ops.node));
+    let [x, w, b] = ops.parents;
+    let mut dx = x.is_some().then(|| kernels::zeros(input.layout().num_elements()));
+    let len = dy.layout().num_elements();
+    let (output, dy) = (output.as_ref().map(slice), &mut dy.storage_mut::<f32>()[..len]);
+    let of = kernel(&geometry, slice(&input), slice(&weight), output, dy, dx.as_deref_mut());
+    if let (Some(node), Some(dx)) = (x, dx) {
+        grads.register::<Flex>(node.id, tensor(dx, input.layout().shape().clone()));
+    }
+    if let Some(node) = w {
+        grads.register::<Flex>(node.id, tensor(of.weight, weight.layout().shape().clone()));
+    }
+    if let Some(node) = b {
+        let shape = Shape::new([of.bias.len()]);
+        grads.register::<Flex>(node.id, tensor(of.bias, shape));
     }
 }
 
@@ -158,24 +171,7 @@ impl Backward<Flex, 3> for ConvBackward {
     type State = ConvState;
 
     fn backward(self, ops: Ops<ConvState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [x, weight, bias] = ops.parents;
-        let state = ops.state;
-        let g = state.geometry;
-        let dy = state.gradient_before_relu(grads.consume::<Flex>(&ops.node));
-        if let Some(node) = x {
-            let mut dx = kernels::zeros(g.image_len());
-            kernels::conv2d_input_gradient(&g, slice(&dy), slice(&state.weight), &mut dx);
-            grads.register::<Flex>(node.id, tensor(dx, state.input.layout().shape().clone()));
-        }
-        if let Some(node) = weight {
-            let mut dw = kernels::zeros(g.weight_len());
-            kernels::conv2d_weight_gradient(&g, slice(&state.input), slice(&dy), &mut dw);
-            grads.register::<Flex>(node.id, tensor(dw, state.weight.layout().shape().clone()));
-        }
-        if let Some(node) = bias {
-            let db = kernels::sum_rows(slice(&dy), g.filters);
-            grads.register::<Flex>(node.id, tensor(db, Shape::new([g.filters])));
-        }
+        conv_backward(kernels::conv2d_backward, ops, grads);
     }
 }
 
@@ -186,24 +182,7 @@ impl Backward<Flex, 3> for TransposeBackward {
     type State = ConvState;
 
     fn backward(self, ops: Ops<ConvState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [x, weight, bias] = ops.parents;
-        let state = ops.state;
-        let g = state.geometry;
-        let dy = state.gradient_before_relu(grads.consume::<Flex>(&ops.node));
-        if let Some(node) = x {
-            let mut dx = kernels::zeros(g.map_len());
-            kernels::conv2d(&g, slice(&dy), slice(&state.weight), None, false, &mut dx);
-            grads.register::<Flex>(node.id, tensor(dx, state.input.layout().shape().clone()));
-        }
-        if let Some(node) = weight {
-            let mut dw = kernels::zeros(g.weight_len());
-            kernels::conv2d_weight_gradient(&g, slice(&dy), slice(&state.input), &mut dw);
-            grads.register::<Flex>(node.id, tensor(dw, state.weight.layout().shape().clone()));
-        }
-        if let Some(node) = bias {
-            let db = kernels::sum_rows(slice(&dy), g.channels);
-            grads.register::<Flex>(node.id, tensor(db, Shape::new([g.channels])));
-        }
+        conv_backward(kernels::conv_transpose2d_backward, ops, grads);
     }
 }
 
