@@ -78,8 +78,8 @@ fn say(value: &Value) -> anyhow::Result<()> {
 
 fn serve(case: &Case, out: &std::path::Path) -> anyhow::Result<()> {
     case.export(out)?;
-    let mut fusion: Option<Step<_, _>> = None;
-    let mut mopoe: Option<Step<_, _>> = None;
+    let mut fusion: Option<Step<_>> = None;
+    let mut mopoe: Option<Step<_>> = None;
     say(&json!({ "ready": true }))?;
     for line in std::io::stdin().lock().lines() {
         let answer = match line?.trim() {

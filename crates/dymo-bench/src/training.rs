@@ -1,15 +1,12 @@
 //! One training step: loss, gradients, Adam.
 
-use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use dymo_data::Subset;
-use dymo_models::fusion::FusionNetwork;
-use dymo_models::recovery::Mopoe;
 use dymo_reward::Metric;
 use dymo_train::fusion::FusionObjective;
 use dymo_train::recovery::{HeldOut, MopoeObjective};
-use dymo_train::trainer::{Moment, Objective};
+use dymo_train::trainer::{Moment, Objective, update};
 use dymo_train::{Adam, Batch};
 use serde_json::Value;
 
@@ -17,22 +14,22 @@ use crate::case::Case;
 use crate::clock::Clock;
 
 /// A network in training, step by step on one batch.
-pub struct Step<O: Objective, M> {
+pub struct Step<O: Objective> {
     objective: O,
-    model: Option<M>,
+    model: O::Model,
     optimiser: ModuleOptimizer,
     batch: Batch,
     step: usize,
 }
 
-fn start<O: Objective<Model = M>, M>(case: &Case, objective: O, device: &Device) -> anyhow::Result<Step<O, M>> {
+fn start<O: Objective>(case: &Case, objective: O, device: &Device) -> anyhow::Result<Step<O>> {
     let indices: Vec<usize> = (0..case.labels.len()).collect();
     let batch = Batch::read(case.train.as_ref(), &indices, device)?;
-    let model = Some(objective.init(device)?);
+    let model = objective.init(device)?;
     Ok(Step { objective, model, optimiser: ModuleOptimizer::from(Adam), batch, step: 0 })
 }
 
-impl Step<FusionObjective, FusionNetwork> {
+impl Step<FusionObjective> {
     /// The fusion network with K subsets and the prototype loss.
     pub fn fusion(case: &Case) -> anyhow::Result<Self> {
         let device = case.device.clone().autodiff();
@@ -46,7 +43,7 @@ impl Step<FusionObjective, FusionNetwork> {
     }
 }
 
-impl Step<MopoeObjective, Mopoe> {
+impl Step<MopoeObjective> {
     /// MoPoE.
     pub fn mopoe(case: &Case) -> anyhow::Result<Self> {
         let device = case.device.clone().autodiff();
@@ -58,18 +55,13 @@ impl Step<MopoeObjective, Mopoe> {
     }
 }
 
-impl<O: Objective<Model = M> + Send, M: Module + Send> Step<O, M> {
+impl<O: Objective> Step<O> {
     /// One step. Epoch 3 is the first with the prototype loss.
     pub fn measure(&mut self) -> anyhow::Result<Value> {
-        let Some(model) = self.model.take() else { anyhow::bail!("an earlier step failed") };
         let moment = Moment { seed: 1, epoch: 3, step: self.step };
         let clock = Clock::start();
-        rayon::scope(|_| -> anyhow::Result<()> {
-            let loss = self.objective.step(&model, &self.batch, moment)?;
-            let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-            self.model = Some(self.optimiser.step(1e-3, model, gradients));
-            Ok(())
-        })?;
+        let updated = update(&mut self.objective, self.model.clone(), &self.batch, moment, &mut self.optimiser, 1e-3)?;
+        self.model = updated.model;
         self.step += 1;
         Ok(clock.stop())
     }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, block_backward, block_forward};
+use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, Reading, block_backward, block_forward};
 
 const REPETITIONS: usize = 60;
 
@@ -29,6 +29,7 @@ fn best(mut work: impl FnMut()) -> f64 {
 fn main() {
     for queries in [12, 1] {
         let shape = BlockShape { batch: 256, tokens: 12, width: 128, heads: 4, hidden: 512, queries };
+        let reading = Reading::from(shape);
         let (d, hidden) = (shape.width, shape.hidden);
         let (qkv, proj) = (values(d * 3 * d, 0.1), values(d * d, 0.1));
         let (fc1, fc2) = (values(d * hidden, 0.1), values(hidden * d, 0.05));
@@ -44,12 +45,12 @@ fn main() {
         };
         let (x, dy) = (values(shape.input_len(), 1.0), values(shape.output_len(), 1.0));
         let (mut out, mut dx) = (vec![0.0; shape.output_len()], vec![0.0; shape.input_len()]);
-        let bare = best(|| block_forward(&shape, &weights, &x, &mut out, None));
-        let kept = best(|| block_forward(&shape, &weights, &x, &mut out, Some(&mut BlockSaved::new(&shape))));
+        let bare = best(|| block_forward(&reading, &weights, &x, None, &mut out, None));
+        let kept = best(|| block_forward(&reading, &weights, &x, None, &mut out, Some(&mut BlockSaved::default())));
         let both = best(|| {
-            let mut saved = BlockSaved::new(&shape);
-            block_forward(&shape, &weights, &x, &mut out, Some(&mut saved));
-            let _gradients = block_backward(&shape, &weights, &x, &saved, &dy, &mut dx);
+            let mut saved = BlockSaved::default();
+            block_forward(&reading, &weights, &x, None, &mut out, Some(&mut saved));
+            let _gradients = block_backward(&reading, &weights, &x, &saved, &dy, &mut dx);
         });
         let flop = operations(&shape);
         for (name, time, flop) in

@@ -31,7 +31,7 @@ mod trunk;
 pub use activation::{gelu, gelu_backward};
 pub use adam::{AdamStep, adam};
 pub use block::{
-    BlockGradients, BlockSaved, BlockShape, BlockWeights, block_backward, block_forward, block_forward_hiding,
+    BlockGradients, BlockSaved, BlockShape, BlockWeights, Reading, Sequence, block_backward, block_forward,
 };
 pub use conv::{ConvGradients, Geometry, conv_transpose2d, conv_transpose2d_backward, conv2d, conv2d_backward};
 pub use error_sum::{absolute_error, absolute_error_backward};

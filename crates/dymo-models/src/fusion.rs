@@ -8,10 +8,12 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use dymo_core::{Kind, ModalitySet};
+use dymo_kernels::Sequence;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::{Encoder, EncoderSettings};
 use crate::layers::normalise;
+use crate::ops;
 use crate::transformer::Block;
 
 /// How features are compared, which settles whether the network scales them to length one.
@@ -274,25 +276,65 @@ impl FusionNetwork {
 
     /// Fuses the tokens of the present modalities, in ascending order of their number: each `[B, T_m, d]`, at least one.
     pub fn fuse(&self, tokens: Vec<Tensor<3>>) -> Fused {
-        let [batch, _, width] = tokens[0].dims();
-        let class = (self.class_token.val() + self.positions.val().narrow(0, 0, 1)).unsqueeze::<3>();
-        let mut parts = vec![class.expand([batch, 1, width])];
-        parts.extend(tokens);
-        let mut x = Tensor::cat(parts, 1);
+        let x = self.behind_class_token(tokens);
         let (last, before) = match self.blocks.split_last() {
             Some(split) => split,
             None => return self.read(x.narrow(1, 0, 1)),
         };
-        for block in before {
-            x = block.forward(x);
-        }
+        let x = before.iter().fold(x, |x, block| block.forward(x));
         self.read(last.forward_first(x))
     }
 
-    /// Classifier and projection on the class token `[B, 1, d]`.
-    fn read(&self, class_token: Tensor<3>) -> Fused {
-        let [batch, _, width] = class_token.dims();
-        let token = class_token.reshape([batch, width]);
+    /// Fuses the same samples under several subsets: `tokens[m]` `[B, T_m, d]` of at least every modality that a subset names.
+    /// Rows of the result go subset after subset, `[subsets · B, ..]`. On the CPU, what the first block makes of a token by itself is
+    /// made once for all subsets.
+    pub fn fuse_subsets(&self, tokens: &[Option<Tensor<3>>], subsets: &[ModalitySet]) -> Fused {
+        let of = |subset: &ModalitySet| subset.iter().filter_map(|m| tokens.get(m)?.clone()).collect::<Vec<_>>();
+        let on_cpu = tokens.iter().flatten().next().is_some_and(|t| ops::is_cpu(&t.device()));
+        if !on_cpu || self.blocks.is_empty() {
+            let (logits, features) =
+                subsets.iter().map(|s| self.fuse(of(s))).map(|fused| (fused.logits, fused.feature)).unzip();
+            return Fused { logits: Tensor::cat(logits, 0), feature: Tensor::cat(features, 0) };
+        }
+        // Of every modality its first token behind the class token, and how many there are.
+        let mut places = Vec::new();
+        let mut next = 1;
+        for tokens in tokens {
+            let count = tokens.as_ref().map_or(0, |t| t.dims()[1]);
+            places.push(next..next + count);
+            next += count;
+        }
+        let mut lists: Vec<Vec<usize>> = subsets
+            .iter()
+            .map(|subset| std::iter::once(0).chain(subset.iter().flat_map(|m| places[m].clone())).collect())
+            .collect();
+        let mut x = self.behind_class_token(tokens.iter().flatten().cloned().collect());
+        for (place, block) in self.blocks.iter().enumerate() {
+            let last = place + 1 == self.blocks.len();
+            let sequence =
+                |tokens: &Vec<usize>| Sequence { tokens: tokens.clone(), queries: if last { 1 } else { tokens.len() } };
+            x = block.read_sequences(x, lists.iter().map(sequence).collect());
+            // From the second block on every subset has tokens of its own, side by side.
+            let mut next = 0;
+            for list in &mut lists {
+                *list = (next..next + list.len()).collect();
+                next += list.len();
+            }
+        }
+        self.read(x.swap_dims(0, 1))
+    }
+
+    /// The class token in front of the tokens of some modalities: `[B, 1 + tokens, d]`.
+    fn behind_class_token(&self, tokens: Vec<Tensor<3>>) -> Tensor<3> {
+        let [batch, _, width] = tokens[0].dims();
+        let class = (self.class_token.val() + self.positions.val().narrow(0, 0, 1)).unsqueeze::<3>();
+        Tensor::cat(std::iter::once(class.expand([batch, 1, width])).chain(tokens).collect(), 1)
+    }
+
+    /// Classifier and projection on class tokens `[.., .., d]`, row after row.
+    fn read(&self, class_tokens: Tensor<3>) -> Fused {
+        let [groups, rows, width] = class_tokens.dims();
+        let token = class_tokens.reshape([groups * rows, width]);
         let feature = self.projection.forward(token.clone());
         let feature = match self.layout.scale {
             FeatureScale::Unit => unit_length(feature),

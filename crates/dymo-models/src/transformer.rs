@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Bool, Device, Tensor, activation};
 
+use dymo_kernels::Sequence;
+
 use crate::layers::normalise;
 use crate::ops::{self, BlockParameters};
 
@@ -56,6 +58,10 @@ pub(crate) fn read_first(blocks: &[Block], tokens: Tensor<3>, hidden: &Hidden) -
     read.narrow(1, 0, 1)
 }
 
+fn one_sequence(tokens: usize, queries: usize) -> Vec<Sequence> {
+    vec![Sequence { tokens: (0..tokens).collect(), queries }]
+}
+
 impl Block {
     /// `heads` divides `width`.
     pub fn new(width: usize, heads: usize, device: &Device) -> Self {
@@ -87,16 +93,24 @@ impl Block {
     }
 
     fn read(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+        let tokens = x.dims()[1];
         if ops::is_cpu(&x.device()) {
-            return ops::transformer_block(x, self.parameters(), self.heads, queries, None);
+            return self.read_sequences(x, one_sequence(tokens, queries));
         }
         self.read_by_operators(x, queries)
+    }
+
+    /// Some sequences of the tokens of every sample, one after the other: `[B, N, d]` → `[B, tokens read out, d]`. Queries, keys and
+    /// values of a token that several of them share are made once. For CPU devices only.
+    pub(crate) fn read_sequences(&self, x: Tensor<3>, sequences: Vec<Sequence>) -> Tensor<3> {
+        ops::transformer_block(x, self.parameters(), self.heads, sequences, None)
     }
 
     /// The first `queries` tokens where some are hidden from some samples: no token sees them but they themselves.
     pub(crate) fn read_hiding(&self, x: Tensor<3>, queries: usize, hidden: &Hidden) -> Tensor<3> {
         if let Some(flags) = &hidden.flags {
-            return ops::transformer_block(x, self.parameters(), self.heads, queries, Some(flags.clone()));
+            let sequence = one_sequence(x.dims()[1], queries);
+            return ops::transformer_block(x, self.parameters(), self.heads, sequence, Some(flags.clone()));
         }
         self.by_operators(x, queries, Some(&hidden.scores))
     }

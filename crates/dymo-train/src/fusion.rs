@@ -56,8 +56,10 @@ pub struct FusionObjective {
     counts: Vec<f64>,
 }
 
-/// Samples that are validated at once.
+/// Samples that are validated at once,
 const VALIDATION_BATCH: usize = 256;
+/// under this many subsets.
+const SUBSETS_AT_ONCE: usize = 8;
 
 impl FusionObjective {
     /// Trains `layout` on `device`.
@@ -83,8 +85,9 @@ impl FusionObjective {
         Self { pretrained, ..self }
     }
 
-    /// Mean cross-entropy of softmax(similarity / t) against the label; prototypes are constants. `[B, D]` → `[1]`.
-    fn prototype_loss(&self, feature: Tensor<2>, prototypes: &[f64], labels: &[usize]) -> Tensor<1> {
+    /// Mean cross-entropy of softmax(similarity / t) against the label; prototypes are constants. `[1]`.
+    fn prototype_loss(&self, seen: &Seen, prototypes: &[f64]) -> Tensor<1> {
+        let feature = seen.fused.feature.clone();
         let device = feature.device();
         let (classes, width) = (self.layout.classes(), self.layout.feature_width());
         let table: Vec<f32> = prototypes.iter().map(|v| *v as f32).collect();
@@ -97,7 +100,7 @@ impl FusionObjective {
                 inner * 2.0 - lengths
             }
         };
-        cross_entropy(similarity / self.loss.temperature, labels)
+        seen.cross_entropy(similarity / self.loss.temperature)
     }
 
     fn collect(&mut self, feature: Tensor<2>, labels: &[usize]) {
@@ -108,12 +111,6 @@ impl FusionObjective {
             sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
         }
     }
-}
-
-/// Mean cross-entropy, `[B, C]` → `[1]`.
-fn cross_entropy(logits: Tensor<2>, labels: &[usize]) -> Tensor<1> {
-    let labels = label_tensor(labels, &logits.device());
-    -activation::log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1)).mean()
 }
 
 /// A batch whose modalities are encoded once, each for the samples that have it.
@@ -133,18 +130,61 @@ impl<'a> Encoded<'a> {
         Self { tokens: tokens.collect(), batch }
     }
 
-    /// Fuses a subset for the samples that have all of it, and says which those are; `None` where there is none.
-    fn fuse(&self, network: &FusionNetwork, subset: ModalitySet) -> Option<(Fused, Vec<usize>)> {
-        let rows = self.batch.rows_with(subset);
-        if rows.is_empty() {
-            return None;
-        }
-        let tokens = subset.iter().filter_map(|m| self.tokens[m].as_ref()).map(|(tokens, has)| {
-            // Both lists ascend, and every one of `rows` is in `has`.
-            let places: Vec<usize> = rows.iter().filter_map(|row| has.binary_search(row).ok()).collect();
-            select(tokens.clone(), &places)
-        });
-        Some((network.fuse(tokens.collect()), rows))
+    /// Fuses some subsets, each for the samples that have all of it; `None` where there is no such sample.
+    fn fuse(&self, network: &FusionNetwork, subsets: &[ModalitySet]) -> Option<Seen> {
+        let samples = self.batch.labels.len();
+        let needed = subsets.iter().fold(ModalitySet::EMPTY, |sum, s| sum.union(*s));
+        let complete = samples > 0 && self.batch.rows_with(needed).len() == samples;
+        let groups: Vec<Vec<usize>> = if complete {
+            vec![(0..samples).collect(); subsets.len()]
+        } else {
+            subsets.iter().map(|subset| self.batch.rows_with(*subset)).collect()
+        };
+        let groups_seen = groups.iter().filter(|rows| !rows.is_empty()).count();
+        let weight = |rows: &Vec<usize>| vec![1.0 / (groups_seen * rows.len()) as f32; rows.len()];
+        let weights = groups.iter().flat_map(weight).collect();
+        let fused = if complete && !subsets.is_empty() {
+            let tokens: Vec<_> = self.tokens.iter().map(|t| t.as_ref().map(|(tokens, _)| tokens.clone())).collect();
+            network.fuse_subsets(&tokens, subsets)
+        } else {
+            let of_group = |(subset, rows): (&ModalitySet, &Vec<usize>)| {
+                let tokens = subset.iter().filter_map(|m| self.tokens[m].as_ref()).map(|(tokens, has)| {
+                    // Both lists ascend, and every one of `rows` is in `has`.
+                    let places: Vec<usize> = rows.iter().filter_map(|row| has.binary_search(row).ok()).collect();
+                    select(tokens.clone(), &places)
+                });
+                let fused = network.fuse(tokens.collect());
+                (fused.logits, fused.feature)
+            };
+            let present = subsets.iter().zip(&groups).filter(|(_, rows)| !rows.is_empty());
+            let (logits, features): (Vec<_>, Vec<_>) = present.map(of_group).unzip();
+            if logits.is_empty() {
+                return None;
+            }
+            Fused { logits: Tensor::cat(logits, 0), feature: Tensor::cat(features, 0) }
+        };
+        let labels = groups.into_iter().flatten().map(|row| self.batch.labels[row]).collect();
+        Some(Seen { fused, labels, weights })
+    }
+}
+
+/// What the network says of samples under subsets, row after row, `[N, ..]`.
+struct Seen {
+    fused: Fused,
+    /// The class of each row.
+    labels: Vec<usize>,
+    /// What each row counts in a mean: every subset that any sample has counts the same.
+    weights: Vec<f32>,
+}
+
+impl Seen {
+    /// Weighted mean of the cross-entropy of `scores [N, C]`, `[1]`.
+    fn cross_entropy(&self, scores: Tensor<2>) -> Tensor<1> {
+        let device = scores.device();
+        let labels = label_tensor(&self.labels, &device);
+        let weights = Tensor::<1>::from_data(TensorData::new(self.weights.clone(), [self.weights.len()]), &device);
+        let right = activation::log_softmax(scores, 1).gather(1, labels.unsqueeze_dim(1));
+        -(right * weights.unsqueeze_dim(1)).sum()
     }
 }
 
@@ -181,18 +221,15 @@ impl Objective for FusionObjective {
         let needed = drawn.iter().fold(ModalitySet::EMPTY, |sum, s| sum.union(*s));
         let device = batch.inputs[0].device();
         let encoded = Encoded::new(model, batch, needed);
-        let mut label = Tensor::zeros([1], &device);
-        let mut prototype = Tensor::zeros([1], &device);
+        let zero = || Tensor::zeros([1], &device);
+        let (mut label, mut prototype) = (zero(), zero());
         let prototypes = self.prototypes.clone();
-        let seen: Vec<(Fused, Vec<usize>)> = drawn.iter().filter_map(|s| encoded.fuse(model, *s)).collect();
-        let share = 1.0 / seen.len().max(1) as f64;
-        for (fused, rows) in seen {
-            let labels: Vec<usize> = rows.iter().map(|row| batch.labels[*row]).collect();
-            label = label + cross_entropy(fused.logits, &labels) * share;
+        if let Some(seen) = encoded.fuse(model, &drawn) {
+            label = seen.cross_entropy(seen.fused.logits.clone());
             if let Some(prototypes) = &prototypes {
-                prototype = prototype + self.prototype_loss(fused.feature.clone(), prototypes, &labels) * share;
+                prototype = self.prototype_loss(&seen, prototypes);
             }
-            self.collect(fused.feature.detach(), &labels);
+            self.collect(seen.fused.feature.detach(), &seen.labels);
         }
         let active = prototypes.is_some() && moment.epoch >= self.loss.prototypes_from;
         let total = if active { label.clone() + prototype.clone() * self.loss.prototype_weight } else { label.clone() };
@@ -215,25 +252,24 @@ impl Objective for FusionObjective {
 
     /// Accuracy over the pooled predictions of all subsets, and the mean cross-entropy.
     fn validate(&mut self, model: &FusionNetwork, _: Moment) -> Result<Vec<(&'static str, f64)>, TrainError> {
-        let (mut right, mut loss, mut seen) = (0.0, 0.0, 0.0);
+        let (mut right, mut loss, mut rows) = (0.0, 0.0, 0.0);
         let indices: Vec<usize> = (0..self.validation.len()).collect();
         for chunk in indices.chunks(VALIDATION_BATCH) {
             let batch = Batch::read(self.validation.as_ref(), chunk, &self.device)?;
             let classes = self.layout.classes();
             let encoded = Encoded::new(model, &batch, ModalitySet::full(batch.inputs.len()));
-            for (fused, rows) in self.all.iter().filter_map(|subset| encoded.fuse(model, *subset)) {
-                let scores = values(activation::log_softmax(fused.logits, 1));
-                for (scores, row) in scores.chunks_exact(classes).zip(rows) {
-                    let label = batch.labels[row];
+            for seen in self.all.chunks(SUBSETS_AT_ONCE).filter_map(|subsets| encoded.fuse(model, subsets)) {
+                let scores = values(activation::log_softmax(seen.fused.logits, 1));
+                for (scores, label) in scores.chunks_exact(classes).zip(seen.labels) {
                     let best = (0..classes).fold(0, |best, k| if scores[k] > scores[best] { k } else { best });
                     right += if best == label { 1.0 } else { 0.0 };
                     loss -= f64::from(scores[label]);
-                    seen += 1.0;
+                    rows += 1.0;
                 }
             }
         }
-        let seen = f64::max(seen, 1.0);
-        Ok(vec![("accuracy over all subsets", right / seen), ("cross-entropy", loss / seen)])
+        let rows = f64::max(rows, 1.0);
+        Ok(vec![("accuracy over all subsets", right / rows), ("cross-entropy", loss / rows)])
     }
 
     fn carried(&self) -> Vec<f64> {

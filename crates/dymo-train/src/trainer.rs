@@ -76,7 +76,7 @@ pub struct Moment {
 }
 
 /// What is trained and how a step's loss is made.
-pub trait Objective {
+pub trait Objective: Send {
     /// The network.
     type Model: Module;
 
@@ -117,6 +117,48 @@ pub trait Objective {
 
     /// Takes back what [`Objective::carried`] gave.
     fn carry_on(&mut self, _carried: &[f64]) {}
+}
+
+/// What a step leaves.
+#[derive(Debug)]
+pub struct Updated<M> {
+    /// The new weights.
+    pub model: M,
+    /// The loss of the old ones.
+    pub loss: f64,
+    /// Its parts, each `[1]`.
+    pub parts: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// One step: the loss of a batch, its gradients, and an optimiser's step along them.
+///
+/// All of it is done by a thread of rayon's pool, so that the many short parts that threads share need not be handed over to the
+/// pool one by one.
+///
+/// # Errors
+/// If the objective fails, or the loss is no number.
+pub fn update<O: Objective>(
+    objective: &mut O,
+    model: O::Model,
+    batch: &Batch,
+    moment: Moment,
+    optimiser: &mut ModuleOptimizer,
+    rate: f64,
+) -> Result<Updated<O::Model>, TrainError> {
+    rayon::scope(|_| {
+        let StepLoss { total, parts } = objective.step(&model, batch, moment)?;
+        let loss = scalar(total.clone());
+        if !loss.is_finite() {
+            return Err(TrainError::NotFinite {
+                stage: objective.stage().into(),
+                quantity: "loss".into(),
+                value: loss,
+                step: moment.step,
+            });
+        }
+        let gradients = GradientsParams::from_grads(total.backward(), &model);
+        Ok(Updated { model: optimiser.step(rate, model, gradients), loss, parts })
+    })
 }
 
 /// A point of a learning curve.
@@ -326,28 +368,19 @@ impl<'a, M: Module> Training<'a, M> {
             // Nothing of this step has happened yet: what was learned before it is kept.
             Err(source) => return Err(self.unread(objective, source)),
         };
-        let loss = objective.step(&self.model, &batch, self.moment())?;
-        let total = scalar(loss.total.clone());
-        if !total.is_finite() {
-            return Err(TrainError::NotFinite {
-                stage: objective.stage().into(),
-                quantity: "loss".into(),
-                value: total,
-                step: self.place.step,
-            });
-        }
-        let gradients = GradientsParams::from_grads(loss.total.backward(), &self.model);
+        let (moment, rate) = (self.moment(), self.schedule.learning_rate);
+        let updated = update(objective, self.model.clone(), &batch, moment, &mut self.optimiser, rate)?;
+        let Updated { model, loss, parts } = updated;
+        self.model = model;
         let count = indices.len() as f64;
-        self.add("loss", total * count);
-        for (name, part) in loss.parts {
+        self.add("loss", loss * count);
+        for (name, part) in parts {
             self.add(name, scalar(part) * count);
         }
         self.place.samples += indices.len();
-        let rate = self.schedule.learning_rate;
-        self.model = self.optimiser.step(rate, self.model.clone(), gradients);
         self.place.batch += 1;
         self.place.step += 1;
-        self.tell(objective.stage(), total, None);
+        self.tell(objective.stage(), loss, None);
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::attention::{Attended, attend_backward};
+use super::reading::{gather, scatter};
 use super::rows::{add_columns, gelu_again};
-use super::{BlockGradients, BlockSaved, BlockShape, BlockWeights, Chunk, SavedParts, add_queries, take_queries};
+use super::{BlockGradients, BlockSaved, BlockShape, BlockWeights, Chunk, Reading, SavedParts};
 use crate::matrix::{View, product, product_into};
 use crate::memory::{Recycled, cut, with_scratch};
 use crate::norm::{norm_rows, norm_rows_backward};
@@ -20,20 +21,20 @@ const ADDED: usize = 16 * 1024;
 /// # Panics
 /// If the shape is not that of a block, or a length does not fit it (that of `saved`, too).
 pub fn block_backward(
-    shape: &BlockShape,
+    reading: &Reading,
     weights: &BlockWeights<'_>,
     x: &[f32],
     saved: &BlockSaved,
     dy: &[f32],
     dx: &mut [f32],
 ) -> BlockGradients {
-    shape.check();
+    let shape = &reading.shape;
     weights.check(shape);
     assert_eq!((x.len(), dx.len(), dy.len()), (shape.input_len(), shape.input_len(), shape.output_len()), "{shape:?}");
-    assert_eq!(saved.0.len(), shape.batch * shape.saved(), "saved by another block than {shape:?}");
+    assert_eq!(saved.0.len(), shape.batch * reading.saved(), "saved by another block than {shape:?}");
     let lengths = shape.weight_parts();
     let total: usize = lengths.iter().sum();
-    let samples = shape.chunk();
+    let samples = reading.chunk();
     let chunks = shape.batch.div_ceil(samples);
     let per_piece = chunks.div_ceil(PIECES).max(1) * samples;
 
@@ -41,15 +42,15 @@ pub fn block_backward(
     let (tokens, queries) = (shape.tokens * shape.width, shape.queries * shape.width);
     sums.par_chunks_mut(total)
         .zip(x.par_chunks(per_piece * tokens))
-        .zip(saved.0.par_chunks(per_piece * shape.saved()))
+        .zip(saved.0.par_chunks(per_piece * reading.saved()))
         .zip(dy.par_chunks(per_piece * queries))
         .zip(dx.par_chunks_mut(per_piece * tokens))
         .for_each(|((((sums, x), saved), dy), dx)| {
             let mut sums = Sums::of(shape, sums);
-            let chunks = x.chunks(samples * tokens).zip(saved.chunks(samples * shape.saved()));
+            let chunks = x.chunks(samples * tokens).zip(saved.chunks(samples * reading.saved()));
             let gradients = dy.chunks(samples * queries).zip(dx.chunks_mut(samples * tokens));
             for ((x, saved), (dy, dx)) in chunks.zip(gradients) {
-                backward(shape, weights, x, saved, dy, dx, &mut sums);
+                backward(reading, weights, x, saved, dy, dx, &mut sums);
                 sums.begun = true;
             }
         });
@@ -106,7 +107,7 @@ impl<'a> Sums<'a> {
 
 /// One chunk, in the calling thread.
 fn backward(
-    shape: &BlockShape,
+    reading: &Reading,
     w: &BlockWeights<'_>,
     x: &[f32],
     saved: &[f32],
@@ -114,13 +115,14 @@ fn backward(
     dx: &mut [f32],
     sums: &mut Sums<'_>,
 ) {
+    let shape = &reading.shape;
     let (d, hidden) = (shape.width, shape.hidden);
-    let Chunk { samples, rows, read } = shape.chunk_of(x.len() / (shape.tokens * d));
-    let saved = SavedParts::of(shape, samples, saved);
-    let (turned, dp) = (shape.head() * shape.padded(), shape.queries * shape.padded());
-    let lengths =
-        [read * hidden, read * hidden, rows * d, rows * d, read * d, read * d, read * d, rows * 2 * d, turned, dp];
-    with_scratch(lengths, |[active, dhidden, normal, dnormal, dx1, narrow, dq, dkv, turned, dp]| {
+    let Chunk { samples, rows, asking, read } = reading.chunk_of(x.len() / (shape.tokens * d));
+    let saved = SavedParts::of(reading, samples, saved);
+    let more = rows.max(read) * d;
+    let attention = attention_scratch(reading).iter().sum();
+    let lengths = [read * hidden, read * hidden, more, more, read * d, read * d, asking * d, rows * 2 * d, attention];
+    with_scratch(lengths, |[active, dhidden, normal, dnormal, dx1, narrow, dq, dkv, attention]| {
         // out = x1 + bias + gelu(hidden) · fc2
         product(dhidden, View::new(dy, read, d), View::new(w.fc2.0, hidden, d).transposed(), false);
         gelu_again(saved.hidden, active, dhidden, sums.fc1.1);
@@ -142,46 +144,81 @@ fn backward(
         product(dmixed, View::new(dx1, read, d), View::new(w.proj.0, d, d).transposed(), false);
 
         // mixed = attention(q, k, v)
-        attention_backward(shape, saved, dmixed, dq, dkv, turned, dp);
+        attend_all_backward(reading, saved, dmixed, (dq, dkv), attention);
 
         // q, k, v = norm1(x) · qkv
+        let (normal, dnormal) = (&mut normal[..rows * d], &mut dnormal[..rows * d]);
         norm_rows(x, w.norm1.0, w.norm1.1, w.epsilon, normal);
         let (kv, dkv) = (View::columns(w.qkv, d, 3 * d, d, 2 * d), View::new(dkv, rows, 2 * d));
-        let (query, dq) = (View::columns(w.qkv, d, 3 * d, 0, d), View::new(dq, read, d));
+        let (query, dq) = (View::columns(w.qkv, d, 3 * d, 0, d), View::new(dq, asking, d));
         product_into(&mut sums.qkv[d..], 3 * d, View::new(normal, rows, d).transposed(), dkv, sums.begun);
         product(dnormal, dkv, kv.transposed(), false);
-        if shape.all() {
+        if asking == rows {
             product_into(sums.qkv, 3 * d, View::new(normal, rows, d).transposed(), dq, sums.begun);
             product(dnormal, dq, query.transposed(), true);
-            dx.copy_from_slice(dx1);
         } else {
-            take_queries(shape, normal, narrow);
+            reading.take_picked(normal, narrow);
             product_into(sums.qkv, 3 * d, View::new(narrow, read, d).transposed(), dq, sums.begun);
             product(narrow, dq, query.transposed(), false);
-            add_queries(shape, narrow, dnormal);
+            reading.add_picked(narrow, dnormal);
+        }
+        if reading.all() {
+            dx.copy_from_slice(dx1);
+        } else {
             dx.fill(0.0);
-            add_queries(shape, dx1, dx);
+            reading.add_picked(dx1, dx);
         }
         norm_rows_backward(x, w.norm1.0, w.epsilon, dnormal, dx, sums.norm1.0, sums.norm1.1);
     });
 }
 
-/// [`attend_backward`] of every sample of a chunk.
-fn attention_backward(
-    shape: &BlockShape,
+/// A transposed head, gradients of its probabilities, and queries, keys, values and their gradients of a sequence whose tokens do
+/// not stand in order.
+fn attention_scratch(reading: &Reading) -> [usize; 6] {
+    let longest = BlockShape { tokens: reading.longest, ..reading.shape };
+    let gathered = if reading.straight { 0 } else { longest.tokens * longest.width };
+    let (turned, dp) = (longest.head() * longest.padded(), longest.tokens * longest.padded());
+    [turned, dp, gathered, 2 * gathered, gathered, 2 * gathered]
+}
+
+/// [`attend_backward`] in every sequence of every sample of a chunk.
+fn attend_all_backward(
+    reading: &Reading,
     saved: SavedParts<'_>,
     dmixed: &[f32],
-    dq: &mut [f32],
-    dkv: &mut [f32],
-    turned: &mut [f32],
-    dp: &mut [f32],
+    (dq, dkv): (&mut [f32], &mut [f32]),
+    scratch: &mut [f32],
 ) {
-    turned.fill(0.0);
-    let (few, many) = (shape.queries * shape.width, shape.tokens * 2 * shape.width);
-    let probabilities = saved.probabilities.chunks_exact(shape.heads * shape.queries * shape.padded());
+    let d = reading.shape.width;
+    let (few, many, read) = (reading.asking() * d, reading.shape.tokens * 2 * d, reading.queries() * d);
+    let [turned, dp, some_q, some_kv, some_dq, some_dkv] = cut(scratch, attention_scratch(reading));
+    if !reading.straight {
+        dq.fill(0.0);
+        dkv.fill(0.0);
+    }
+    let probabilities = saved.probabilities.chunks_exact(reading.probabilities);
     let inputs = saved.q.chunks_exact(few).zip(saved.kv.chunks_exact(many)).zip(probabilities);
-    let gradients = dmixed.chunks_exact(few).zip(dq.chunks_exact_mut(few)).zip(dkv.chunks_exact_mut(many));
+    let gradients = dmixed.chunks_exact(read).zip(dq.chunks_exact_mut(few)).zip(dkv.chunks_exact_mut(many));
     for (((q, kv), probabilities), ((dmixed, dq), dkv)) in inputs.zip(gradients) {
-        attend_backward(shape, Attended { q, kv, probabilities }, dmixed, (dq, dkv), turned, dp);
+        for part in &reading.parts {
+            let shape = &part.shape;
+            let turned = &mut turned[..shape.head() * shape.padded()];
+            turned.fill(0.0);
+            let probabilities = &probabilities[part.probability..][..part.probabilities()];
+            let dmixed = &dmixed[part.query * d..];
+            if reading.straight {
+                let at = Attended { q: &q[part.query * d..], kv: &kv[part.token * 2 * d..], probabilities };
+                let to = (&mut dq[part.query * d..], &mut dkv[part.token * 2 * d..]);
+                attend_backward(shape, at, dmixed, to, turned, dp);
+            } else {
+                let asking = &part.tokens[..shape.queries];
+                gather(q, d, asking, some_q);
+                gather(kv, 2 * d, &part.tokens, some_kv);
+                let at = Attended { q: some_q, kv: some_kv, probabilities };
+                attend_backward(shape, at, dmixed, (&mut *some_dq, &mut *some_dkv), turned, dp);
+                scatter(some_dq, d, asking, dq);
+                scatter(some_dkv, 2 * d, &part.tokens, dkv);
+            }
+        }
     }
 }

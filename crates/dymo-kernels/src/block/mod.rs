@@ -8,19 +8,22 @@
 pub(crate) mod attention;
 mod backward;
 mod forward;
+mod reading;
 pub(crate) mod rows;
 pub(crate) mod small;
 #[cfg(test)]
 mod tests;
 
 pub use backward::block_backward;
-pub use forward::{block_forward, block_forward_hiding};
+pub use forward::block_forward;
+pub use reading::{Reading, Sequence};
 
 use crate::memory::{Recycled, cut_shared};
+use reading::{gather, scatter};
 
 /// Rows of all products of one chunk, about: enough to make up for the packing of the weights, few enough for the second-level
 /// cache. Where few tokens are read out most products have few rows, so such a chunk takes [`CHUNK_MORE`] times as many samples.
-const CHUNK_ROWS: usize = 192;
+const CHUNK_ROWS: usize = 256;
 /// See [`CHUNK_ROWS`].
 const CHUNK_MORE: usize = 3;
 
@@ -38,7 +41,7 @@ pub struct BlockShape {
     /// Width of the hidden layer of the MLP.
     pub hidden: usize,
     /// How many leading tokens are read out: `tokens`, or fewer where the rest is not needed (1 for the class token only). Keys
-    /// and values are still of all tokens.
+    /// and values are still of all tokens. See [`Reading`] for more than one sequence of tokens.
     pub queries: usize,
 }
 
@@ -72,33 +75,6 @@ impl BlockShape {
         self.tokens.next_multiple_of(8)
     }
 
-    /// All tokens are read out, so the rows of the queries are the rows of the input.
-    fn all(&self) -> bool {
-        self.queries == self.tokens
-    }
-
-    /// Samples that go through the block together. Depends on the shape only: how sums are split must not depend on threads.
-    fn chunk(&self) -> usize {
-        let rows = if self.all() { CHUNK_ROWS } else { CHUNK_MORE * CHUNK_ROWS };
-        (rows / self.tokens).clamp(1, self.batch.max(1))
-    }
-
-    fn chunk_of(&self, samples: usize) -> Chunk {
-        Chunk { rows: samples * self.tokens, read: samples * self.queries, samples }
-    }
-
-    /// Floats that [`BlockSaved`] holds per sample.
-    fn saved(&self) -> usize {
-        self.saved_parts(1).iter().sum()
-    }
-
-    /// Lengths of what is saved of a chunk: q `[read, d]`, k and v `[rows, 2d]`, probabilities `[samples, heads, queries, padded]`,
-    /// mixed values `[read, d]`, x1 `[read, d]`, hidden layer before GELU `[read, hidden]`.
-    fn saved_parts(&self, samples: usize) -> [usize; 6] {
-        let (Chunk { rows, read, .. }, d) = (self.chunk_of(samples), self.width);
-        [read * d, rows * 2 * d, read * self.heads * self.padded(), read * d, read * d, read * self.hidden]
-    }
-
     /// Lengths of the weights in the order of the fields of [`BlockWeights`].
     pub(crate) fn weight_parts(&self) -> [usize; 11] {
         let (d, hidden) = (self.width, self.hidden);
@@ -106,11 +82,54 @@ impl BlockShape {
     }
 }
 
-/// Counts of one chunk: `rows` of the input, `read` rows of the output.
+impl Reading {
+    /// Samples that go through the block together. Depends on the shape only: how sums are split must not depend on threads.
+    fn chunk(&self) -> usize {
+        let BlockShape { batch, tokens, queries, .. } = self.shape;
+        let rows = if 2 * queries >= tokens { CHUNK_ROWS } else { CHUNK_MORE * CHUNK_ROWS };
+        (rows / tokens.max(queries)).clamp(1, batch.max(1))
+    }
+
+    fn chunk_of(&self, samples: usize) -> Chunk {
+        let BlockShape { tokens, queries, .. } = self.shape;
+        Chunk { samples, rows: samples * tokens, asking: samples * self.asking(), read: samples * queries }
+    }
+
+    /// Floats that [`BlockSaved`] holds per sample.
+    fn saved(&self) -> usize {
+        self.saved_parts(1).iter().sum()
+    }
+
+    /// Lengths of what is saved of a chunk: q `[asking, d]`, k and v `[rows, 2d]`, probabilities, mixed values `[read, d]`,
+    /// x1 `[read, d]`, hidden layer before GELU `[read, hidden]`.
+    fn saved_parts(&self, samples: usize) -> [usize; 6] {
+        let (Chunk { rows, asking, read, .. }, d) = (self.chunk_of(samples), self.shape.width);
+        [asking * d, rows * 2 * d, samples * self.probabilities, read * d, read * d, read * self.shape.hidden]
+    }
+
+    /// Copies the tokens that are read out: `[samples, tokens, width]` → `[samples, queries, width]`.
+    fn take_picked(&self, x: &[f32], out: &mut [f32]) {
+        let (BlockShape { tokens, width, .. }, queries) = (self.shape, self.queries());
+        for (x, out) in x.chunks_exact(tokens * width).zip(out.chunks_exact_mut(queries * width)) {
+            gather(x, width, &self.picked, out);
+        }
+    }
+
+    /// Adds `[samples, queries, width]` to the tokens that are read out, `[samples, tokens, width]`.
+    fn add_picked(&self, from: &[f32], into: &mut [f32]) {
+        let (BlockShape { tokens, width, .. }, queries) = (self.shape, self.queries());
+        for (into, from) in into.chunks_exact_mut(tokens * width).zip(from.chunks_exact(queries * width)) {
+            scatter(from, width, &self.picked, into);
+        }
+    }
+}
+
+/// Counts of one chunk: `rows` of the input, `asking` rows of queries, `read` rows of the output.
 #[derive(Clone, Copy)]
 struct Chunk {
     samples: usize,
     rows: usize,
+    asking: usize,
     read: usize,
 }
 
@@ -164,15 +183,11 @@ pub struct BlockGradients {
 pub struct BlockSaved(Recycled);
 
 impl BlockSaved {
-    /// Room for a block of this shape, filled by [`block_forward`].
-    pub fn new(shape: &BlockShape) -> Self {
-        Self(Recycled::take(shape.batch * shape.saved()))
-    }
-
-    /// Makes it fit another shape.
-    fn fit(&mut self, shape: &BlockShape) {
-        if self.0.len() != shape.batch * shape.saved() {
-            *self = Self::new(shape);
+    /// Makes it fit what is read.
+    fn fit(&mut self, reading: &Reading) {
+        let len = reading.shape.batch * reading.saved();
+        if self.0.len() != len {
+            self.0 = Recycled::take(len);
         }
     }
 }
@@ -189,24 +204,8 @@ struct SavedParts<'a> {
 }
 
 impl<'a> SavedParts<'a> {
-    fn of(shape: &BlockShape, samples: usize, saved: &'a [f32]) -> Self {
-        let [q, kv, probabilities, mixed, x1, hidden] = cut_shared(saved, shape.saved_parts(samples));
+    fn of(reading: &Reading, samples: usize, saved: &'a [f32]) -> Self {
+        let [q, kv, probabilities, mixed, x1, hidden] = cut_shared(saved, reading.saved_parts(samples));
         Self { q, kv, probabilities, mixed, x1, hidden }
-    }
-}
-
-/// Copies the first `queries` tokens of every sample: `[samples, tokens, width]` → `[samples, queries, width]`.
-fn take_queries(shape: &BlockShape, x: &[f32], out: &mut [f32]) {
-    let (from, to) = (shape.tokens * shape.width, shape.queries * shape.width);
-    for (x, out) in x.chunks_exact(from).zip(out.chunks_exact_mut(to)) {
-        out.copy_from_slice(&x[..to]);
-    }
-}
-
-/// Adds `[samples, queries, width]` to the first `queries` tokens of every sample of `[samples, tokens, width]`.
-fn add_queries(shape: &BlockShape, from: &[f32], into: &mut [f32]) {
-    let (wide, narrow) = (shape.tokens * shape.width, shape.queries * shape.width);
-    for (into, from) in into.chunks_exact_mut(wide).zip(from.chunks_exact(narrow)) {
-        into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
     }
 }

@@ -21,6 +21,8 @@ fn values(len: usize, seed: u64) -> Vec<f32> {
 /// Weights in the order of [`BlockShape::weight_parts`], x, and the gradient of the output.
 struct Case {
     shape: BlockShape,
+    /// `None` for all tokens in one.
+    sequences: Option<Vec<Sequence>>,
     parts: Vec<Vec<f32>>,
     x: Vec<f32>,
     dy: Vec<f32>,
@@ -36,7 +38,11 @@ impl Case {
             part
         });
         let (x, dy) = (values(shape.input_len(), seed + 1), values(shape.output_len(), seed + 2));
-        Self { shape, parts: parts.collect(), x, dy }
+        Self { shape, sequences: None, parts: parts.collect(), x, dy }
+    }
+
+    fn reading(&self) -> Reading {
+        self.sequences.clone().map_or_else(|| self.shape.into(), |sequences| Reading::new(self.shape, sequences))
     }
 
     fn weights(&self) -> BlockWeights<'_> {
@@ -54,15 +60,15 @@ impl Case {
     }
 
     fn forward(&self) -> (Vec<f32>, BlockSaved) {
-        let (mut out, mut saved) = (vec![f32::NAN; self.shape.output_len()], BlockSaved::default());
-        block_forward(&self.shape, &self.weights(), &self.x, &mut out, Some(&mut saved));
+        let (mut out, mut saved) = (vec![f32::NAN; self.reading().output_len()], BlockSaved::default());
+        block_forward(&self.reading(), &self.weights(), &self.x, None, &mut out, Some(&mut saved));
         (out, saved)
     }
 
     fn backward(&self) -> (Vec<f32>, Vec<Vec<f32>>) {
         let (_, saved) = self.forward();
         let mut dx = vec![f32::NAN; self.x.len()];
-        let g = block_backward(&self.shape, &self.weights(), &self.x, &saved, &self.dy, &mut dx);
+        let g = block_backward(&self.reading(), &self.weights(), &self.x, &saved, &self.dy, &mut dx);
         let parts =
             [g.norm1.0, g.norm1.1, g.qkv, g.proj.0, g.proj.1, g.norm2.0, g.norm2.1, g.fc1.0, g.fc1.1, g.fc2.0, g.fc2.1];
         (dx, parts.into())
@@ -146,7 +152,7 @@ proptest! {
         let case = Case::new(shape, seed);
         let (out, _) = case.forward();
         let mut bare = vec![f32::NAN; out.len()];
-        block_forward(&shape, &case.weights(), &case.x, &mut bare, None);
+        block_forward(&shape.into(), &case.weights(), &case.x, None, &mut bare, None);
         prop_assert_eq!(&out, &bare);
         let parts: Vec<Vec<f64>> = case.parts.iter().map(|p| wide(p)).collect();
         for (i, (ours, exact)) in out.iter().zip(literal(&shape, &parts, &wide(&case.x))).enumerate() {
@@ -189,9 +195,9 @@ fn hidden_tokens_are_absent_tokens() {
     let case = Case::new(shape, 11);
     let hidden: Vec<bool> = (0..27).map(|i| i % 9 > 0 && (i * 7) % 4 == 0).collect();
     let (mut out, mut saved) = (vec![f32::NAN; shape.output_len()], BlockSaved::default());
-    block_forward_hiding(&shape, &case.weights(), &case.x, Some(&hidden), &mut out, Some(&mut saved));
+    block_forward(&shape.into(), &case.weights(), &case.x, Some(&hidden), &mut out, Some(&mut saved));
     let mut dx = vec![f32::NAN; case.x.len()];
-    block_backward(&shape, &case.weights(), &case.x, &saved, &case.dy, &mut dx);
+    block_backward(&shape.into(), &case.weights(), &case.x, &saved, &case.dy, &mut dx);
     for sample in 0..3 {
         let known: Vec<usize> = (0..9).filter(|token| !hidden[sample * 9 + token]).collect();
         assert!(known.len() < 9, "something is hidden");
@@ -200,13 +206,68 @@ fn hidden_tokens_are_absent_tokens() {
         };
         let dy = case.dy[sample * 12..][..12].to_vec();
         let shape = BlockShape { batch: 1, tokens: known.len(), ..shape };
-        let less = Case { shape, parts: case.parts.clone(), x: rows(&case.x), dy };
+        let less = Case { shape, sequences: None, parts: case.parts.clone(), x: rows(&case.x), dy };
         let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs()));
         assert!(close(&out[sample * 12..][..12], &less.forward().0), "output of sample {sample}");
         assert!(close(&rows(&dx), &less.backward().0), "gradient of sample {sample}");
     }
     for token in (0..27).filter(|token| hidden[*token]) {
         assert!(dx[token * 12..][..12].iter().all(|v| *v == 0.0), "a hidden token has no gradient");
+    }
+}
+
+/// Sequences that share tokens: each gives what it would alone, and gradients are the sums of theirs.
+#[test]
+fn sequences_of_a_sample_are_read_as_if_alone() {
+    let shape = BlockShape { batch: 19, tokens: 7, width: 12, heads: 3, hidden: 20, queries: 0 };
+    let whole = |tokens: &[usize]| Sequence { tokens: tokens.to_vec(), queries: tokens.len() };
+    let first = |tokens: &[usize]| Sequence { tokens: tokens.to_vec(), queries: 1 };
+    for sequences in [
+        vec![whole(&[0, 1, 2]), whole(&[0, 3, 4, 5, 6]), whole(&[0, 6])],
+        vec![first(&[0, 2, 1]), whole(&[0]), Sequence { tokens: vec![5, 0, 6], queries: 2 }],
+        // In order, so that nothing is gathered.
+        vec![first(&[0, 1, 2]), first(&[3]), first(&[4, 5, 6])],
+        vec![whole(&[0, 1, 2]), whole(&[3, 4, 5, 6])],
+    ] {
+        let read: usize = sequences.iter().map(|s| s.queries).sum();
+        let mut case = Case::new(shape, 3);
+        case.dy = values(shape.batch * read * shape.width, 4);
+        case.sequences = Some(sequences.clone());
+        let (out, (dx, gradients)) = (case.forward().0, case.backward());
+        let mut sum_dx = vec![0.0; dx.len()];
+        let mut sums: Vec<Vec<f32>> = gradients.iter().map(|g| vec![0.0; g.len()]).collect();
+        let close = |a: &[f32], b: &[f32]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()))
+        };
+        let mut before = 0;
+        for Sequence { tokens, queries } in &sequences {
+            let rows = |from: &[f32], per_sample: usize, which: &[usize]| -> Vec<f32> {
+                let row = |sample: usize, token: usize| &from[(sample * per_sample + token) * 12..][..12];
+                (0..19).flat_map(|sample| which.iter().flat_map(move |t| row(sample, *t).to_vec())).collect()
+            };
+            let own: Vec<usize> = (before..before + queries).collect();
+            before += queries;
+            let alone = Case {
+                shape: BlockShape { tokens: tokens.len(), queries: *queries, ..shape },
+                sequences: None,
+                parts: case.parts.clone(),
+                x: rows(&case.x, 7, tokens),
+                dy: rows(&case.dy, read, &own),
+            };
+            assert!(close(&rows(&out, read, &own), &alone.forward().0), "{tokens:?} of {sequences:?}");
+            let (own_dx, own_gradients) = alone.backward();
+            for (place, row) in own_dx.chunks_exact(12).enumerate() {
+                let at = (place / tokens.len() * 7 + tokens[place % tokens.len()]) * 12;
+                sum_dx[at..at + 12].iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+            }
+            for (sum, own) in sums.iter_mut().flatten().zip(own_gradients.iter().flatten()) {
+                *sum += own;
+            }
+        }
+        assert!(close(&dx, &sum_dx), "gradient of {sequences:?}");
+        for (which, (all, sum)) in gradients.iter().zip(&sums).enumerate() {
+            assert!(close(all, sum), "gradient of weight {which} of {sequences:?}");
+        }
     }
 }
 
@@ -236,7 +297,7 @@ fn many_chunks_equal_one_sample_at_a_time() {
         for sample in 0..case.shape.batch {
             let part = |v: &[f32], len: usize| v[sample * len..][..len].to_vec();
             let (x, dy) = (part(&case.x, shape.input_len()), part(&case.dy, shape.output_len()));
-            let one = Case { shape, parts: case.parts.clone(), x, dy };
+            let one = Case { shape, sequences: None, parts: case.parts.clone(), x, dy };
             let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()));
             assert!(close(&part(&out, shape.output_len()), &one.forward().0), "output of sample {sample}");
             let (one_dx, one_gradients) = one.backward();

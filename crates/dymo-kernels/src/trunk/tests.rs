@@ -72,7 +72,7 @@ proptest! {
             let mut x = x.clone();
             for view in &views {
                 let mut out = vec![0.0; x.len()];
-                block_forward(&BlockShape { tokens, queries: tokens, ..shape }, view, &x, &mut out, None);
+                block_forward(&BlockShape { tokens, queries: tokens, ..shape }.into(), view, &x, None, &mut out, None);
                 x = out;
             }
             for (i, (a, b)) in ours.iter().zip(&x).enumerate() {

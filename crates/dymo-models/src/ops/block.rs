@@ -8,7 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
-use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, block_backward, block_forward_hiding, zeros};
+use dymo_kernels::{BlockSaved, BlockShape, BlockWeights, Reading, Sequence, block_backward, block_forward, zeros};
 
 use super::NORM_EPSILON;
 use super::fast::{settled, shape, slice, tensor};
@@ -32,7 +32,7 @@ pub trait BlockOps: Backend {
         fc2_weight: FloatTensor<Self>,
         fc2_bias: FloatTensor<Self>,
         heads: usize,
-        queries: usize,
+        sequences: Vec<Sequence>,
         hidden: Option<Vec<bool>>,
     ) -> FloatTensor<Self>;
 }
@@ -40,9 +40,10 @@ pub trait BlockOps: Backend {
 /// Input and weights, settled in memory: `[x, norm1 γ β, qkv, proj W b, norm2 γ β, fc1 W b, fc2 W b]`.
 type Operands = [FlexTensor; 12];
 
-fn block_shape(operands: &Operands, heads: usize, queries: usize) -> BlockShape {
+fn reading(operands: &Operands, heads: usize, sequences: Vec<Sequence>) -> Reading {
     let (x, fc1) = (shape(&operands[0]), shape(&operands[8]));
-    BlockShape { batch: x[0], tokens: x[1], width: x[2], heads, hidden: fc1[1], queries }
+    let shape = BlockShape { batch: x[0], tokens: x[1], width: x[2], heads, hidden: fc1[1], queries: x[1] };
+    Reading::new(shape, sequences)
 }
 
 fn weights(operands: &Operands) -> BlockWeights<'_> {
@@ -59,14 +60,15 @@ fn weights(operands: &Operands) -> BlockWeights<'_> {
 }
 
 fn forward(
-    shape: &BlockShape,
+    reading: &Reading,
     operands: &Operands,
     hidden: Option<&[bool]>,
     saved: Option<&mut BlockSaved>,
 ) -> FlexTensor {
-    let mut out = zeros(shape.output_len());
-    block_forward_hiding(shape, &weights(operands), slice(&operands[0]), hidden, &mut out, saved);
-    tensor(out, Shape::new([shape.batch, shape.queries, shape.width]))
+    let [batch, _, width] = [0, 1, 2].map(|i| shape(&operands[0])[i]);
+    let mut out = zeros(reading.output_len());
+    block_forward(reading, &weights(operands), slice(&operands[0]), hidden, &mut out, saved);
+    tensor(out, Shape::new([batch, reading.queries(), width]))
 }
 
 impl BlockOps for Flex {
@@ -84,7 +86,7 @@ impl BlockOps for Flex {
         fc2_weight: FlexTensor,
         fc2_bias: FlexTensor,
         heads: usize,
-        queries: usize,
+        sequences: Vec<Sequence>,
         hidden: Option<Vec<bool>>,
     ) -> FlexTensor {
         let operands = [
@@ -102,14 +104,14 @@ impl BlockOps for Flex {
             fc2_bias,
         ]
         .map(settled);
-        forward(&block_shape(&operands, heads, queries), &operands, hidden.as_deref(), None)
+        forward(&reading(&operands, heads, sequences), &operands, hidden.as_deref(), None)
     }
 }
 
 /// What the backward pass needs.
 #[derive(Clone, Debug)]
 struct BlockState {
-    shape: BlockShape,
+    reading: Reading,
     operands: Operands,
     saved: Arc<BlockSaved>,
 }
@@ -121,10 +123,10 @@ impl Backward<Flex, 12> for BlockBackward {
     type State = BlockState;
 
     fn backward(self, ops: Ops<BlockState, 12>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let BlockState { shape, operands, saved } = ops.state;
+        let BlockState { reading, operands, saved } = ops.state;
         let dy = settled(grads.consume::<Flex>(&ops.node));
-        let mut dx = zeros(shape.input_len());
-        let g = block_backward(&shape, &weights(&operands), slice(&operands[0]), &saved, slice(&dy), &mut dx);
+        let mut dx = zeros(reading.input_len());
+        let g = block_backward(&reading, &weights(&operands), slice(&operands[0]), &saved, slice(&dy), &mut dx);
         let gradients = [
             dx, g.norm1.0, g.norm1.1, g.qkv, g.proj.0, g.proj.1, g.norm2.0, g.norm2.1, g.fc1.0, g.fc1.1, g.fc2.0,
             g.fc2.1,
@@ -152,7 +154,7 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         fc2_weight: FloatTensor<Self>,
         fc2_bias: FloatTensor<Self>,
         heads: usize,
-        queries: usize,
+        sequences: Vec<Sequence>,
         hidden: Option<Vec<bool>>,
     ) -> FloatTensor<Self> {
         let tracked = [
@@ -171,14 +173,14 @@ impl<C: CheckpointStrategy> BlockOps for Autodiff<Flex, C> {
         ];
         let nodes = tracked.each_ref().map(|t| t.node());
         let operands = tracked.each_ref().map(|t| settled(t.primitive().clone()));
-        let shape = block_shape(&operands, heads, queries);
+        let reading = reading(&operands, heads, sequences);
         match BlockBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let mut saved = BlockSaved::new(&shape);
-                let out = forward(&shape, &operands, hidden.as_deref(), Some(&mut saved));
-                prep.finish(BlockState { shape, operands, saved: Arc::new(saved) }, out)
+                let mut saved = BlockSaved::default();
+                let out = forward(&reading, &operands, hidden.as_deref(), Some(&mut saved));
+                prep.finish(BlockState { reading, operands, saved: Arc::new(saved) }, out)
             }
-            OpsKind::UnTracked(prep) => prep.finish(forward(&shape, &operands, hidden.as_deref(), None)),
+            OpsKind::UnTracked(prep) => prep.finish(forward(&reading, &operands, hidden.as_deref(), None)),
         }
     }
 }

@@ -13,6 +13,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, activation};
 
 use block::BlockOps;
+use dymo_kernels::Sequence;
 use fast::FastOps;
 use losses::LossOps;
 pub(crate) use losses::Mixture;
@@ -153,13 +154,14 @@ pub(crate) struct BlockParameters {
     pub fc2: (Tensor<2>, Tensor<1>),
 }
 
-/// A pre-norm transformer block of which the first `queries` tokens are read: `x [B, N, d]` → `[B, queries, d]`; of `hidden [B, N]` a
-/// token that is set is seen by itself only. For CPU devices only; [`crate::transformer::Block`] chooses.
+/// A pre-norm transformer block over some sequences of the tokens of every sample: `x [B, N, d]` → `[B, tokens read out, d]`, one
+/// sequence after the other; of `hidden [B, N]` a token that is set is seen by itself only. For CPU devices only;
+/// [`crate::transformer::Block`] chooses.
 pub(crate) fn transformer_block(
     x: Tensor<3>,
     weights: BlockParameters,
     heads: usize,
-    queries: usize,
+    sequences: Vec<Sequence>,
     hidden: Option<Vec<bool>>,
 ) -> Tensor<3> {
     Tensor::from_dispatch(<Dispatch as BlockOps>::dymo_block(
@@ -176,7 +178,7 @@ pub(crate) fn transformer_block(
         weights.fc2.0.into_dispatch(),
         weights.fc2.1.into_dispatch(),
         heads,
-        queries,
+        sequences,
         hidden,
     ))
 }
