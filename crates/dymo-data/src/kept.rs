@@ -77,6 +77,10 @@ impl Samples for Kept {
     fn id(&self, index: usize) -> String {
         self.whole.id(index)
     }
+
+    fn number(&self, index: usize) -> u64 {
+        self.whole.number(index)
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use dymo_core::{ModalitySet, Schema};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use crate::checksum::short_hash;
 use crate::picture::PictureFileError;
 use crate::text::TextError;
 use crate::volume::VolumeError;
@@ -54,6 +55,17 @@ pub trait Samples: Send + Sync {
 
     /// A name of sample `index` that a person can find it by.
     fn id(&self, index: usize) -> String;
+
+    /// A number that stays with sample `index` wherever it stands: what is drawn at random for it depends on this. Its place, unless
+    /// the data set knows names.
+    fn number(&self, index: usize) -> u64 {
+        index as u64
+    }
+}
+
+/// The number of a sample of this name.
+pub(crate) fn number_of(id: &str) -> u64 {
+    short_hash(id.as_bytes()) as u64
 }
 
 /// Reads one modality of many samples, in parallel, into `out`: `[indices.len(), height, width, channels]`, in the
@@ -153,6 +165,10 @@ impl Samples for Relabelled {
     fn id(&self, index: usize) -> String {
         self.whole.id(index)
     }
+
+    fn number(&self, index: usize) -> u64 {
+        self.whole.number(index)
+    }
 }
 
 /// Some of the samples of another data set, in an order of their own.
@@ -215,6 +231,10 @@ impl Samples for Subset {
 
     fn id(&self, index: usize) -> String {
         self.whole.id(self.indices[index])
+    }
+
+    fn number(&self, index: usize) -> u64 {
+        self.whole.number(self.indices[index])
     }
 }
 

@@ -154,7 +154,7 @@ pub fn evaluate(
     let at_once = Session::samples_at_once(setting.network.layout());
     for (chunk, present) in indices.chunks(at_once).zip(present.chunks(at_once)) {
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
-        let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
+        let ids: Vec<u64> = chunk.iter().map(|i| samples.number(*i)).collect();
         let offered = Offered::new(setting, samples, chunk, present)?;
         let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
         let session = session.filling(offered.filled());
@@ -301,7 +301,7 @@ pub fn coherence(
     for subset in subsets(modalities).into_iter().filter(|s| s.len() == given && given < modalities) {
         for chunk in indices.chunks(at_once) {
             let inputs = SampleInputs { samples, indices: chunk, device };
-            let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
+            let ids: Vec<u64> = chunk.iter().map(|i| samples.number(*i)).collect();
             let present = vec![subset; chunk.len()];
             let mut session = Session::new(network, recovery, &inputs, &present, &ids, device.clone());
             let missing = recovery.recoverable(subset, modalities);
@@ -333,7 +333,7 @@ pub fn recovered_values(
         return Ok(Vec::new());
     }
     let inputs = SampleInputs { samples, indices: &[index], device: setting.device };
-    let (present, ids) = ([present], [index as u64]);
+    let (present, ids) = ([present], [samples.number(index)]);
     let session = Session::new(setting.network, setting.recovery, &inputs, &present, &ids, setting.device.clone());
     Ok(missing.iter().zip(session.show(0, missing)?).collect())
 }

@@ -136,14 +136,21 @@ fn every_recovery_is_trained_evaluated_and_predicts() {
     assert!(last(error) < last(&format!("{error}, by mean and mode")), "the dose is half the age");
     assert!(last("convergence: largest move of a number, deviations") < 0.5);
 
+    let table = std::fs::read_to_string(place.path("rows.csv")).expect("the table");
+    let (header, rows) = table.split_once('\n').expect("a header");
+    place.write("turned.csv", [header].into_iter().chain(rows.lines().rev()).collect::<Vec<_>>().join("\n"));
     for name in NAMES {
-        let predict = |out: &str| {
-            place.run(&format!("predict model rows.csv --recovery {name} --out {out}")).well();
+        let predict = |rows: &str, out: &str| {
+            place.run(&format!("predict model {rows} --recovery {name} --out {out}")).well();
             std::fs::read_to_string(place.path(out)).expect("predictions")
         };
-        let first = predict("first.csv");
+        let first = predict("rows.csv", "first.csv");
         assert_eq!(first.lines().count(), ROWS + 1, "{name}: a row for a row");
-        assert_eq!(first, predict("second.csv"), "{name}: the same again");
+        assert_eq!(first, predict("rows.csv", "second.csv"), "{name}: the same again");
+        let turned = predict("turned.csv", "turned-out.csv");
+        let back: Vec<&str> =
+            turned.lines().take(1).chain(turned.lines().skip(1).collect::<Vec<_>>().into_iter().rev()).collect();
+        assert_eq!(first.lines().collect::<Vec<_>>(), back, "{name}: a row's place in the table does not matter");
         // Columns 4 and 5: what was recovered, let in or not.
         let offered = |row: usize, what: &str| {
             let line = first.lines().nth(row + 1).expect("a row");

@@ -131,6 +131,16 @@ fn selection_is_off_for_a_recovery_that_does_not_help() {
     place.run(&format!("{predict} --threshold 0 --min-gain 0.3 --out as-published.csv")).well();
     assert!(rows(&place, "as-published.csv").iter().all(|row| row["prediction_set"].is_empty()));
 
+    // Nothing can gain as much as everything: nothing is recovered, nothing drawn, and each row says so.
+    let alone =
+        "predict model experiment.toml --masks masks.csv --samples 10 --threshold 0 --min-gain 1 --out alone.csv";
+    place.run(alone).well();
+    for row in rows(&place, "alone.csv") {
+        assert!(row["why"].contains("not recovered: nothing could gain more than"), "{row:?}");
+        let next = &row["acquire_why"];
+        assert!(next.starts_with("not asked") || next == "nothing: the answer is sure already", "{row:?}");
+    }
+
     place.run("evaluate experiment.toml --model model --out results --samples 100").well();
     let guarantee = &metrics(&place, "results")["guarantees"][0];
     assert!(guarantee["threshold"].is_null() && guarantee["words"].as_str().unwrap().contains("selection is off"));

@@ -42,7 +42,7 @@ use dymo_core::{ModalitySet, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::picture::Colour;
-use crate::samples::{ReadError, Samples, check_read};
+use crate::samples::{ReadError, Samples, check_read, number_of};
 use index::{Store, Texts};
 use layout::{Layout, Place};
 
@@ -211,6 +211,10 @@ impl Samples for Manifest {
 
     fn id(&self, index: usize) -> String {
         self.ids.get(index).to_owned()
+    }
+
+    fn number(&self, index: usize) -> u64 {
+        number_of(self.ids.get(index))
     }
 }
 

@@ -11,7 +11,7 @@ use super::rows::{BadRow, Cell, Row, Rows};
 use super::settings::ManifestSettings;
 use super::{Blank, Changed, ManifestError, Problem, Split, values};
 use crate::checksum::short_hash;
-use crate::samples::{ReadError, Samples, check_read};
+use crate::samples::{ReadError, Samples, check_read, number_of};
 
 /// Rows whose ids are remembered to find one that comes again: some 40 MB. Of the rows after them, an id that was among these is
 /// still found.
@@ -276,5 +276,9 @@ impl Samples for Memory {
 
     fn id(&self, index: usize) -> String {
         self.rows[index].0.id.clone()
+    }
+
+    fn number(&self, index: usize) -> u64 {
+        number_of(&self.rows[index].0.id)
     }
 }

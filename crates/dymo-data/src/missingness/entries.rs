@@ -199,4 +199,8 @@ impl Samples for Masked {
     fn id(&self, index: usize) -> String {
         self.whole.id(index)
     }
+
+    fn number(&self, index: usize) -> u64 {
+        self.whole.number(index)
+    }
 }

@@ -59,7 +59,7 @@ pub fn select(
         let offered = Offered::new(setting, samples, chunk, present)?;
         let slots = offered.slots();
         let inputs = SampleInputs { samples, indices: chunk, device: setting.device };
-        let ids: Vec<u64> = chunk.iter().map(|i| *i as u64).collect();
+        let ids: Vec<u64> = chunk.iter().map(|i| samples.number(*i)).collect();
         let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
         let mut session = session.filling(offered.filled());
         for (way, found) in ways.iter().zip(&mut found) {
@@ -90,7 +90,7 @@ pub fn probabilities(
     queries: &[(usize, ModalitySet)],
 ) -> Result<Vec<Vec<f32>>, TrainError> {
     let inputs = SampleInputs { samples, indices, device: setting.device };
-    let ids: Vec<u64> = indices.iter().map(|i| *i as u64).collect();
+    let ids: Vec<u64> = indices.iter().map(|i| samples.number(*i)).collect();
     let offered = Offered::new(setting, samples, indices, present)?;
     let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
     let mut session = session.filling(offered.filled());

@@ -42,7 +42,8 @@ pub fn acquisitions(
         };
         let places = repeated(&|i| chunk[i]);
         let observed: Vec<ModalitySet> = repeated(&|i| i).into_iter().map(|i| present[i]).collect();
-        let ids: Vec<u64> = places.iter().enumerate().map(|(k, index)| draw_id(*index, k % draws)).collect();
+        let ids: Vec<u64> =
+            places.iter().enumerate().map(|(k, index)| draw_id(samples.number(*index), k % draws)).collect();
         let inputs = SampleInputs { samples, indices: &places, device: setting.device };
         let mut session = Session::new(setting.network, drawing, &inputs, &observed, &ids, setting.device.clone());
         for (i, set) in present.iter().enumerate() {
@@ -54,8 +55,8 @@ pub fn acquisitions(
 }
 
 /// A number for one draw of one sample, far from those of other samples.
-fn draw_id(index: usize, draw: usize) -> u64 {
-    ((draw as u64 + 1) << 40) | index as u64
+fn draw_id(sample: u64, draw: usize) -> u64 {
+    sample ^ ((draw as u64 + 1) << 40)
 }
 
 fn expect(

@@ -84,6 +84,10 @@ impl Samples for Numbered<'_> {
     fn id(&self, row: usize) -> String {
         self.samples.id(self.place(row))
     }
+
+    fn number(&self, row: usize) -> u64 {
+        self.samples.number(self.place(row))
+    }
 }
 
 impl Input {

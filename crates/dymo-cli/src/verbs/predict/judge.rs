@@ -9,7 +9,7 @@ use dymo_data::missingness::Masks;
 use dymo_metrics::{Probabilities, Temperature};
 use dymo_models::recovery::Recovery;
 use dymo_reward::Acquisition;
-use dymo_select::Selector;
+use dymo_select::{Decision, Selector};
 use dymo_train::evaluation::{Setting, Way, select};
 use dymo_train::trust::{Confidence, SURE, Trust, acquisitions};
 
@@ -131,12 +131,20 @@ impl<'a> Judge<'a> {
         Ok(all)
     }
 
+    /// The most that a sample could gain, where that is less than `--min-gain`, so that nothing was recovered for it.
+    fn left_alone(&self, decision: &Decision) -> Option<f32> {
+        let before = decision.before.as_ref().filter(|_| decision.rounds.is_empty() && decision.tried.is_empty())?;
+        let most = 1.0 - before.evidence.quality;
+        (!self.is_off() && most < self.setting.min_gain).then_some(most)
+    }
+
     /// What to acquire next, for samples that lack anything, by their places. `discard` are the probabilities from what was observed.
     fn expected(
         &self,
         samples: &dyn Samples,
         all: &Classified,
         discard: &[f32],
+        chosen: &[Decision],
     ) -> anyhow::Result<BTreeMap<usize, Next>> {
         let mut found = BTreeMap::new();
         let Some(drawing) = &self.drawing else { return Ok(found) };
@@ -150,6 +158,8 @@ impl<'a> Judge<'a> {
             }
             if row.iter().any(|p| *p >= SURE) {
                 found.insert(place, Next::Sure);
+            } else if self.left_alone(&chosen[place]).is_some() {
+                found.insert(place, Next::LeftAlone);
             } else {
                 open.push(place);
             }
@@ -171,7 +181,7 @@ impl<'a> Judge<'a> {
             Some(confidence) => Some((confidence, confidence.judge(&chosen.probabilities, &all.present)?)),
             None => None,
         };
-        let mut expected = self.expected(samples, all, &plain.probabilities)?;
+        let mut expected = self.expected(samples, all, &plain.probabilities, &chosen.decisions)?;
         let names: Vec<String> = samples.schema().modalities().iter().map(|m| m.name().into()).collect();
         let classes = self.setting.network.layout().classes();
         for found in all.answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()) {
@@ -192,6 +202,7 @@ impl<'a> Judge<'a> {
                 promise: judged.as_ref().map(|(fitted, j)| fitted.promise(&j.sets[i], &names)).unwrap_or_default(),
                 next: expected.remove(&i),
                 selection_off: self.is_off(),
+                left_alone: self.left_alone(&chosen.decisions[i]).map(|most| (most, self.setting.min_gain)),
                 decision: Some(chosen.decisions[i].clone()),
             };
         }
@@ -203,6 +214,8 @@ impl<'a> Judge<'a> {
 pub(super) enum Next {
     /// The answer is sure already, so that nothing was drawn.
     Sure,
+    /// Nothing could gain as much as `--min-gain`, so that nothing was drawn.
+    LeftAlone,
     /// Of each missing modality, the most telling first.
     Expected(Vec<Acquisition>),
 }

@@ -59,6 +59,8 @@ pub(super) struct Found {
     pub next: Option<Next>,
     /// Whether held-out samples have turned selection off.
     pub selection_off: bool,
+    /// The most that could be gained, and the least that was asked for, where that is more: nothing was recovered then.
+    pub left_alone: Option<(f32, f32)>,
 }
 
 impl From<usize> for Found {
@@ -244,6 +246,7 @@ pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
     match &found.next {
         None => Vec::new(),
         Some(Next::Sure) => vec!["nothing: the answer is sure already".into()],
+        Some(Next::LeftAlone) => vec!["not asked: nothing recovered could gain as much as --min-gain".into()],
         Some(next) if next.best().is_none() => {
             vec!["nothing: no missing modality is expected to change the answer".into()]
         }
@@ -262,6 +265,12 @@ pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
         let names = names(schema, missing);
         return vec![format!(
             "{names} kept out: selection is off, for held-out samples did not show that it does no worse than discarding"
+        )];
+    }
+    if let (Some((most, wanted)), false) = (found.left_alone, missing.is_empty()) {
+        let names = names(schema, missing);
+        return vec![format!(
+            "{names} not recovered: nothing could gain more than {most:.4}, less than --min-gain {wanted}"
         )];
     }
     let last = decision.rounds.len().saturating_sub(1);
