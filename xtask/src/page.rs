@@ -29,6 +29,8 @@ struct Report {
 struct Guarantee {
     recovery: String,
     metric: String,
+    /// `None`: held-out samples have turned selection off.
+    threshold: Option<f64>,
     words: String,
     test_n: usize,
     test_difference: Option<f64>,
@@ -382,11 +384,20 @@ fn modalities(report: &Report) -> Vec<&str> {
 /// Accuracy, calibration and coverage for every missing pattern, of the first recovery model and metric.
 fn by_pattern(page: &mut String, report: &Report) -> Result<()> {
     let names = modalities(report);
-    let Some(first) = report.patterns.iter().find(|p| p.arm == "dymo") else { return Ok(()) };
-    let alike = |p: &&Pattern| (&p.recovery, &p.metric, &p.arm) == (&first.recovery, &first.metric, &first.arm);
+    let Some(first) = report.patterns.first() else { return Ok(()) };
+    let setting = (&first.recovery, &first.metric);
+    let promised = report.guarantees.iter().find(|g| (&g.recovery, &g.metric) == setting);
+    // What `dymo predict` goes by.
+    let (arm, used) = match promised.map(|g| g.threshold) {
+        Some(None) => ("discard", "by what was observed alone, for held-out samples have turned selection off,"),
+        Some(Some(_)) => ("dymo", "by DyMo above its threshold,"),
+        None => ("dymo", "by DyMo"),
+    };
+    let alike = |p: &&Pattern| (&p.recovery, &p.metric) == setting && p.arm == arm;
     writeln!(
         page,
-        "\nFor every missing pattern{}, DyMo with {} recovery and the {} metric; *few*: too few samples to conclude anything from.\n",
+        "\nFor every pattern of what is observed{}, {used} with {} recovery and the {} metric; *few*: too few samples to conclude \
+         anything from.\n",
         if names.is_empty() { " (modalities by number)" } else { "" },
         first.recovery,
         first.metric

@@ -83,8 +83,9 @@ impl Study<'_> {
 
         // Discarding recovers nothing, so it is filed once for a metric.
         let arms = if first { 2 } else { 1 };
-        let found = self.select_both(setting, trust.as_ref(), samples, &once, &key)?;
-        let labels: Vec<usize> = (0..samples.len()).map(|i| samples.label(i)).collect();
+        let all: Vec<usize> = (0..samples.len()).collect();
+        let found = self.select_both(setting, trust.as_ref(), samples, (&all, &once), &key)?;
+        let labels: Vec<usize> = all.iter().map(|i| samples.label(*i)).collect();
         let names = report.modalities.clone();
         let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &once), &names);
         for told in told.into_iter().take(arms) {
@@ -97,10 +98,10 @@ impl Study<'_> {
             let right = |arm: usize| found[arm].right(&labels);
             add_guarantee(report, &key, trust, (&right(0), &right(1)), self.intervals())?;
         }
-        if let Some(every) = every {
-            let labels = &labels[..every.len()];
-            let found = self.select_both(setting, trust.as_ref(), samples, &every, &key)?;
-            let told = self.told(&key, trust.as_ref(), setting, &found, (labels, &every), &names);
+        if let Some((indices, every)) = every {
+            let labels: Vec<usize> = indices.iter().map(|i| samples.label(*i)).collect();
+            let found = self.select_both(setting, trust.as_ref(), samples, (&indices, &every), &key)?;
+            let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &every), &names);
             for told in told.into_iter().take(arms) {
                 told.add_patterns(report)?;
             }
@@ -108,21 +109,20 @@ impl Study<'_> {
         Ok(trust.is_none())
     }
 
-    /// Selection and discarding on the first samples, one for each entry of `present`.
+    /// Selection and discarding on some samples, of each of which `present` is left.
     fn select_both(
         &self,
         setting: &Setting<'_>,
         trust: Option<&Trust>,
         samples: &dyn Samples,
-        present: &[ModalitySet],
+        (indices, present): (&[usize], &[ModalitySet]),
         key: &Key,
     ) -> anyhow::Result<Vec<Selected>> {
         let threshold = trust.and_then(|trust| trust.guarantee.threshold).unwrap_or(0.0);
         let way = |selector| Way { selector, statistics: setting.statistics };
         let ways = [way(setting.selector().with_threshold(threshold)), way(Selector::discard())];
-        let indices: Vec<usize> = (0..present.len()).collect();
         let task = self.context.watch.task(&format!("promises, {}, {}", key.recovery, key.metric), indices.len());
-        let found = select(setting, samples, &indices, present, &ways, &mut |done| task.at(done))?;
+        let found = select(setting, samples, indices, present, &ways, &mut |done| task.at(done))?;
         task.done();
         Ok(found)
     }
@@ -154,21 +154,22 @@ impl Study<'_> {
         [Arm::Dymo, Arm::Discard].into_iter().zip(found).map(told).collect()
     }
 
-    /// All 2^M − 1 patterns in turn, where they are asked for; what a sample does not have stays missing.
-    fn every_pattern(&self, samples: &dyn Samples) -> Option<Vec<ModalitySet>> {
+    /// Each of the 2^M − 1 patterns on some of the samples that have all of it, where they are asked for: the samples, one pattern
+    /// after the other, and what is left of each. In one pattern no sample comes twice.
+    fn every_pattern(&self, samples: &dyn Samples) -> Option<(Vec<usize>, Vec<ModalitySet>)> {
         let (wanted, m) = (self.experiment.trust().checks.robustness_samples, samples.schema().modalities().len());
         if wanted == 0 || m > MOST_FOR_ALL_PATTERNS {
             return None;
         }
         let all = subsets(m);
-        let left = |i: usize| {
-            let observed = samples.observed(i);
-            let left = all[i % all.len()].intersection(observed);
-            if left.is_empty() { observed } else { left }
+        // As many as make a sentence about a pattern, if there are so many samples.
+        let each = wanted.div_ceil(all.len()).max(self.experiment.trust().few);
+        let of_pattern = |(number, pattern): (usize, ModalitySet)| {
+            let first = number * each;
+            let turned = (0..samples.len()).map(move |i| (first + i) % samples.len());
+            turned.filter(move |i| pattern.is_subset_of(samples.observed(*i))).take(each).map(move |i| (i, pattern))
         };
-        // As many of each pattern as make a sentence about it, if there are so many samples.
-        let count = samples.len().min(wanted.max(all.len() * self.experiment.trust().few));
-        Some((0..count).map(left).collect())
+        Some(all.into_iter().enumerate().flat_map(of_pattern).unzip())
     }
 
     /// What was fitted on what, and what that does not say.

@@ -88,6 +88,13 @@ pub struct Guarantee {
     pub discard_accuracy: f64,
     /// Held-out samples.
     pub n: usize,
+    /// How many times each was looked at, with other modalities missing; wins and losses are counted in looks.
+    #[serde(default = "once")]
+    pub looks: usize,
+}
+
+fn once() -> usize {
+    1
 }
 
 impl Guarantee {
@@ -100,7 +107,14 @@ impl Guarantee {
     /// The result in sentences.
     pub fn in_words(&self) -> String {
         let per_cent = |share: f64| format!("{} %", (1e4 * share).round() / 100.0);
-        let counts = |test: &TestedThreshold| format!("{} put right, {} put wrong", test.wins, test.losses);
+        let counts = |test: &TestedThreshold| {
+            let all = if self.looks > 1 {
+                format!("of {} answers, each sample with {} ways of missing, ", self.n * self.looks, self.looks)
+            } else {
+                String::new()
+            };
+            format!("{all}{} put right, {} put wrong", test.wins, test.losses)
+        };
         let confidence = per_cent(self.settings.confidence);
         let tolerance = self.settings.tolerance;
         let (n, discard) = (self.n, per_cent(self.discard_accuracy));
@@ -122,19 +136,23 @@ impl Guarantee {
                 counts(chosen)
             );
         }
-        let best = self.tested.iter().min_by(|a, b| a.p_value.total_cmp(&b.p_value));
-        let why = best.map_or(String::new(), |best| {
-            if best.wins + best.losses == 0 {
-                "; no threshold changed whether any of them was classified right".into()
+        // One that changes nothing shows nothing: what the others did is what there is to say.
+        let changing = || self.tested.iter().filter(|test| test.wins + test.losses > 0);
+        let best = changing().min_by(|a, b| a.p_value.total_cmp(&b.p_value).then(b.accuracy.total_cmp(&a.accuracy)));
+        let why = best.map_or("; no threshold changed whether any of them was classified right".to_owned(), |best| {
+            let still = self.tested.len() - changing().count();
+            let still = if still > 0 {
+                format!(", {still} of them changed no answer for better or worse")
             } else {
-                format!(
-                    "; the best case, threshold {}, has {} (p = {:.3}, {:.3} was needed)",
-                    best.threshold,
-                    counts(best),
-                    best.p_value,
-                    if best.level > 0.0 { best.level } else { 1.0 - self.settings.confidence }
-                )
-            }
+                String::new()
+            };
+            format!(
+                "{still}; the best case, threshold {}, has {} (p = {:.3}, {:.3} was needed)",
+                best.threshold,
+                counts(best),
+                best.p_value,
+                if best.level > 0.0 { best.level } else { 1.0 - self.settings.confidence }
+            )
         });
         format!(
             "selection is off, only what was observed is used: for none of {} thresholds could {n} held-out samples show, with \
@@ -221,6 +239,7 @@ pub fn learn_threshold_in_looks(
         threshold: best.map(|test| test.threshold),
         discard_accuracy: share(discard_right),
         n: discard_right.len() / looks,
+        looks,
         tested,
     })
 }

@@ -188,7 +188,18 @@ fn off_says_why() {
     let trials = [same, Trial { threshold: 0.1, right: &worse }];
     let found = learn_threshold(&discard, &trials, GuaranteeSettings::default()).unwrap();
     assert_eq!(found.tested[0].losses, 10);
-    assert!(found.in_words().starts_with("selection is off"));
+    let words = found.in_words();
+    assert!(
+        words.starts_with("selection is off") && words.contains("threshold 0.1, has 0 put right, 10 put wrong"),
+        "{words}"
+    );
+    assert!(words.contains("1 of them changed no answer") && !words.contains("no threshold changed"), "{words}");
+
+    // Fifty samples looked at twice: what is counted are looks, and it is said so.
+    let found = learn_threshold_in_looks(&discard, &trials, 2, GuaranteeSettings::default()).unwrap();
+    let words = found.in_words();
+    assert!(words.contains("could 50 held-out samples show"), "{words}");
+    assert!(words.contains("of 100 answers, each sample with 2 ways of missing, 0 put right, 10 put wrong"), "{words}");
 }
 
 #[test]

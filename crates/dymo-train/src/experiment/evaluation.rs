@@ -203,8 +203,7 @@ impl EvaluationTable {
                 ));
             }
         };
-        let patterns =
-            patterns.into_iter().filter(|present| present.len() < m).map(|present| Ok(only(present, schema)));
+        let patterns = patterns.into_iter().map(|present| Ok(only(present, schema)));
         let tables = self.missing.iter().map(|table| {
             Ok(Scenario { protocol_name: table.name.clone(), rate: f64::NAN, missing: table.missing(schema)? })
         });

@@ -134,7 +134,10 @@ fn data(out: &mut String, contents: &Contents) -> std::fmt::Result {
     let mut settings: Vec<&str> = parts.map(|p| p.data.as_str()).collect();
     settings.sort_unstable();
     settings.dedup();
-    writeln!(out, "\n## Data\n\nTrained on complete samples of:\n")?;
+    writeln!(
+        out,
+        "\n## Data\n\nTrained on samples of these data; how many, and how many of them complete, stands beside each part above.\n"
+    )?;
     for text in settings {
         writeln!(out, "```toml\n{}\n```\n", text.trim_end())?;
     }
