@@ -147,7 +147,10 @@ def tasks(folder, samples=None):
     if samples:
         case["inputs"] = [x[:samples] for x in case["inputs"]]
         case["missing"], case["labels"] = case["missing"][:samples], case["labels"][:samples]
-    fusion, mopoe = weights.fusion(folder), weights.mopoe(folder)
+    case["inputs"] = [channels_last(x) for x in case["inputs"]]
+    fusion, mopoe = (
+        {name: channels_last(value) for name, value in read(folder).items()} for read in (weights.fusion, weights.mopoe)
+    )
     statistics, inputs, missing, labels = Statistics(case), case["inputs"], case["missing"], case["labels"]
 
     @torch.inference_mode()
@@ -163,9 +166,26 @@ def tasks(folder, samples=None):
     return {
         "whole": whole,
         "selection": selection,
-        "fusion-step": fusion_step(fusion, inputs, labels),
-        "mopoe-step": mopoe_step(mopoe, inputs),
+        "fusion-step": once_asked(lambda: fusion_step(fusion, inputs, labels)),
+        "mopoe-step": once_asked(lambda: mopoe_step(mopoe, inputs)),
     }
+
+
+def channels_last(tensor):
+    """Pictures and windows in the order in which PyTorch's convolutions are quickest here (measured: 3 to 8 % of a task)."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+
+
+def once_asked(make):
+    """A task whose networks and optimiser are made when it is first asked for: a start is not to wait for them."""
+    made = []
+
+    def task():
+        if not made:
+            made.append(make())
+        return made[0]()
+
+    return task
 
 
 def trainable(w):

@@ -42,8 +42,7 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn make(datasets: &Path, batch: usize, rate: f64) -> anyhow::Result<Self> {
-        let device = Device::flex();
+    pub fn make(datasets: &Path, batch: usize, rate: f64, device: Device) -> anyhow::Result<Self> {
         let experiment = Experiment::read(&datasets.join("polymnist/experiment.toml"))?;
         let splits = experiment.open(datasets)?;
         let schema = splits.test.schema();

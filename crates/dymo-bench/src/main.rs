@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
+use dymo_cli::device::DeviceName;
 use serde_json::{Value, json};
 
 use case::Case;
@@ -56,6 +57,9 @@ enum Verb {
         /// Missing rate
         #[arg(long, default_value_t = 0.8)]
         rate: f64,
+        /// Where the engine computes, as in dymo: a device that this program was built with
+        #[arg(long, default_value = "cpu")]
+        device: DeviceName,
     },
     /// Selection at one size, with its peak memory
     Growth(growth::Size),
@@ -65,7 +69,9 @@ fn main() -> anyhow::Result<()> {
     // SAFETY: sets one number of the allocator; no other thread runs yet.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, KEPT.into()) };
     match Arguments::parse().verb {
-        Verb::Serve { datasets, out, batch, rate } => serve(&Case::make(&datasets, batch, rate)?, &out),
+        Verb::Serve { datasets, out, batch, rate, device } => {
+            serve(&Case::make(&datasets, batch, rate, device.open()?)?, &out)
+        }
         Verb::Growth(size) => say(&size.measure()?),
     }
 }

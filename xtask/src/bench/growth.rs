@@ -6,14 +6,25 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::Places;
+use super::rows::quantile;
 
 /// One size.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Point {
     pub size: usize,
-    pub seconds: f64,
+    /// Of every process.
+    pub seconds: Vec<f64>,
+    /// The most that a process took.
     pub mib: f64,
     pub queries: f64,
+    /// MiB of the class statistics, which are not in `mib`.
+    pub statistics: f64,
+}
+
+impl Point {
+    pub fn median(&self) -> f64 {
+        quantile(&self.seconds, 0.5)
+    }
 }
 
 /// What was varied, and the points.
@@ -27,15 +38,16 @@ impl Curve {
     /// The exponent between the last two points: time grows as size to the power of this.
     pub fn order(&self) -> f64 {
         match self.points.as_slice() {
-            [.., a, b] => (b.seconds / a.seconds).ln() / (b.size as f64 / a.size as f64).ln(),
+            [.., a, b] => (b.median() / a.median()).ln() / (b.size as f64 / a.size as f64).ln(),
             _ => f64::NAN,
         }
     }
 }
 
-const REPETITIONS: usize = 3;
+/// Processes for each size.
+const REPETITIONS: usize = 5;
 
-/// Modalities, batch, tokens.
+/// Modalities, batch, tokens; the sizes of a curve in turns.
 pub(crate) fn measure(places: &Places, threads: usize) -> Result<Vec<Curve>> {
     let plans: [(&'static str, &str, &[usize]); 3] = [
         ("modalities M (256 samples, 4 tokens each)", "--modalities", &[2, 3, 4, 6, 8, 10, 12]),
@@ -46,32 +58,26 @@ pub(crate) fn measure(places: &Places, threads: usize) -> Result<Vec<Curve>> {
         .into_iter()
         .map(|(title, flag, sizes)| {
             eprintln!("== growth over {title}");
-            let points = sizes.iter().map(|size| point(places, threads, flag, *size)).collect::<Result<_>>()?;
+            let mut points: Vec<Point> = sizes.iter().map(|size| Point { size: *size, ..Point::default() }).collect();
+            for point in (0..REPETITIONS).flat_map(|_| 0..sizes.len()) {
+                once(places, threads, flag, &mut points[point])?;
+            }
             Ok(Curve { title, points })
         })
         .collect()
 }
 
-/// The fastest of some processes.
-fn point(places: &Places, threads: usize, flag: &str, size: usize) -> Result<Point> {
-    let mut best: Option<Point> = None;
-    for _ in 0..REPETITIONS {
-        let found = once(places, threads, flag, size)?;
-        if best.as_ref().is_none_or(|b| found.seconds < b.seconds) {
-            best = Some(found);
-        }
-    }
-    best.context("nothing was measured")
-}
-
-fn once(places: &Places, threads: usize, flag: &str, size: usize) -> Result<Point> {
+fn once(places: &Places, threads: usize, flag: &str, point: &mut Point) -> Result<()> {
     let mut command = Command::new(places.binary("dymo-bench"));
-    command.args(["growth", flag, &size.to_string()]).env("RAYON_NUM_THREADS", threads.to_string());
+    command.args(["growth", flag, &point.size.to_string()]).env("RAYON_NUM_THREADS", threads.to_string());
     let output = command.output().with_context(|| format!("{command:?}"))?;
     if !output.status.success() {
         bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?}"))?;
     let number = |name: &str| answer[name].as_f64().unwrap_or(f64::NAN);
-    Ok(Point { size, seconds: number("seconds"), mib: number("mib"), queries: number("queries") })
+    point.seconds.push(number("seconds"));
+    point.mib = point.mib.max(number("mib"));
+    (point.queries, point.statistics) = (number("queries"), number("statistics"));
+    Ok(())
 }

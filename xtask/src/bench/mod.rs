@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::portability::{Backend, Place, Step, cargo};
 use rows::{Contestant, Row};
 use worker::Worker;
 
@@ -29,6 +30,9 @@ pub(crate) struct BenchArgs {
     /// Measurements of each contestant
     #[arg(long, value_name = "N", default_value_t = 7)]
     runs: usize,
+    /// The engine on these devices too, each built with its backend
+    #[arg(long, value_enum, value_name = "NAME,…", value_delimiter = ',')]
+    device: Vec<Backend>,
     /// Leave out growth and start-up
     #[arg(long)]
     quick: bool,
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let machine = Machine::measure(&mut workers.ours)?;
     let mut found = page::Findings { args, machine, rows: Vec::new(), growth: Vec::new(), startup: Vec::new() };
     // Saved after every part: what was measured stays, whatever fails later.
-    for plan in rows::plans() {
+    for plan in rows::plans(&args.device) {
         found.rows.push(measure(plan, &mut workers, args.runs)?);
         for _ in 0..3 {
             found.machine.watch(&mut workers.ours)?;
@@ -100,6 +104,7 @@ fn build(places: &Places) -> Result<()> {
 /// Programs that wait for tasks.
 struct Workers {
     ours: Worker,
+    devices: Vec<(Backend, Worker)>,
     lean: Option<Worker>,
     published: Option<Worker>,
 }
@@ -108,6 +113,7 @@ impl Workers {
     fn get(&mut self, contestant: &Contestant) -> Option<&mut Worker> {
         match contestant.who {
             rows::Who::Ours => Some(&mut self.ours),
+            rows::Who::On(device) => self.devices.iter_mut().find(|(name, _)| *name == device).map(|(_, worker)| worker),
             rows::Who::Lean => self.lean.as_mut(),
             rows::Who::Published => self.published.as_mut(),
         }
@@ -135,7 +141,23 @@ fn start(args: &BenchArgs, places: &Places) -> Result<Workers> {
             published = Some(Worker::start("the published code", command)?);
         }
     }
-    Ok(Workers { ours, lean, published })
+    let devices = args.device.iter().map(|device| Ok((*device, on_device(args, places, *device)?)));
+    Ok(Workers { ours, devices: devices.collect::<Result<_>>()?, lean, published })
+}
+
+/// Builds our program with a backend, and starts it.
+fn on_device(args: &BenchArgs, places: &Places, device: Backend) -> Result<Worker> {
+    let place = Place::new(&places.root, device, args.python.as_deref())?;
+    let Some(words) = place.program_words("dymo-bench") else {
+        bail!("--device {}: the engine cannot be measured there; name wgpu, tch or cuda", device.name());
+    };
+    if let Step::Failed(reason) | Step::Left(reason) = cargo(&place, &words, &[])? {
+        bail!("--device {}: dymo-bench does not build: {reason}", device.name());
+    }
+    let mut command = place.program("dymo-bench");
+    command.args(["serve", "--device", device.name(), "--out"]).arg(places.case.join(device.name()));
+    command.env("RAYON_NUM_THREADS", args.threads.to_string()).env("OMP_NUM_THREADS", args.threads.to_string());
+    Worker::start(device.engine(), command)
 }
 
 /// Links are kept: a virtual environment's Python is one.

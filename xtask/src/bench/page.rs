@@ -88,6 +88,10 @@ fn command(args: &BenchArgs) -> String {
     if args.peer.is_some() {
         command += " --peer CHECKOUT";
     }
+    if !args.device.is_empty() {
+        let names: Vec<&str> = args.device.iter().map(|device| device.name()).collect();
+        command += &format!(" --device {}", names.join(","));
+    }
     command + &format!(" --threads {} --runs {}", args.threads, args.runs)
 }
 
@@ -165,19 +169,32 @@ fn growth(page: &mut String, curves: &[Curve]) {
     line(
         page,
         format_args!(
-            "Selection with random networks (width 32, two blocks), everything missing but one modality and everything recovered. Peak memory \
-         is what the process takes beyond networks and statistics.\n"
+            "Selection with random networks (width 32, two blocks), everything missing but one modality and everything recovered. A process for \
+         each measurement, the sizes of a table in turns; *spread* is the middle half. Peak memory is what a process takes beyond networks \
+         and class statistics, of which there are 2^M − 1 rows.\n"
         ),
     );
     for curve in curves {
         line(
             page,
-            format_args!("| {} | seconds | peak memory | queries |\n| ---: | ---: | ---: | ---: |", curve.title),
+            format_args!(
+                "| {} | median | spread | peak memory | class statistics | queries |\n| ---: | ---: | ---: | ---: | ---: | ---: |",
+                curve.title
+            ),
         );
         for point in &curve.points {
             line(
                 page,
-                format_args!("| {} | {:.4} | {:.0} MiB | {:.0} |", point.size, point.seconds, point.mib, point.queries),
+                format_args!(
+                    "| {} | {:.1} ms | {:.1} – {:.1} ms | {:.0} MiB | {:.2} MiB | {:.0} |",
+                    point.size,
+                    point.median() * 1e3,
+                    quantile(&point.seconds, 0.25) * 1e3,
+                    quantile(&point.seconds, 0.75) * 1e3,
+                    point.mib,
+                    point.statistics,
+                    point.queries
+                ),
             );
         }
         line(page, format_args!("\nBetween the last two sizes time grows with the power {:.1}.\n", curve.order()));

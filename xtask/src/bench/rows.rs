@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
+use crate::portability::Backend;
+
 /// Whose program measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     Ours,
+    /// Ours, on another device.
+    On(Backend),
     Lean,
     Published,
 }
@@ -50,8 +54,20 @@ impl Contestant {
     }
 }
 
-/// All rows that take turns.
-pub(crate) fn plans() -> Vec<Plan> {
+/// All rows that take turns; the engine on other devices stands below ours on the CPU.
+pub(crate) fn plans(devices: &[Backend]) -> Vec<Plan> {
+    let mut plans = on_the_cpu();
+    for plan in &mut plans {
+        let task = plan.contestants[0].task;
+        if matches!(task, "whole" | "selection") {
+            let others = devices.iter().map(|device| contestant(Who::On(*device), device.engine(), task).most(3));
+            plan.contestants.splice(1..1, others);
+        }
+    }
+    plans
+}
+
+fn on_the_cpu() -> Vec<Plan> {
     use Who::{Lean, Ours, Published};
     vec![
         Plan {
@@ -162,7 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn devices_stand_below_the_cpu_where_the_engine_is_measured() {
+        let plans = plans(&[Backend::Wgpu]);
+        let on = |plan: &Plan| plan.contestants.iter().position(|c| c.who == Who::On(Backend::Wgpu));
+        assert_eq!(plans.iter().map(on).collect::<Vec<_>>(), [Some(1), None, Some(1), None, None]);
+    }
+
+    #[test]
     fn every_row_begins_with_ours() {
-        assert!(plans().iter().all(|plan| plan.contestants[0].who == Who::Ours));
+        assert!(plans(&[]).iter().all(|plan| plan.contestants[0].who == Who::Ours));
     }
 }

@@ -58,6 +58,17 @@ impl Backend {
         }
     }
 
+    /// The engine there, as a line of a table.
+    pub(crate) fn engine(self) -> &'static str {
+        match self {
+            Self::Cpu => "dymo, CPU",
+            Self::Wgpu => "dymo, WGPU",
+            Self::Tch => "dymo, libtorch",
+            Self::Cuda => "dymo, CUDA",
+            Self::Wasm => "dymo, WebAssembly",
+        }
+    }
+
     /// The cargo feature that brings it.
     fn feature(self) -> Option<&'static str> {
         match self {
@@ -119,6 +130,13 @@ impl Place {
             words.extend(["--features".to_owned(), format!("dymo-tests/{feature}")]);
         }
         words
+    }
+
+    /// Words of `cargo build` for one program of a package of its name; `None` where nothing can run.
+    pub(crate) fn program_words(&self, package: &str) -> Option<Vec<String>> {
+        let feature = self.backend.feature()?;
+        let words = ["build", "--release", "--package", package, "--features"];
+        Some(words.into_iter().map(str::to_owned).chain([format!("{package}/{feature}")]).collect())
     }
 
     /// A program of the build, in the backend's environment.

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use backend::{Backend, Place};
-use build::cargo;
-use row::{Built, Row, Step};
+pub(crate) use backend::{Backend, Place};
+pub(crate) use build::cargo;
+pub(crate) use row::Step;
+use row::{Built, Row};
 
 /// What `cargo xtask portability` is told.
 #[derive(Debug, Clone, clap::Args)]
