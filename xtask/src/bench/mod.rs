@@ -113,7 +113,9 @@ impl Workers {
     fn get(&mut self, contestant: &Contestant) -> Option<&mut Worker> {
         match contestant.who {
             rows::Who::Ours => Some(&mut self.ours),
-            rows::Who::On(device) => self.devices.iter_mut().find(|(name, _)| *name == device).map(|(_, worker)| worker),
+            rows::Who::On(device) => {
+                self.devices.iter_mut().find(|(name, _)| *name == device).map(|(_, worker)| worker)
+            }
             rows::Who::Lean => self.lean.as_mut(),
             rows::Who::Published => self.published.as_mut(),
         }
