@@ -68,13 +68,15 @@ impl Study<'_> {
         let cases = self.cases(&samples)?;
         let recoveries = self.experiment.recoveries();
         let comparison = self.complete_only(&readers[0]);
-        // What is promised and looked into further is about whole modalities.
+        // What is promised holds for all that can be drawn; what is looked into further is about whole modalities.
         let spare = match cases.iter().any(|case| case.scenario.missing.is_general()) {
             true => Vec::new(),
             false => Case::all(self.experiment, self.experiment.general_scenarios(samples.schema())?, &samples)?,
         };
         let general: Vec<&Case> =
             cases.iter().filter(|case| case.scenario.missing.is_general()).chain(&spare).collect();
+        let drawn: Vec<&Case> = cases.iter().filter(|case| case.scenario.missing.is_drawn()).collect();
+        let promised = if drawn.is_empty() { &general } else { &drawn };
         let mut report = Report {
             modalities: samples.schema().modalities().iter().map(|m| m.name().into()).collect(),
             learning_curves: self.learning_curves(),
@@ -91,7 +93,7 @@ impl Study<'_> {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
                 let first = *kind == recoveries[0];
-                uncalibrated |= self.report_trust(&mut report, (*kind, first), &setting, &general, samples.as_ref())?;
+                uncalibrated |= self.report_trust(&mut report, (*kind, first), &setting, promised, samples.as_ref())?;
                 if let Some(case) = hardest(&general) {
                     self.beyond_greedy(&mut report, *kind, &setting, case)?;
                     self.check_acquisitions(&mut report, *kind, &setting, case)?;
@@ -106,7 +108,7 @@ impl Study<'_> {
             }
         }
         report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
-        report.provenance.notes.extend(self.trust_notes(&recoveries, &general, uncalibrated));
+        report.provenance.notes.extend(self.trust_notes(&recoveries, promised, uncalibrated));
         if uncalibrated {
             let model = self.folder.path().display();
             self.context.watch.note(&format!(

@@ -310,14 +310,26 @@ impl Experiment {
         self.table.evaluation.scenarios(schema).map_err(|problem| self.fail(problem))
     }
 
-    /// What held-out samples are prepared with: those of [`scenarios`](Self::scenarios) that any samples can be put through, or every
-    /// fifth of rates from 0.2 to 0.8 where there is none.
+    /// What held-out samples are prepared with: those of [`scenarios`](Self::scenarios) that any samples can be put through, entries of
+    /// tables included, or every fifth of rates from 0.2 to 0.8 where there is none.
+    ///
+    /// # Errors
+    /// As [`scenarios`](Self::scenarios).
+    pub fn drawn_scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, ExperimentError> {
+        self.or_rates(schema, Missing::is_drawn)
+    }
+
+    /// The same, of whole modalities only.
     ///
     /// # Errors
     /// As [`scenarios`](Self::scenarios).
     pub fn general_scenarios(&self, schema: &Schema) -> Result<Vec<Scenario>, ExperimentError> {
+        self.or_rates(schema, Missing::is_general)
+    }
+
+    fn or_rates(&self, schema: &Schema, wanted: fn(&Missing) -> bool) -> Result<Vec<Scenario>, ExperimentError> {
         let mut found = self.scenarios(schema)?;
-        found.retain(|scenario| scenario.missing.is_general());
+        found.retain(|scenario| wanted(&scenario.missing));
         if found.is_empty() {
             found = EvaluationTable::default().rates.into_iter().map(Scenario::bernoulli).collect();
         }

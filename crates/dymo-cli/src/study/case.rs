@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use dymo_data::{Samples, Splits};
 use dymo_train::experiment::{Experiment, Scenario, Shown};
+use dymo_train::trust::{HeldOut, Look};
 
 use super::judged;
 
@@ -41,6 +42,12 @@ impl Case {
     }
 }
 
+/// All cases as looks at the same samples.
+pub(crate) fn looks<'a>(cases: impl IntoIterator<Item = &'a Case>) -> HeldOut<'a> {
+    let look = |case: &'a Case| Look { samples: case.shown.samples.as_ref(), present: &case.shown.present };
+    HeldOut { looks: cases.into_iter().map(look).collect() }
+}
+
 /// The case of the first protocol in which most goes missing.
 pub(crate) fn hardest<'a>(cases: &[&'a Case]) -> Option<&'a Case> {
     let name = &cases.first()?.scenario.protocol_name;
@@ -52,6 +59,6 @@ pub(crate) fn hardest<'a>(cases: &[&'a Case]) -> Option<&'a Case> {
 pub(crate) fn rehearse(experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
     let samples = judged(experiment, splits);
     Case::all(experiment, experiment.scenarios(samples.schema())?, &samples)?;
-    Case::all(experiment, experiment.general_scenarios(samples.schema())?, &splits.validation)?;
+    Case::all(experiment, experiment.drawn_scenarios(samples.schema())?, &splits.validation)?;
     Ok(())
 }

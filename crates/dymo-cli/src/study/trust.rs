@@ -9,8 +9,9 @@ use dymo_report::Report;
 use dymo_select::Selector;
 use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
 use dymo_train::experiment::{Missing, RecoveryKind, Scenario, SplitName};
-use dymo_train::trust::{FittedOn, HeldOut, Trust, fit};
+use dymo_train::trust::{FittedOn, Trust, fit};
 
+use super::case::looks;
 use super::{Case, Reader, Study, part};
 use crate::assemble::{Key, Told, add_guarantee};
 use crate::training::metric_name;
@@ -30,20 +31,18 @@ impl Study<'_> {
         }
         let table = self.experiment.trust();
         let samples: Arc<dyn Samples> = Arc::new(Subset::first(held_out, table.samples));
-        let scenarios = self.experiment.general_scenarios(samples.schema())?;
+        let scenarios = self.experiment.drawn_scenarios(samples.schema())?;
         let cases = Case::all(self.experiment, scenarios, &samples)?;
-        let (scenarios, present): (Vec<Scenario>, Vec<_>) =
-            cases.into_iter().map(|case| (case.scenario, case.shown.present)).unzip();
-        let held_out = HeldOut { samples: samples.as_ref(), present: &present };
+        let held_out = looks(&cases);
         let mut found = Vec::new();
         for metric in self.experiment.metrics() {
             let reader = Reader::load(self.context, self.folder, *metric)?;
             for kind in self.experiment.recoveries() {
                 let recovery = self.recovery(kind, &reader)?;
                 let setting = self.setting(&reader, recovery.as_ref());
-                let fitted_on = self.fitted_on(&setting, &scenarios, samples.len());
+                let fitted_on = self.fitted_on(&setting, &cases, samples.len());
                 let name = format!("calibration, {kind}, {}", metric_name(*metric));
-                let task = self.context.watch.task(&name, samples.len() * scenarios.len());
+                let task = self.context.watch.task(&name, samples.len() * cases.len());
                 let mut tell = |done: usize, _| task.at(done);
                 found.push(fit(&setting, &held_out, kind, table, fitted_on, &mut tell)?);
                 task.done();
@@ -52,11 +51,11 @@ impl Study<'_> {
         Ok(found)
     }
 
-    fn fitted_on(&self, setting: &Setting<'_>, scenarios: &[Scenario], samples: usize) -> FittedOn {
+    fn fitted_on(&self, setting: &Setting<'_>, cases: &[Case], samples: usize) -> FittedOn {
         FittedOn {
             split: SplitName::Validation,
             samples,
-            missing: all_in_words(scenarios.iter()),
+            missing: all_in_words(cases.iter().map(|case| &case.scenario)),
             seed: self.experiment.seed(),
             calibration: setting.calibration,
             edges: setting.edges,
@@ -76,15 +75,15 @@ impl Study<'_> {
         samples: &dyn Samples,
     ) -> anyhow::Result<bool> {
         let trust = self.folder.trust(kind, setting.statistics.metric())?;
-        let present: Vec<Vec<ModalitySet>> = cases.iter().map(|case| case.shown.present.clone()).collect();
-        let once = HeldOut { samples, present: &present }.present_once();
+        let held_out = looks(cases.iter().copied());
+        let (once, Some(shown)) = (held_out.present_once(), held_out.once()) else { return Ok(trust.is_none()) };
         let key = self.key(kind, setting);
         let every = self.every_pattern(samples);
 
         // Discarding recovers nothing, so it is filed once for a metric.
         let arms = if first { 2 } else { 1 };
         let all: Vec<usize> = (0..samples.len()).collect();
-        let found = self.select_both(setting, trust.as_ref(), samples, (&all, &once), &key)?;
+        let found = self.select_both(setting, trust.as_ref(), &shown, (&all, &once), &key)?;
         let labels: Vec<usize> = all.iter().map(|i| samples.label(*i)).collect();
         let names = report.modalities.clone();
         let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &once), &names);

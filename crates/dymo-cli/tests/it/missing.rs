@@ -58,6 +58,12 @@ fn reasons_are_drawn_written_and_read_back() {
     }
     assert_ne!(found(&drawn, "by-age"), found(&drawn, "bernoulli"));
 
+    // What is promised was fitted to all of them, entries of tables included, and is measured in the same ways.
+    let notes = drawn["provenance"]["notes"].as_array().expect("notes").iter().filter_map(Value::as_str);
+    let promise: Vec<&str> = notes.filter(|note| note.contains("were fitted on")).collect();
+    assert!(promise.len() == 1 && promise[0].contains("by-age, of-the-ill, gaps"), "{promise:?}");
+    assert!(promise[0].contains("in one of these ways, in turn"), "{promise:?}");
+
     // Rates are those that were found.
     let rate = |protocol: &str| {
         let records = drawn["records"].as_array().expect("a list");

@@ -106,9 +106,15 @@ impl MissingTable {
 }
 
 impl Missing {
-    /// Whether it can be drawn for any samples of the schema, and takes whole modalities: what held-out samples are prepared with.
+    /// Whether it can be drawn for any samples of the schema: what held-out samples are prepared with. Masks are of the samples that
+    /// they name.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self, Self::Protocol(_) | Self::Modalities(_) | Self::Entries { .. })
+    }
+
+    /// Whether that, and it takes whole modalities.
     pub fn is_general(&self) -> bool {
-        matches!(self, Self::Protocol(_) | Self::Modalities(_))
+        self.is_drawn() && !matches!(self, Self::Entries { .. })
     }
 
     /// What is left of the samples: of what each has, without what goes missing. One modality of a sample is always left where all that

@@ -1,7 +1,7 @@
 //! Fitting on held-out samples.
 
-use dymo_core::ModalitySet;
-use dymo_data::Samples;
+use dymo_core::{ModalitySet, Schema};
+use dymo_data::{ReadError, Samples};
 use dymo_metrics::{
     Conformal, MetricError, Probabilities, Trial, fit_temperature, learn_threshold_in_looks, logits_of,
 };
@@ -12,34 +12,93 @@ use crate::error::TrainError;
 use crate::evaluation::{Setting, Way, select};
 use crate::experiment::{RecoveryKind, TrustTable};
 
-/// Samples that played no part in training, and what is left of each in every way of going missing.
+/// Samples that played no part in training, in every way of going missing that they are looked at in.
 pub struct HeldOut<'a> {
-    /// The samples.
-    pub samples: &'a dyn Samples,
-    /// `present[s][i]` is left of sample i in scenario s; never nothing.
-    pub present: &'a [Vec<ModalitySet>],
+    /// Of the same samples, in the same order; at least one.
+    pub looks: Vec<Look<'a>>,
 }
 
-impl HeldOut<'_> {
-    /// The scenario in which sample i counts for what needs every sample once: each in turn, two samples at a time, so that no
-    /// order of the samples falls in with it.
-    pub fn scenario_of(&self, sample: usize) -> usize {
-        sample / 2 % self.present.len().max(1)
+/// Samples in one way of going missing.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// The samples; where entries of tables go missing, without those.
+    pub samples: &'a dyn Samples,
+    /// What is left of each, never nothing.
+    pub present: &'a [ModalitySet],
+}
+
+impl<'a> HeldOut<'a> {
+    /// The look in which sample i counts for what needs every sample once: each in turn, two samples at a time, so that no order
+    /// of the samples falls in with it.
+    pub fn look_of(&self, sample: usize) -> usize {
+        sample / 2 % self.looks.len().max(1)
     }
 
-    /// What is left of each sample in its own scenario.
+    /// What is left of each sample in its own look.
     pub fn present_once(&self) -> Vec<ModalitySet> {
-        let of = |i| self.present.get(self.scenario_of(i)).and_then(|present| present.get(i));
-        (0..self.samples.len()).map(|i| of(i).copied().unwrap_or(ModalitySet::EMPTY)).collect()
+        let samples = self.looks.first().map_or(0, |look| look.samples.len());
+        let of = |i| self.looks.get(self.look_of(i)).and_then(|look| look.present.get(i));
+        (0..samples).map(|i| of(i).copied().unwrap_or(ModalitySet::EMPTY)).collect()
+    }
+
+    /// Each sample as its own look shows it; `None` without looks.
+    pub fn once(&'a self) -> Option<Once<'a>> {
+        Some(Once { held_out: self, first: self.looks.first()?.samples })
+    }
+}
+
+/// See [`HeldOut::once`].
+pub struct Once<'a> {
+    held_out: &'a HeldOut<'a>,
+    first: &'a dyn Samples,
+}
+
+impl Once<'_> {
+    fn own(&self, index: usize) -> &dyn Samples {
+        self.held_out.looks.get(self.held_out.look_of(index)).map_or(self.first, |look| look.samples)
+    }
+}
+
+impl Samples for Once<'_> {
+    fn schema(&self) -> &Schema {
+        self.first.schema()
+    }
+
+    fn len(&self) -> usize {
+        self.first.len()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.first.label(index)
+    }
+
+    fn known_label(&self, index: usize) -> Option<usize> {
+        self.first.known_label(index)
+    }
+
+    fn observed(&self, index: usize) -> ModalitySet {
+        self.own(index).observed(index)
+    }
+
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+        self.own(index).read(index, modality, out)
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.first.id(index)
+    }
+
+    fn number(&self, index: usize) -> u64 {
+        self.first.number(index)
     }
 }
 
 /// Learns the threshold, then fits temperature and sets to what selection with it, and discarding, say of the same samples. Every
-/// sample is looked at in every scenario for the threshold, as one observation; for temperature and sets it counts once.
+/// sample is looked at in every way of going missing for the threshold, as one observation; for temperature and sets it counts once.
 ///
 /// Threshold and temperature are chosen on the samples that the sets are fitted to. A handful of thresholds and one number leave
 /// little to overfit, but little is not nothing: what coverage comes of it is measured on the test split. `progress(done, all)`
-/// counts samples and scenarios.
+/// counts samples and looks.
 ///
 /// # Errors
 /// There is no held-out sample, one cannot be read, or a recovery fails.
@@ -51,11 +110,10 @@ pub fn fit(
     fitted_on: FittedOn,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Trust, TrainError> {
-    let (samples, looks) = (held_out.samples, held_out.present.len());
+    let looks = held_out.looks.len();
+    let too_few = || TrainError::TooFewSamples { split: "validation".into(), found: 0, wanted: 1 };
+    let samples = held_out.looks.first().filter(|look| !look.samples.is_empty()).ok_or_else(too_few)?.samples;
     let indices: Vec<usize> = (0..samples.len()).collect();
-    if indices.is_empty() || looks == 0 {
-        return Err(TrainError::TooFewSamples { split: "validation".into(), found: 0, wanted: 1 });
-    }
     let labels: Vec<usize> = indices.iter().map(|i| samples.label(*i)).collect();
     let way = |selector| Way { selector, statistics: setting.statistics };
     let thresholds = table.thresholds.iter().map(|threshold| setting.selector().with_threshold(*threshold));
@@ -64,16 +122,16 @@ pub fn fit(
     // `[way][sample · looks + look]` for the threshold, `[way]` with each sample once for confidence.
     let mut right = vec![vec![false; indices.len() * looks]; ways.len()];
     let mut once = vec![vec![Vec::new(); indices.len()]; ways.len()];
-    for (look, present) in held_out.present.iter().enumerate() {
+    for (look, Look { samples, present }) in held_out.looks.iter().enumerate() {
         let before = look * indices.len();
         let mut tell = |done: usize| progress(before + done, looks * indices.len());
-        let found = select(setting, samples, &indices, present, &ways, &mut tell)?;
+        let found = select(setting, *samples, &indices, present, &ways, &mut tell)?;
         for (place, found) in found.iter().enumerate() {
             let classes = found.probabilities.len() / indices.len();
             let rows = found.probabilities.chunks_exact(classes.max(1));
             for ((sample, is_right), row) in found.right(&labels).into_iter().enumerate().zip(rows) {
                 right[place][sample * looks + look] = is_right;
-                if held_out.scenario_of(sample) == look {
+                if held_out.look_of(sample) == look {
                     once[place][sample] = row.to_vec();
                 }
             }

@@ -20,7 +20,7 @@ use crate::evaluation::Setting;
 use crate::experiment::{RecoveryKind, SplitName};
 
 pub use acquire::{Expected, SURE, acquisitions};
-pub use fit::{HeldOut, fit};
+pub use fit::{HeldOut, Look, Once, fit};
 pub use spoilt::Spoilt;
 
 /// What was fitted for one recovery model and one metric.
