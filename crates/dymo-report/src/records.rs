@@ -250,7 +250,7 @@ pub struct MinGain {
     /// Share of samples for which anything was recovered at all.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub samples_recovered_share: f64,
-    /// Time for the whole evaluation.
+    /// Time for the whole evaluation, the median where it was short enough to be repeated.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub seconds: f64,
 }

@@ -22,6 +22,6 @@ pub use difference::paired_differences;
 pub use patterns::measures_by_pattern;
 pub use reliability::reliability_diagram;
 pub use robustness::accuracy_over_settings;
-pub use threshold::accuracy_over_least_gain;
+pub use threshold::{accuracy_over_least_gain, time_over_least_gain};
 
 pub(crate) use accuracy::accuracy_range;

@@ -1,34 +1,66 @@
-//! Accuracy against how much was recovered, as the least gain asked for rises.
+//! What becomes of accuracy and time as the least gain asked for rises.
 
 use super::frame::{Frame, WIDTH, percent_tick, plain_tick};
 use crate::records::MinGain;
-use crate::scale::range;
+use crate::scale::{Scale, range};
 use crate::svg::{Anchor, Canvas, MUTED, Stroke};
 
-/// Accuracy over the share of samples for which anything was recovered, one mark per threshold τ.
+/// Accuracy over the threshold τ, with the share of samples for which anything was recovered at each mark.
 pub fn accuracy_over_least_gain(curve: &[MinGain], label: &str) -> String {
-    let frame = Frame { left: 42.0, right: WIDTH - 12.0, top: 28.0, bottom: 208.0 };
-    let mut canvas = Canvas::new(WIDTH, 248.0);
-    let mut known: Vec<&MinGain> =
-        curve.iter().filter(|g| g.accuracy.is_finite() && g.samples_recovered_share.is_finite()).collect();
-    known.sort_by(|a, b| a.samples_recovered_share.total_cmp(&b.samples_recovered_share));
-    // Room below the lowest mark for its label.
+    let known = in_order(curve, |g| g.accuracy);
     let (low, high) = range(known.iter().map(|g| g.accuracy), (0.0, 1.0));
-    let y = frame.vertical((low - 0.12 * (high - low), high));
-    let x = frame.horizontal((0.0, 1.0), 12.0);
-    frame.names(&mut canvas, "accuracy, %", "samples recovered, %");
-    frame.grid(&mut canvas, &y, 4, percent_tick);
-    frame.ticks_below(&mut canvas, &x, &[0.0, 0.25, 0.5, 0.75, 1.0], percent_tick);
-    if known.is_empty() {
-        frame.nothing(&mut canvas);
+    // Room below the lowest mark for its label.
+    let values = (low - 0.16 * (high - low), high);
+    let drawing = Drawing { axis: "accuracy, %", values, tick: percent_tick, of: |g| g.accuracy };
+    let told = |g: &MinGain| {
+        let share = g.samples_recovered_share;
+        if share.is_finite() { format!("{} %", percent_tick(share)) } else { String::new() }
+    };
+    drawing.draw(&known, label, told)
+}
+
+/// Seconds over the threshold τ.
+pub fn time_over_least_gain(curve: &[MinGain], label: &str) -> String {
+    let known = in_order(curve, |g| g.seconds);
+    let most = known.iter().map(|g| g.seconds).fold(0.0, f64::max);
+    let drawing = Drawing { axis: "seconds", values: (0.0, most.max(1e-3)), tick: plain_tick, of: |g| g.seconds };
+    drawing.draw(&known, label, |_| String::new())
+}
+
+/// The marks whose value is known, by τ.
+fn in_order(curve: &[MinGain], of: fn(&MinGain) -> f64) -> Vec<&MinGain> {
+    let mut known: Vec<&MinGain> = curve.iter().filter(|g| of(g).is_finite() && g.tau.is_finite()).collect();
+    known.sort_by(|a, b| a.tau.total_cmp(&b.tau));
+    known
+}
+
+/// A quantity over τ. Thresholds differ by powers of ten, so they stand side by side, each at the same distance.
+struct Drawing {
+    axis: &'static str,
+    values: (f64, f64),
+    tick: fn(f64) -> String,
+    of: fn(&MinGain) -> f64,
+}
+
+impl Drawing {
+    fn draw(&self, known: &[&MinGain], label: &str, told: impl Fn(&MinGain) -> String) -> String {
+        let frame = Frame { left: 42.0, right: WIDTH - 12.0, top: 28.0, bottom: 208.0 };
+        let mut canvas = Canvas::new(WIDTH, 248.0);
+        let y = frame.vertical(self.values);
+        let x: Scale = frame.horizontal((0.0, known.len().saturating_sub(1).max(1) as f64), 24.0);
+        frame.names(&mut canvas, self.axis, "least gain τ");
+        frame.grid(&mut canvas, &y, 4, self.tick);
+        if known.is_empty() {
+            frame.nothing(&mut canvas);
+        }
+        let place = |(i, g): (usize, &&MinGain)| (x.inside(i as f64), y.inside((self.of)(g)));
+        let places: Vec<(f64, f64)> = known.iter().enumerate().map(place).collect();
+        canvas.polyline(&places, Stroke::solid("var(--dymo,#0067a5)", 1.6));
+        for (g, at) in known.iter().zip(places) {
+            canvas.dot(at, 3.4, "var(--dymo,#0067a5)", true);
+            canvas.text((at.0, at.1 + 17.0), &told(g), Anchor::Middle, MUTED);
+            canvas.text((at.0, frame.bottom + 16.0), &plain_tick(g.tau), Anchor::Middle, MUTED);
+        }
+        canvas.finish(label)
     }
-    let places: Vec<(f64, f64)> =
-        known.iter().map(|g| (x.inside(g.samples_recovered_share), y.inside(g.accuracy))).collect();
-    canvas.polyline(&places, Stroke::solid("var(--dymo,#0067a5)", 1.6));
-    for (g, at) in known.iter().zip(places) {
-        canvas.dot(at, 3.4, "var(--dymo,#0067a5)", true);
-        let (shift, anchor) = if at.0 > WIDTH - 70.0 { (0.0, Anchor::End) } else { (6.0, Anchor::Start) };
-        canvas.text((at.0 + shift, at.1 + 16.0), &format!("τ {}", plain_tick(g.tau)), anchor, MUTED);
-    }
-    canvas.finish(label)
 }

@@ -155,16 +155,15 @@ pub(super) fn coherence(report: &Report) -> Option<Plot> {
     plot("", panels, caption.into(), &tables::recovery_quality(report))
 }
 
-/// One panel for the threshold.
+/// Accuracy and time over the threshold.
 pub(super) fn least_gain(report: &Report) -> Option<Plot> {
     if report.min_gain.is_empty() {
         return None;
     }
-    let label =
-        "Accuracy over the share of samples for which anything was recovered, as the least gain asked for rises";
-    let svg = charts::accuracy_over_least_gain(&report.min_gain, label);
-    let caption = "Recovery can be left out for samples that have little to gain. Each mark is one threshold τ: how many \
-                   samples were recovered at all, and what accuracy was left.";
-    let panels = vec![Panel { title: String::new(), svg }];
+    let accuracy = charts::accuracy_over_least_gain(&report.min_gain, "Accuracy over the least gain that is asked for");
+    let time = charts::time_over_least_gain(&report.min_gain, "Time over the least gain that is asked for");
+    let caption = "Recovery can be left out for samples that have little to gain. Each mark is one threshold τ; the number \
+                   below it is the share of samples for which anything was recovered at all.";
+    let panels = vec![Panel { title: "accuracy".into(), svg: accuracy }, Panel { title: "time".into(), svg: time }];
     plot("", panels, caption.into(), &tables::min_gain(report))
 }
