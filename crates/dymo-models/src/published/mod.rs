@@ -72,13 +72,13 @@ pub enum PublishedError {
     },
     /// The encoder of a modality is none of those that are known.
     #[error(
-        "the encoder of modality {modality} is none that is known (its tensors are {found}): the networks of PolyMNIST and \
-         MNIST-SVHN-Text can be read"
+        "the encoder of modality {modality} is none that is known (its tensors are {found}, …): import a network of PolyMNIST or of \
+         MNIST-SVHN-Text, or train one of your own"
     )]
     Encoder {
         /// Its released name.
         modality: String,
-        /// Its tensors.
+        /// Some of its tensors.
         found: String,
     },
     /// Weights of a residual network for an encoder that is none.

@@ -2,12 +2,12 @@
 //! what most tensors say that have it. From it follows the list of all names with their released shapes, against which the file is
 //! held before anything is built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dymo_core::{Kind, ModalitySet};
 
 use super::fusion::FusionHints;
-use super::{NamedTensors, PublishedError, names};
+use super::{NamedTensor, NamedTensors, PublishedError, names};
 use crate::encoder::{ConvLayer, EncoderSettings};
 use crate::fusion::{Input, LayoutError};
 
@@ -28,8 +28,12 @@ impl Votes<'_> {
     /// What most tensors say that stand at one of these places; the first of equals.
     pub(super) fn most(&self, places: &[Place<'_>]) -> Option<usize> {
         let at = |(pattern, dimension): &Place<'_>| {
+            let extent = |tensor: &NamedTensor| tensor.shape.get(*dimension).copied();
+            if !pattern.contains('*') {
+                return self.0.get(*pattern).and_then(extent).into_iter().collect();
+            }
             let fitting = self.0.iter().filter(|(name, _)| names::matched(name, pattern).is_some());
-            fitting.filter_map(|(_, tensor)| tensor.shape.get(*dimension).copied()).collect::<Vec<_>>()
+            fitting.filter_map(|(_, tensor)| extent(tensor)).collect::<Vec<_>>()
         };
         most(places.iter().flat_map(at))
     }
@@ -224,17 +228,16 @@ fn numbered(tensors: &NamedTensors, prefix: &str) -> usize {
 /// Names of the modalities: as hinted if all that the file names are among them, else numbers ascending, else alphabetically. Of
 /// how many there are most must be convinced: embeddings, norms and encoders.
 fn modality_names(tensors: &NamedTensors, hints: &FusionHints) -> Result<Vec<String>, PublishedError> {
-    let mut found: Vec<String> = Vec::new();
-    for name in tensors.keys().filter_map(|name| name.strip_prefix("m_encoders.")?.split('.').next()) {
-        if !found.iter().any(|other| other == name) {
-            found.push(name.into());
-        }
-    }
+    let named = tensors.keys().filter_map(|name| name.strip_prefix("m_encoders.")?.split('.').next());
+    let mut found: Vec<String> = named.collect::<BTreeSet<_>>().into_iter().map(str::to_string).collect();
     let embeddings = tensors.get("modality_embeddings.weight").and_then(|tensor| tensor.shape.first().copied());
     let counts = [embeddings, Some(numbered(tensors, "m_norms.")), Some(found.len())];
     let count = most(counts.into_iter().flatten()).unwrap_or(0);
-    if count > ModalitySet::MAX {
-        return Err(LayoutError::Modalities { found: count }.into());
+    let are_numbers = found.iter().all(|name| name.parse::<usize>().is_ok());
+    // Numbers beyond the count are superfluous, names are modalities more.
+    let largest = if are_numbers { count } else { count.max(found.len()) };
+    if largest > ModalitySet::MAX {
+        return Err(LayoutError::Modalities { found: largest }.into());
     }
     if let Some(hinted) = &hints.modalities
         && hinted.len() == count
@@ -242,7 +245,6 @@ fn modality_names(tensors: &NamedTensors, hints: &FusionHints) -> Result<Vec<Str
     {
         return Ok(hinted.clone());
     }
-    let are_numbers = found.iter().all(|name| name.parse::<usize>().is_ok());
     let free = (0..count).map(|place| if are_numbers { place.to_string() } else { "?".into() });
     let absent: Vec<String> =
         free.filter(|name| !found.contains(name)).take(count.saturating_sub(found.len())).collect();
@@ -264,7 +266,10 @@ fn sort_of(tensors: &NamedTensors, modality: &str) -> Result<Option<Sort>, Publi
     let of = |sort: &Sort| layers.iter().flatten().filter(|layer| sort.layers().contains(&layer.as_str())).count();
     let known: usize = Sort::ALL.iter().map(of).sum();
     if layers.len() > 2 * known {
-        return Err(PublishedError::Encoder { modality: modality.into(), found: parts.join(", ") });
+        /// Names shown.
+        const SHOWN: usize = 4;
+        let shown = parts[..parts.len().min(SHOWN)].join(", ");
+        return Err(PublishedError::Encoder { modality: modality.into(), found: shown });
     }
     Ok(Sort::ALL.into_iter().rev().max_by_key(of).filter(|sort| of(sort) > 0))
 }
@@ -392,7 +397,6 @@ fn layer(name: &str, shape: &[usize]) -> [(String, Vec<usize>); 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::published::NamedTensor;
 
     #[test]
     fn windows_of_the_release_come_from_their_sides() {
@@ -402,27 +406,72 @@ mod tests {
         assert_eq!(extent_before(&layers), 8);
     }
 
-    fn released() -> (NamedTensors, FusionHints) {
-        let picture = |channels| Input {
-            kind: Kind::Image { height: 28, width: 28, channels },
-            encoder: EncoderSettings::Convolutional { widths: vec![2, 3, 4], token_width: 8 },
-        };
-        let modalities = (0..3).map(|m| (m.to_string(), Some(picture(3)))).collect();
+    fn file(inputs: Vec<(&str, Input)>) -> NamedTensors {
+        let modalities = inputs.into_iter().map(|(name, input)| (name.to_owned(), Some(input))).collect();
         let reading = Reading { modalities, width: 8, blocks: 2, classes: 5, feature_width: 6, picture: PICTURE };
         let tensor = |(name, shape): (String, Vec<usize>)| {
             let values = vec![0.0; shape.iter().product()];
             (name, NamedTensor { shape, values })
         };
-        (reading.expected().into_iter().map(tensor).collect(), FusionHints::default())
+        reading.expected().into_iter().map(tensor).collect()
     }
 
+    /// Three alike, numbered.
+    fn released() -> (NamedTensors, FusionHints) {
+        let picture = Input {
+            kind: Kind::Image { height: 28, width: 28, channels: 3 },
+            encoder: EncoderSettings::Convolutional { widths: vec![2, 3, 4], token_width: 8 },
+        };
+        let inputs = ["0", "1", "2"].map(|name| (name, picture.clone()));
+        (file(inputs.to_vec()), FusionHints::default())
+    }
+
+    /// One of each other sort, named.
+    fn mixed() -> NamedTensors {
+        let layers = |filters: &[usize], first| -> Vec<ConvLayer> {
+            let last = filters.len() - 1;
+            filters.iter().enumerate().map(|(i, f)| conv_layer(*f, if i == 0 { first } else { 4 }, i == last)).collect()
+        };
+        let (picture, text) = (layers(&[2, 3, 3, 5], 4), layers(&[3, 4, 5], 1));
+        file(vec![
+            (
+                "grey",
+                Input {
+                    kind: Kind::Image { height: 4, width: 4, channels: 1 },
+                    encoder: EncoderSettings::Perceptron { hidden: 7, token_width: 8 },
+                },
+            ),
+            (
+                "photo",
+                Input {
+                    kind: Kind::Image { height: 32, width: 32, channels: 3 },
+                    encoder: EncoderSettings::PictureToken { layers: picture, token_width: 8 },
+                },
+            ),
+            (
+                "text",
+                Input {
+                    kind: Kind::Text { length: 8, symbols: 6, vocabulary: None },
+                    encoder: EncoderSettings::SequenceToken { layers: text, token_width: 8 },
+                },
+            ),
+        ])
+    }
+
+    fn check(tensors: &NamedTensors) -> Result<(), PublishedError> {
+        Reading::of(tensors, &FusionHints::default()).and_then(|reading| reading.check(tensors))
+    }
+
+    type Refusal = (Vec<String>, Vec<String>, Vec<(String, Vec<usize>, Vec<usize>)>);
+
     /// What a file is said to lack, to have too much, and to have in another shape.
-    fn refusal(
-        change: impl FnOnce(&mut NamedTensors),
-    ) -> (Vec<String>, Vec<String>, Vec<(String, Vec<usize>, Vec<usize>)>) {
-        let (mut tensors, hints) = released();
+    fn refusal(change: impl FnOnce(&mut NamedTensors)) -> Refusal {
+        refusal_of(released().0, change)
+    }
+
+    fn refusal_of(mut tensors: NamedTensors, change: impl FnOnce(&mut NamedTensors)) -> Refusal {
         change(&mut tensors);
-        match Reading::of(&tensors, &hints).and_then(|reading| reading.check(&tensors)) {
+        match check(&tensors) {
             Err(PublishedError::Mismatch { missing, superfluous, shapes }) => (missing, superfluous, shapes),
             other => panic!("{other:?}"),
         }
@@ -436,10 +485,13 @@ mod tests {
 
     #[test]
     fn whatever_single_tensor_is_missing_it_alone_is_named() {
-        let (tensors, hints) = released();
-        assert!(Reading::of(&tensors, &hints).and_then(|reading| reading.check(&tensors)).is_ok());
-        for name in tensors.keys() {
-            assert_eq!(missing(|t| drop(t.remove(name))), [name.as_str()]);
+        for tensors in [released().0, mixed()] {
+            assert!(check(&tensors).is_ok());
+            for name in tensors.keys() {
+                let (missing, superfluous, shapes) = refusal_of(tensors.clone(), |t| drop(t.remove(name)));
+                assert!(superfluous.is_empty() && shapes.is_empty(), "{name}: {superfluous:?} {shapes:?}");
+                assert_eq!(missing, [name.as_str()]);
+            }
         }
     }
 
@@ -452,7 +504,10 @@ mod tests {
         ] {
             assert_eq!(missing(|t| t.retain(|name, _| !group.contains(&name.as_str()))), group);
         }
-        // The first block, and an encoder.
+        // An encoder that might be anything.
+        let (gone, superfluous, shapes) = refusal_of(mixed(), |t| t.retain(|name, _| !name.contains("photo")));
+        assert_eq!((gone, superfluous.len(), shapes.len()), (vec!["m_encoders.?.*".to_string()], 0, 0));
+        // The first block, and one of several encoders alike.
         let gone = missing(|t| t.retain(|name, _| !name.starts_with("transformer.0.")));
         assert!(gone.len() == 11 && gone.iter().all(|name| name.starts_with("transformer.0.")), "{gone:?}");
         let gone = missing(|t| t.retain(|name, _| !name.starts_with("m_encoders.1.")));
@@ -475,6 +530,20 @@ mod tests {
         assert_eq!(shape("classifier.bias", &[1]), [5]);
         assert_eq!(shape("cls_token", &[8]), [1, 1, 8]);
         assert_eq!(shape("m_encoders.2.network.2.weight", &[3, 2, 3, 2]), [3, 2, 3, 3]);
+    }
+
+    #[test]
+    fn an_encoder_of_another_sort_is_refused() {
+        let mut tensors = mixed();
+        tensors.retain(|name, _| !name.starts_with("m_encoders.photo."));
+        for layer in ["conv1", "resblock1.0.conv1", "resblock1.0.conv2"] {
+            tensors.insert(
+                format!("m_encoders.photo.feature_extractor.{layer}.weight"),
+                NamedTensor { shape: vec![1], values: vec![0.0] },
+            );
+        }
+        let message = check(&tensors).unwrap_err().to_string();
+        assert!(message.contains("photo") && message.contains("MNIST-SVHN-Text"), "{message}");
     }
 
     #[test]
