@@ -60,7 +60,8 @@ impl Case {
         if fits {
             Ok(&tensor.values)
         } else {
-            Err(self.refuse(format!("{name} has extents {:?}, {wanted:?} was expected (0 = any)", tensor.shape)))
+            let any = if wanted.contains(&0) { " (0 = any)" } else { "" };
+            Err(self.refuse(format!("{name} has extents {:?}, {wanted:?} was expected{any}", tensor.shape)))
         }
     }
 

@@ -52,13 +52,13 @@ impl Network {
         let hints = hints.or(&checkpoint.settings);
         let (network, names) = published::fusion_network(&checkpoint.tensors, &hints, device).map_err(refuse)?;
         let metric = metric_of(network.layout().scale());
-        // A release has the statistics of both metrics in one folder.
-        let statistics =
-            match files(&gaussian, "pt").find(|path| metric_by_name(path) == Some(metric)).or(first(&gaussian, "pt")) {
-                Some(path) => read_statistics(&read(&path)?, metric)
-                    .map_err(|source| GoldenError::Statistics { path: path.clone(), source })?,
-                None => recorded_statistics(case, metric)?,
-            };
+        // A release has the statistics of both metrics in one folder: those of the other one are not taken.
+        let of = |named: Option<Metric>| files(&gaussian, "pt").find(|path| metric_by_name(path) == named);
+        let statistics = match of(Some(metric)).or_else(|| of(None)) {
+            Some(path) => read_statistics(&read(&path)?, metric)
+                .map_err(|source| GoldenError::Statistics { path: path.clone(), source })?,
+            None => recorded_statistics(case, metric)?,
+        };
         let inputs = names.into_iter().map(|n| if n.parse::<usize>().is_ok() { format!("m{n}") } else { n });
         Ok(Some(Self { network, statistics, inputs: inputs.collect(), guessed }))
     }

@@ -125,6 +125,18 @@ fn what_weights_alone_do_not_say_is_guessed_aloud() {
     assert!(!said.contains("guessed"), "{said}");
 }
 
+/// Statistics whose name says the other metric are not read, those of the case are.
+#[test]
+fn statistics_of_the_other_metric_are_left_alone() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = changed(place.path(), "mst-cosine", true, |_| ());
+    let gaussian = folder.join("gaussian");
+    std::fs::remove_file(gaussian.join("subset_gaussian.pt")).expect("a file");
+    std::fs::write(gaussian.join("subset_gaussian_EU.pt"), "of another metric").expect("a file");
+    let verdicts = verify(&folder, &Device::flex(), None).expect("a case");
+    assert!(verdicts[0].passes(), "{}", verdicts[0]);
+}
+
 #[test]
 fn a_folder_that_cannot_be_checked_keeps_none_from_being_checked() {
     let place = tempfile::tempdir().expect("a folder");
