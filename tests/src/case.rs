@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dymo_core::ModalitySet;
+use dymo_core::{Kind, ModalitySet};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::GoldenError;
@@ -60,7 +60,8 @@ impl Case {
         if fits {
             Ok(&tensor.values)
         } else {
-            Err(self.refuse(format!("{name} has extents {:?}, {wanted:?} was expected (0 = any)", tensor.shape)))
+            let any = if wanted.contains(&0) { " (0 = any)" } else { "" };
+            Err(self.refuse(format!("{name} has extents {:?}, {wanted:?} was expected{any}", tensor.shape)))
         }
     }
 
@@ -70,9 +71,32 @@ impl Case {
         shape.get(place).copied().ok_or_else(|| self.refuse(format!("{name} has extents {shape:?}, too few")))
     }
 
-    /// Number of samples and of modalities, from the mask.
+    /// Number of samples and of modalities, from the mask: at least one of each.
     pub(crate) fn size(&self) -> Result<(usize, usize), GoldenError> {
-        Ok((self.extent("missing", 0)?, self.extent("missing", 1)?))
+        let (samples, modalities) = (self.extent("missing", 0)?, self.extent("missing", 1)?);
+        if samples == 0 {
+            return Err(self.refuse("missing has no rows: a case without samples shows nothing".into()));
+        }
+        self.get("missing", &[samples, modalities])?;
+        Ok((samples, modalities))
+    }
+
+    /// What is observed of each sample: something.
+    pub(crate) fn observed(&self) -> Result<Vec<ModalitySet>, GoldenError> {
+        let sets = self.sets("missing")?;
+        match sets.iter().position(|set| set.is_empty()) {
+            Some(sample) => Err(self.refuse(format!("missing: everything is missing of sample {sample}"))),
+            None => Ok(sets),
+        }
+    }
+
+    /// Refuses a case of another number of modalities than the network has.
+    pub(crate) fn check_modalities(&self, wanted: usize) -> Result<(), GoldenError> {
+        let (_, found) = self.size()?;
+        if found == wanted {
+            return Ok(());
+        }
+        Err(self.refuse(format!("missing speaks of {found} modalities, the network has {wanted}")))
     }
 
     /// Sets of present modalities from a table `[rows, M]` with 1 = missing.
@@ -86,24 +110,24 @@ impl Case {
     }
 
     /// The recorded input of a modality in our order: pictures `[N, C, H, W]` become `[N, H, W, C]`, everything else stays.
-    pub(crate) fn input(&self, name: &str, values: usize) -> Result<Vec<f32>, GoldenError> {
-        let full = format!("input.{name}");
-        self.in_our_order(&full, values)
+    pub(crate) fn input(&self, name: &str, kind: &Kind) -> Result<Vec<f32>, GoldenError> {
+        self.in_our_order(&format!("input.{name}"), kind)
     }
 
-    /// Values of pictures or other inputs, `values` for each sample, channels last.
-    pub(crate) fn in_our_order(&self, name: &str, values: usize) -> Result<Vec<f32>, GoldenError> {
-        let tensor = self.tensor(name)?;
-        let found: usize = tensor.shape.iter().skip(1).product();
-        if found != values || values == 0 {
-            return Err(self.refuse(format!("{name} has {found} values a sample, the network reads {values}")));
+    /// Samples of a kind, as many as the case has, channels last.
+    pub(crate) fn in_our_order(&self, name: &str, kind: &Kind) -> Result<Vec<f32>, GoldenError> {
+        let (samples, _) = self.size()?;
+        let [height, width, channels] = kind.shape();
+        if !matches!(kind, Kind::Image { .. }) {
+            let wanted = if width == 1 { vec![samples, height, channels] } else { vec![samples, kind.values()] };
+            return Ok(self.get(name, &wanted)?.to_vec());
         }
-        let [_, channels, height, width] = tensor.shape[..] else { return Ok(tensor.values.clone()) };
+        let values = self.get(name, &[samples, channels, height, width])?;
         let pixels = height * width;
         let turn = |picture: &[f32]| -> Vec<f32> {
             (0..pixels).flat_map(|p| (0..channels).map(move |c| (c, p))).map(|(c, p)| picture[c * pixels + p]).collect()
         };
-        Ok(tensor.values.chunks_exact(values).flat_map(turn).collect())
+        Ok(values.chunks_exact(kind.values()).flat_map(turn).collect())
     }
 
     /// Names of the recorded inputs, in the order of files: alphabetical, which is that of their modalities in every released case.

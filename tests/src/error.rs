@@ -31,6 +31,12 @@ pub enum GoldenError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Weights alone, of no released width.
+    #[error("{}: the weights do not say how many attention heads there are, and no released network has their width: put the checkpoint with its hyper-parameters into downstream/", path.display())]
+    Heads {
+        /// The file.
+        path: PathBuf,
+    },
     /// The network cannot be taken up.
     #[error("{}: {source}", path.display())]
     Network {

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use dymo_core::ModalitySet;
 use dymo_models::engine::Session;
 use dymo_models::fusion::{FeatureScale, FusionNetwork};
-use dymo_models::published::{self, Checkpoint, FusionHints};
+use dymo_models::published::{self, Checkpoint, FusionHints, NamedTensors};
 use dymo_reward::{Calibration, ClassStatistics, DEFAULT_TEMPERATURE, Edges, Metric, Parts};
 use dymo_select::{Decision, Query, Sample, Score, Scorer, Selector};
 use dymo_train::import::{metric_by_name, metric_of, read_statistics};
@@ -15,7 +15,7 @@ use crate::case::Case;
 use crate::error::GoldenError;
 use crate::recorded::Recorded;
 use crate::timing::{self, Timing};
-use crate::verdict::{FusionVerdict, largest_difference};
+use crate::verdict::{FusionVerdict, Guessed, largest_difference};
 
 /// What a case holds where no modality was taken.
 const NO_ACTION: f32 = 100.0;
@@ -26,6 +26,7 @@ pub(crate) struct Network {
     statistics: ClassStatistics,
     /// Names of the modalities in the case, in order.
     inputs: Vec<String>,
+    guessed: Guessed,
 }
 
 impl Network {
@@ -38,23 +39,28 @@ impl Network {
         let refuse = |source| GoldenError::Network { path: path.clone(), source };
         let checkpoint = Checkpoint::read(&read(&path)?).map_err(refuse)?;
         let gaussian = folder.join("gaussian");
+        let said = &checkpoint.settings;
+        let guessed = Guessed {
+            heads: if said.heads.is_some() { None } else { Some(released_heads(&path, &checkpoint.tensors)?) },
+            metric: said.scale.is_none(),
+        };
         let hints = FusionHints {
-            heads: Some(checkpoint.settings.heads.unwrap_or_else(|| released_heads(folder))),
-            scale: Some(checkpoint.settings.scale.unwrap_or_else(|| scale(folder, first(&gaussian, "pt").as_deref()))),
+            heads: said.heads.or(guessed.heads),
+            scale: Some(said.scale.unwrap_or_else(|| scale(folder, first(&gaussian, "pt").as_deref()))),
             ..FusionHints::default()
         };
         let hints = hints.or(&checkpoint.settings);
         let (network, names) = published::fusion_network(&checkpoint.tensors, &hints, device).map_err(refuse)?;
         let metric = metric_of(network.layout().scale());
-        // A release has the statistics of both metrics in one folder.
-        let statistics =
-            match files(&gaussian, "pt").find(|path| metric_by_name(path) == metric).or(first(&gaussian, "pt")) {
-                Some(path) => read_statistics(&read(&path)?, metric)
-                    .map_err(|source| GoldenError::Statistics { path: path.clone(), source })?,
-                None => recorded_statistics(case, metric)?,
-            };
+        // A release has the statistics of both metrics in one folder: those of the other one are not taken.
+        let of = |named: Option<Metric>| files(&gaussian, "pt").find(|path| metric_by_name(path) == named);
+        let statistics = match of(Some(metric)).or_else(|| of(None)) {
+            Some(path) => read_statistics(&read(&path)?, metric)
+                .map_err(|source| GoldenError::Statistics { path: path.clone(), source })?,
+            None => recorded_statistics(case, metric)?,
+        };
         let inputs = names.into_iter().map(|n| if n.parse::<usize>().is_ok() { format!("m{n}") } else { n });
-        Ok(Some(Self { network, statistics, inputs: inputs.collect() }))
+        Ok(Some(Self { network, statistics, inputs: inputs.collect(), guessed }))
     }
 }
 
@@ -73,16 +79,21 @@ fn first(folder: &Path, extension: &str) -> Option<PathBuf> {
     files(folder, extension).min()
 }
 
-/// Attention heads of the released networks, where SafeTensors do not say.
-fn released_heads(folder: &Path) -> usize {
-    if name(folder).starts_with("mst") { 2 } else { 4 }
+/// Attention heads of the released networks, which their width tells apart, where the weights do not say.
+fn released_heads(path: &Path, tensors: &NamedTensors) -> Result<usize, GoldenError> {
+    let width = tensors.get("modality_embeddings.weight").and_then(|tensor| tensor.shape.last().copied());
+    match width {
+        Some(32) => Ok(2),
+        Some(128) => Ok(4),
+        _ => Err(GoldenError::Heads { path: path.into() }),
+    }
 }
 
 /// The metric by the folder's name, else by the name of its statistics.
 fn scale(folder: &Path, statistics: Option<&Path>) -> FeatureScale {
     let name = name(folder);
     let euclid = name.contains("eucl")
-        || (!name.contains("cos") && statistics.is_some_and(|path| metric_by_name(path) == Metric::Euclid));
+        || (!name.contains("cos") && statistics.is_some_and(|path| metric_by_name(path) == Some(Metric::Euclid)));
     if euclid { FeatureScale::Free } else { FeatureScale::Unit }
 }
 
@@ -167,12 +178,23 @@ pub(crate) fn check(
     device: &Device,
     time: Option<usize>,
 ) -> Result<FusionVerdict, GoldenError> {
-    let Network { network, statistics, inputs } = network;
+    let Network { network, statistics, inputs, guessed } = network;
     let engine = |reason: String| GoldenError::Engine { folder: folder.into(), reason };
     let (samples, modalities) = case.size()?;
-    let present = case.sets("missing")?;
-    let kinds = network.layout().inputs().iter().map(|input| input.kind.values());
-    let inputs = inputs.iter().zip(kinds).map(|(name, values)| case.input(name, values)).collect::<Result<_, _>>()?;
+    let layout = network.layout();
+    case.check_modalities(layout.modalities())?;
+    for (field, found, wanted) in [
+        ("modalities", statistics.modalities(), layout.modalities()),
+        ("classes", statistics.classes(), layout.classes()),
+        ("values a feature", statistics.width(), layout.feature_width()),
+    ] {
+        if found != wanted {
+            return Err(engine(format!("the class statistics are of {found} {field}, the network has {wanted}")));
+        }
+    }
+    let present = case.observed()?;
+    let kinds = layout.inputs().iter().map(|input| &input.kind);
+    let inputs = inputs.iter().zip(kinds).map(|(name, kind)| case.input(name, kind)).collect::<Result<_, _>>()?;
     let recorded = Recorded { inputs, samples, device: device.clone() };
     let ids: Vec<u64> = (0..samples as u64).collect();
     let questions = Questions { network, statistics, recorded: &recorded, present: &present, ids: &ids };
@@ -191,7 +213,7 @@ pub(crate) fn check(
         None => None,
         Some(count) => Some(timing::select(&questions, count).map_err(engine)?),
     };
-    let layout = network.layout();
+    case.get("missing_final", &[samples, modalities])?;
     let final_sets = case.sets("missing_final")?;
     let (differing_actions, rewards) = compare_rounds(case, &decisions, (samples, modalities))?;
     Ok(FusionVerdict {
@@ -201,6 +223,7 @@ pub(crate) fn check(
         features: largest_difference(&features, case.get("features_initial", &[samples, layout.feature_width()])?),
         rewards,
         differing_actions,
+        guessed: *guessed,
         differing_masks: finals.iter().zip(&final_sets).filter(|((_, ours), theirs)| ours != *theirs).count(),
         timing,
     })

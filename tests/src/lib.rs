@@ -28,7 +28,7 @@ pub use case::Case;
 pub use error::GoldenError;
 pub use recorded::Recorded;
 pub use timing::Timing;
-pub use verdict::{FusionVerdict, MopoeVerdict, Verdict};
+pub use verdict::{FusionVerdict, Guessed, MopoeVerdict, Verdict};
 
 /// Largest difference of logits, features, rewards, posteriors and pictures: the published code in single and in double precision
 /// agrees to 2e-5 on the samples of a case, and our sums run in another order.

@@ -22,7 +22,8 @@ pub(crate) fn check(folder: &Path, case: &Case, device: &Device) -> Result<Mopoe
     let kind = Kind::Image { height: height?, width: width?, channels: channels? };
     let (model, settings) = published::mopoe(&checkpoint.tensors, kind.clone(), device).map_err(refuse)?;
     let (samples, modalities) = case.size()?;
-    let inputs = (0..modalities).map(|m| case.input(&format!("m{m}"), kind.values())).collect::<Result<_, _>>()?;
+    case.check_modalities(published::mopoe_modalities(&checkpoint.tensors))?;
+    let inputs = (0..modalities).map(|m| case.input(&format!("m{m}"), &kind)).collect::<Result<_, _>>()?;
     let recorded = Recorded { inputs, samples, device: device.clone() };
     let latent = settings.latent;
     let (mu, log_variance) = (case.get("mu", &[samples, latent])?, case.get("logvar", &[samples, latent])?);
@@ -30,7 +31,7 @@ pub(crate) fn check(folder: &Path, case: &Case, device: &Device) -> Result<Mopoe
     let values =
         |t: Tensor<2>| t.into_data().convert::<f32>().try_to_vec::<f32>().map_err(|e| engine(format!("{e:?}")));
     let mut verdict = MopoeVerdict { samples, mean: 0.0, log_variance: 0.0, pictures: 0.0 };
-    for (sample, set) in case.sets("missing")?.iter().enumerate() {
+    for (sample, set) in case.observed()?.iter().enumerate() {
         let inputs: Vec<_> = set.iter().map(|m| recorded.rows(m, std::iter::once(sample))).collect();
         let posterior = model.posterior(*set, &inputs);
         let row = sample * latent..(sample + 1) * latent;
@@ -40,7 +41,7 @@ pub(crate) fn check(folder: &Path, case: &Case, device: &Device) -> Result<Mopoe
     }
     let means = Tensor::from_data(TensorData::new(mu.to_vec(), [samples, latent]), device);
     for m in 0..modalities {
-        let theirs = case.in_our_order(&format!("decoded.m{m}"), kind.values())?;
+        let theirs = case.in_our_order(&format!("decoded.m{m}"), &kind)?;
         let ours = values(model.decode(m, means.clone()))?;
         verdict.pictures = verdict.pictures.max(largest_difference(&ours, &theirs));
     }

@@ -33,8 +33,19 @@ pub struct FusionVerdict {
     pub differing_actions: usize,
     /// Samples with another final subset.
     pub differing_masks: usize,
+    /// What the weights did not say.
+    pub guessed: Guessed,
     /// How long selecting takes, if that was asked for.
     pub timing: Option<Timing>,
+}
+
+/// What weights without hyper-parameters leave open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Guessed {
+    /// Attention heads, taken as the released network of that width has them.
+    pub heads: Option<usize>,
+    /// Whether the metric is taken from the name of the folder or of the statistics.
+    pub metric: bool,
 }
 
 /// Largest differences.
@@ -81,7 +92,8 @@ impl fmt::Display for Verdict {
                     "{metric}, {} samples: largest difference of logits {:.1e}, initial features {:.1e}, rewards {:.1e}; ",
                     v.samples, v.logits, v.features, v.rewards
                 )?;
-                write!(f, "{} differing actions, {} differing final masks", v.differing_actions, v.differing_masks)
+                write!(f, "{} differing actions, {} differing final masks", v.differing_actions, v.differing_masks)?;
+                v.guessed.fmt(f)
             }
             Self::Mopoe(v) => write!(
                 f,
@@ -89,6 +101,15 @@ impl fmt::Display for Verdict {
                 v.samples, v.mean, v.log_variance, v.pictures
             ),
         }
+    }
+}
+
+impl fmt::Display for Guessed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = self.heads.map(|heads| format!("{heads} heads, as the release of that width"));
+        let metric = self.metric.then(|| "the metric, by the names of the folder and its statistics".to_string());
+        let all: Vec<String> = heads.into_iter().chain(metric).collect();
+        if all.is_empty() { Ok(()) } else { write!(f, " (the weights do not say, so guessed: {})", all.join("; ")) }
     }
 }
 
@@ -128,6 +149,7 @@ mod tests {
             rewards: 0.0,
             differing_actions: 0,
             differing_masks: 0,
+            guessed: Guessed::default(),
             timing: None,
         };
         assert!(Verdict::Fusion(good).passes());

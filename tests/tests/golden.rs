@@ -5,16 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dymo_models::published::Checkpoint;
+use dymo_models::fusion::FeatureScale;
+use dymo_models::published::{Checkpoint, NamedTensor};
 use dymo_reward::Metric;
 use dymo_tests::{Verdict, verify};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 
 fn folders() -> Vec<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(own).expect("tests/golden").map(|entry| entry.expect("a folder").path()).collect();
+        std::fs::read_dir(own("")).expect("tests/golden").map(|entry| entry.expect("a folder").path()).collect();
     if let Some(more) = std::env::var_os("DYMO_GOLDEN") {
         folders.extend(std::env::split_paths(&more));
     }
@@ -35,13 +35,119 @@ fn the_published_numbers_and_choices_are_made() {
     assert!(networks >= 2 && recoveries >= 1, "three golden cases come with the repository");
 }
 
+/// Both released forms of hyper-parameters are there; SafeTensors are read in the Euclidean case below.
 #[test]
-fn a_checkpoint_and_its_tensors_give_the_same() {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let checkpoint = own.join("mst-cosine/downstream/checkpoint_best_acc.ckpt");
-    assert!(checkpoint.exists(), "one case comes as PyTorch saved it");
-    // The other case comes as SafeTensors: both readers are tested.
-    assert!(own.join("polymnist-cosine/weights.safetensors").exists());
+fn the_cases_come_as_pytorch_saved_them() {
+    for (case, heads) in [("polymnist-cosine", 4), ("mst-cosine", 2)] {
+        let path = own(case).join("downstream/checkpoint_best_acc.ckpt");
+        let checkpoint = Checkpoint::read(&std::fs::read(path).expect("a checkpoint")).expect("weights");
+        assert_eq!(checkpoint.settings.heads, Some(heads), "{case}");
+        assert_eq!(checkpoint.settings.scale, Some(FeatureScale::Unit), "{case}");
+        assert!(!own(case).join("weights.safetensors").exists(), "the checkpoint is read");
+    }
+}
+
+fn own(case: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(case)
+}
+
+/// A copy of a case, without its checkpoint if that is not wanted, and with its tensors changed.
+fn changed(place: &Path, name: &str, checkpoint: bool, change: impl Fn(&mut Vec<Entry>)) -> PathBuf {
+    let (from, folder) = (own("mst-cosine"), place.join(name));
+    let files = ["gaussian/subset_gaussian.pt", "downstream/checkpoint_best_acc.ckpt"];
+    for file in &files[..1 + usize::from(checkpoint)] {
+        std::fs::create_dir_all(folder.join(file).parent().expect("a folder")).expect("a folder");
+        std::fs::copy(from.join(file), folder.join(file)).expect("a copy");
+    }
+    let bytes = std::fs::read(from.join("case.safetensors")).expect("a case");
+    let case = SafeTensors::deserialize(&bytes).expect("tensors");
+    let entry = |(name, view): (&str, TensorView<'_>)| {
+        (name.to_owned(), view.dtype(), view.shape().to_vec(), view.data().to_vec())
+    };
+    let mut entries: Vec<Entry> = case.iter().map(entry).collect();
+    change(&mut entries);
+    write(&folder.join("case.safetensors"), entries.into_iter());
+    folder
+}
+
+/// The tensor of that name.
+fn at<'e>(entries: &'e mut [Entry], name: &str) -> &'e mut Entry {
+    entries.iter_mut().find(|entry| entry.0 == name).expect("a tensor of the case")
+}
+
+#[test]
+fn extents_that_do_not_fit_are_refused_by_name() {
+    let place = tempfile::tempdir().expect("a folder");
+    let refused = |name: &str, parts: &[&str], change: &dyn Fn(&mut Vec<Entry>)| {
+        let folder = changed(place.path(), name, true, change);
+        let message = verify(&folder, &Device::flex(), None).expect_err(name).to_string();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    };
+    refused("flat", &["input.svhn has extents [64, 3072]", "[64, 3, 32, 32]"], &|entries| {
+        at(entries, "input.svhn").2 = vec![64, 3072];
+    });
+    refused("short", &["input.svhn has extents [63, 3, 32, 32]"], &|entries| {
+        let (_, _, shape, bytes) = at(entries, "input.svhn");
+        shape[0] = 63;
+        bytes.truncate(63 * 3072 * 4);
+    });
+    refused("empty", &["without samples"], &|entries| {
+        for (_, _, shape, bytes) in entries.iter_mut().filter(|entry| entry.2.first() == Some(&64)) {
+            shape[0] = 0;
+            bytes.clear();
+        }
+    });
+    refused("narrow", &["2 modalities, the network has 3"], &|entries| {
+        let (_, _, shape, bytes) = at(entries, "missing");
+        *shape = vec![64, 2];
+        bytes.truncate(128);
+    });
+    refused("nothing", &["everything is missing of sample 0"], &|entries| {
+        at(entries, "missing").3[..3].fill(1);
+    });
+}
+
+/// Attention heads are those of the released network of that width, whatever the folder is called, and the verdict says so.
+#[test]
+fn what_weights_alone_do_not_say_is_guessed_aloud() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = changed(place.path(), "of-another-name", false, |_| ());
+    let bytes = std::fs::read(own("mst-cosine").join("downstream/checkpoint_best_acc.ckpt")).expect("a checkpoint");
+    let weights = Checkpoint::read(&bytes).expect("weights").tensors;
+    let entry = |(name, tensor): (String, NamedTensor)| {
+        (name, Dtype::F32, tensor.shape, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    };
+    write(&folder.join("weights.safetensors"), weights.into_iter().map(entry));
+    let verdicts = verify(&folder, &Device::flex(), None).expect("a case");
+    let text = verdicts[0].to_string();
+    assert!(verdicts[0].passes() && text.contains("guessed: 2 heads"), "{text}");
+    let said = verify(&own("mst-cosine"), &Device::flex(), None).expect("a case")[0].to_string();
+    assert!(!said.contains("guessed"), "{said}");
+}
+
+/// Statistics whose name says the other metric are not read, those of the case are.
+#[test]
+fn statistics_of_the_other_metric_are_left_alone() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = changed(place.path(), "mst-cosine", true, |_| ());
+    let gaussian = folder.join("gaussian");
+    std::fs::remove_file(gaussian.join("subset_gaussian.pt")).expect("a file");
+    std::fs::write(gaussian.join("subset_gaussian_EU.pt"), "of another metric").expect("a file");
+    let verdicts = verify(&folder, &Device::flex(), None).expect("a case");
+    assert!(verdicts[0].passes(), "{}", verdicts[0]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_checked_keeps_none_from_being_checked() {
+    let place = tempfile::tempdir().expect("a folder");
+    let stray = place.path().join("notes.txt");
+    std::fs::write(&stray, "no case").expect("a file");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_verify-golden"));
+    let output = command.arg(&stray).arg(own("mst-cosine")).arg(place.path()).output().expect("the program runs");
+    let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(out.contains("mst-cosine: same"), "{out}");
+    assert!(err.contains("notes.txt") && err.contains("2 of 3 folders cannot be checked"), "{err}");
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
@@ -54,7 +160,7 @@ fn a_folder_without_a_case_is_refused() {
 /// `cargo xtask portability` reads these lines.
 #[test]
 fn verdicts_are_printed_for_machines() {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/mst-cosine");
+    let own = own("mst-cosine");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_verify-golden"));
     let output = command.args(["--json", "--time", "8"]).arg(&own).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(0));

@@ -74,7 +74,7 @@ pub enum Verb {
     CrossValidate(cross_validate::CrossValidateArgs),
     /// Classify samples; say for each what was let in and why
     Predict(predict::PredictArgs),
-    /// Take over what the authors of the method have released: PyTorch checkpoints, statistics, MoPoE weights
+    /// Take over what the authors have released for PolyMNIST and MNIST-SVHN-Text: checkpoints, statistics, MoPoE weights
     Import(import::ImportArgs),
     /// Say what a file holds: a volume, a picture, an IDX array, a model
     Inspect(inspect::InspectArgs),

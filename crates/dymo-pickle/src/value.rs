@@ -122,4 +122,10 @@ impl<'a> Value<'a> {
         let Node::Object(object) = self.node() else { return None };
         self.other(object.state?).get(name)
     }
+
+    /// Names and values of the attributes of an object of an unknown class, in order; of anything else none.
+    pub fn attributes(self) -> impl DoubleEndedIterator<Item = (Self, Self)> {
+        let state = if let Node::Object(object) = self.node() { object.state } else { None };
+        state.into_iter().flat_map(move |id| self.other(id).entries().collect::<Vec<_>>())
+    }
 }

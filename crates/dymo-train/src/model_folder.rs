@@ -43,6 +43,7 @@ pub use contents::{
     Contents, FusionPart, Provenance, RecoveryModel, RecoveryPart, SamplePart, StatisticsPart, TrustPart,
 };
 pub use error::ModelFolderError;
+pub(crate) use error::metric_name;
 pub use sample::{StoredAnswer, StoredAnswers, StoredSample};
 pub use verify::{ALLOWED, BESIDE, SampleCheck, Verification, verify};
 

@@ -19,7 +19,8 @@ Examples:
   verify-golden cases/polymnist-euclid --time 256 --threads 2
   verify-golden tests/golden/* --device wgpu
 
-Exit codes: 0 no decision differs and all differences are below 1e-4, 1 something differs, 2 a case cannot be checked.")]
+Exit codes: 0 no decision differs and all differences are below 1e-4, 1 something differs, 2 a case cannot be
+checked (all others are nevertheless).")]
 struct Arguments {
     /// Folders of cases
     #[arg(required = true, value_name = "DIR")]
@@ -44,8 +45,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match check(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(DIFFERS),
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(FAILED)
@@ -53,23 +53,36 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
+/// A folder that cannot be checked does not keep the others from being checked.
+fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(threads) = arguments.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
     let device = arguments.device.open()?;
-    let mut all = true;
+    let (mut all, mut failed) = (true, 0);
     for folder in &arguments.folders {
-        for verdict in verify(folder, &device, arguments.time.map(|n| n as usize))? {
-            if arguments.json {
-                println!("{}", for_machines(folder, &verdict));
-            } else {
-                for_people(folder, &verdict, arguments.device);
+        match verify(folder, &device, arguments.time.map(|n| n as usize)) {
+            Ok(verdicts) => {
+                for verdict in verdicts {
+                    if arguments.json {
+                        println!("{}", for_machines(folder, &verdict));
+                    } else {
+                        for_people(folder, &verdict, arguments.device);
+                    }
+                    all &= verdict.passes();
+                }
             }
-            all &= verdict.passes();
+            Err(error) => {
+                eprintln!("error: {error}");
+                failed += 1;
+            }
         }
     }
-    Ok(all)
+    if failed > 0 {
+        eprintln!("{failed} of {} folders cannot be checked", arguments.folders.len());
+        return Ok(ExitCode::from(FAILED));
+    }
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
 }
 
 fn for_people(folder: &Path, verdict: &Verdict, device: DeviceName) {

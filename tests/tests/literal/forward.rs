@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dymo_core::ModalitySet;
+use dymo_core::{Kind, ModalitySet};
 use dymo_models::encoder::{ConvLayer, EncoderSettings};
 use dymo_models::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionNetwork};
 use dymo_models::weights::{self, Precision};
@@ -94,11 +94,13 @@ impl Literal {
         let map = Map { height, width, channels, values: x.clone() };
         let name = |part: &str| format!("encoders.{modality}.{part}");
         match &input.encoder {
-            EncoderSettings::Columns { .. }
-            | EncoderSettings::Words { .. }
+            EncoderSettings::Columns { heads, .. } => vec![self.columns(&name("Columns"), &input.kind, *heads, &x)],
+            EncoderSettings::Words { .. }
             | EncoderSettings::Spatial { .. }
             | EncoderSettings::Residual(_)
-            | EncoderSettings::ResNet50 { .. } => unreachable!("random networks here have the released encoders"),
+            | EncoderSettings::ResNet50 { .. } => {
+                unreachable!("random networks here have the released encoders, and tables")
+            }
             EncoderSettings::Perceptron { .. } => {
                 let hidden = relu(self.linear(&name("Perceptron.hidden"), &x));
                 vec![self.linear(&name("Perceptron.output"), &hidden)]
@@ -123,6 +125,37 @@ impl Literal {
         }
     }
 
+    /// A row of a table: numbers first, then categories; a missing cell is hidden. Read by a class token.
+    fn columns(&self, name: &str, kind: &Kind, heads: usize, x: &[f64]) -> Vec<f64> {
+        let columns = kind.columns().expect("a table");
+        let (width, class) = (self.get(&format!("{name}.class")).0[1], self.get(&format!("{name}.class")).1.clone());
+        let row = |table: &str, row: usize| {
+            let values = &self.get(&format!("{name}.cells.{table}")).1;
+            values[row * width..(row + 1) * width].to_vec()
+        };
+        let (mut tokens, mut hidden) = (vec![class], vec![false]);
+        let (mut numbers, mut categories) = (0, 0);
+        for wanted in [false, true] {
+            for (column, cell) in columns.iter().zip(x).filter(|(column, _)| column.categories().is_some() == wanted) {
+                let known = if cell.is_nan() { 0.0 } else { *cell };
+                let value: Vec<f64> = match column.categories() {
+                    None => {
+                        numbers += 1;
+                        row("directions", numbers - 1).iter().map(|v| v * known).collect()
+                    }
+                    Some(names) => {
+                        categories += names.len();
+                        row("categories", categories - names.len() + known as usize)
+                    }
+                };
+                let place = row("columns", tokens.len() - 1);
+                tokens.push(value.iter().zip(place).map(|(a, b)| a + b).collect());
+                hidden.push(cell.is_nan());
+            }
+        }
+        self.blocks(name, tokens, &hidden, heads).swap_remove(0)
+    }
+
     fn stack(&self, name: &str, map: Map, layers: &[ConvLayer], sequence: bool) -> Map {
         layers.iter().enumerate().fold(map, |map, (i, layer)| {
             let (k, p) = (layer.kernel, layer.padding);
@@ -132,7 +165,7 @@ impl Literal {
     }
 
     /// Logits and feature of one sample under one subset; nothing is left out, absent tokens are masked.
-    pub fn answer(&self, inputs: &[Vec<f32>], subset: ModalitySet) -> (Vec<f32>, Vec<f32>) {
+    pub fn answer(&self, inputs: &[Vec<f32>], subset: ModalitySet) -> (Vec<f64>, Vec<f64>) {
         let positions = &self.get("positions").1;
         let width = self.get("class_token").0[1];
         let mut tokens: Rows = vec![self.get("class_token").1.clone()];
@@ -152,31 +185,36 @@ impl Literal {
         for (token, position) in tokens.iter_mut().zip(positions.chunks_exact(width)) {
             token.iter_mut().zip(position).for_each(|(a, b)| *a += b);
         }
-        let mut block = 0;
-        while self.weights.contains_key(&format!("blocks.{block}.qkv.weight")) {
-            tokens = self.block(&format!("blocks.{block}"), tokens, &hidden);
-            block += 1;
-        }
+        let tokens = self.blocks("", tokens, &hidden, self.heads);
         let logits = self.linear("classifier", &tokens[0]);
         let mut feature = self.linear("projection", &tokens[0]);
         if self.layout.scale() == FeatureScale::Unit {
             let length = feature.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
             feature.iter_mut().for_each(|v| *v /= length);
         }
-        let single = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect();
-        (single(logits), single(feature))
+        (logits, feature)
     }
 
-    fn block(&self, name: &str, mut tokens: Rows, hidden: &[bool]) -> Rows {
+    /// All blocks below a name, one after the other.
+    fn blocks(&self, name: &str, mut tokens: Rows, hidden: &[bool], heads: usize) -> Rows {
+        let name = |block: usize| format!("{name}.blocks.{block}").trim_start_matches('.').to_string();
+        let count = (0..).take_while(|i| self.weights.contains_key(&format!("{}.qkv.weight", name(*i)))).count();
+        for block in 0..count {
+            tokens = self.block(&name(block), tokens, hidden, heads);
+        }
+        tokens
+    }
+
+    fn block(&self, name: &str, mut tokens: Rows, hidden: &[bool], heads: usize) -> Rows {
         let width = tokens[0].len();
         let qkv: Rows = tokens
             .iter()
             .map(|t| self.linear(&format!("{name}.qkv"), &self.norm(&format!("{name}.norm1"), t)))
             .collect();
-        let size = width / self.heads;
+        let size = width / heads;
         for (i, token) in tokens.iter_mut().enumerate() {
             let mut mixed = vec![0.0; width];
-            for head in 0..self.heads {
+            for head in 0..heads {
                 let part = |row: &[f64], which: usize| row[which * width + head * size..][..size].to_vec();
                 let query = part(&qkv[i], 0);
                 let scores: Vec<f64> = qkv
@@ -214,7 +252,7 @@ fn relu(values: Vec<f64>) -> Vec<f64> {
 }
 
 /// By its series, and by its continued fraction farther out.
-fn erf(x: f64) -> f64 {
+pub fn erf(x: f64) -> f64 {
     let a = x.abs();
     let value = if a < 2.5 {
         let (mut term, mut sum) = (a, a);

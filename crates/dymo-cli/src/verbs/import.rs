@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use dymo_models::fusion::FeatureScale;
 use dymo_models::published::FusionHints;
-use dymo_train::import::{Hints, Imported};
+use dymo_reward::Metric;
+use dymo_train::import::{Hints, Imported, Written};
 
 use crate::context::Context;
 use crate::outcome::Outcome;
@@ -22,9 +23,13 @@ Examples:
   dymo import gaussian/subset_gaussian_EU.pt --out model --metric euclid
       statistics for a network that was imported before
 
+Of the authors' release can be taken over: the fusion networks of PolyMNIST and of MNIST-SVHN-Text, their class statistics, and
+PolyMNIST's MoPoE. Those of CelebA, DVM, CAD and Infarction, and other recovery models, are refused: train these here.
+
 Files may come in any order, as torch.save wrote them (old and new) or as SafeTensors; nothing in them is executed. Read from them:
-modalities, widths, tokens, blocks, classes, the width of features and latents; heads and metric where the hyper-parameters
-stand beside the weights. Names and shapes that do not fit are listed, and nothing is written. `dymo predict` and `dymo evaluate` decide with an imported network
+modalities, widths, tokens, blocks, classes, the width of features and latents; heads and metric where the hyper-parameters stand
+beside the weights (`transformer_heads`, `distance_metric` and `modality_names`, also as metadata of SafeTensors). The metric of
+statistics is that of their name, with _EU for Euclid. Names and shapes that do not fit are listed, and nothing is written. `dymo predict` and `dymo evaluate` decide with an imported network
 as the published code does, where numbers run out too; `--edges defined`, or `edges = \"defined\"` under [selection] in an
 experiment, takes ours.")]
 pub struct ImportArgs {
@@ -76,11 +81,19 @@ pub(crate) fn run(context: &Context, args: ImportArgs, out: &mut dyn Write) -> a
         name: args.name,
     };
     let imported = Imported::read(&args.files, &hints)?;
-    let parts: Vec<(String, PathBuf)> =
-        imported.parts().into_iter().map(|(what, path)| (what.to_string(), path.to_path_buf())).collect();
-    let folder = imported.write(&args.out, &hints, &context.device)?;
+    let Written { folder, parts, left_out } = imported.write(&args.out, &hints, &context.device)?;
     let lines = parts.iter().map(|(what, path)| format!("{what}: {}", path.display()));
-    let text = lines.chain([format!("The model: {}", folder.path().display())]).collect::<Vec<_>>().join("\n");
-    let json = parts.iter().map(|(what, path)| serde_json::json!({ "part": what, "file": path }));
-    context.result(out, &text, &serde_json::json!({ "model": folder.path(), "imported": json.collect::<Vec<_>>() }))
+    let others = left_out.iter().map(|(metric, path)| {
+        let (named, imported) = match metric {
+            Metric::Cosine => ("cosine", "euclid"),
+            Metric::Euclid => ("euclid", "cosine"),
+        };
+        format!("left out, as statistics of the {named} metric for a network of the {imported} one: {}", path.display())
+    });
+    let all = lines.chain(others).chain([format!("The model: {}", folder.path().display())]);
+    let text = all.collect::<Vec<_>>().join("\n");
+    let rows: Vec<_> = parts.iter().map(|(what, path)| serde_json::json!({ "part": what, "file": path })).collect();
+    let left_out: Vec<_> = left_out.iter().map(|(_, path)| path).collect();
+    let json = serde_json::json!({ "model": folder.path(), "imported": rows, "left_out": left_out });
+    context.result(out, &text, &json)
 }

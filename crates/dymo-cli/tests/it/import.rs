@@ -1,13 +1,15 @@
 //! `dymo import`, on a released checkpoint and its statistics.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use dymo_models::published::{Checkpoint, NamedTensors};
 use safetensors::SafeTensors;
-use safetensors::tensor::{TensorView, serialize_to_file};
+use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 
 use crate::place::Place;
 
-/// The golden case that comes as PyTorch saved it.
+/// A golden case, as PyTorch saved it.
 fn released(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/mst-cosine").join(name);
     path.canonicalize().expect("the golden case").to_string_lossy().into_owned()
@@ -15,6 +17,23 @@ fn released(name: &str) -> String {
 
 fn other(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/polymnist-cosine").join(name)
+}
+
+/// The other one, with the foreign configuration object beside its weights that released checkpoints have.
+fn configured() -> String {
+    other("downstream/checkpoint_best_acc.ckpt").to_string_lossy().into_owned()
+}
+
+fn weights() -> NamedTensors {
+    Checkpoint::read(&std::fs::read(configured()).unwrap()).unwrap().tensors
+}
+
+/// A SafeTensors file of weights, with settings beside them or not.
+fn write(place: &Place, name: &str, tensors: &NamedTensors, settings: Option<HashMap<String, String>>) {
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let raw: Vec<_> = tensors.iter().map(|(name, t)| (name, t.shape.clone(), bytes(&t.values))).collect();
+    let views = raw.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+    serialize_to_file(views, settings, &place.path(name)).unwrap();
 }
 
 #[test]
@@ -37,11 +56,9 @@ fn a_release_becomes_a_model() {
 #[test]
 fn a_release_with_its_recovery_predicts() {
     let place = Place::new();
-    let weights = other("weights.safetensors").to_string_lossy().into_owned();
     let statistics = other("gaussian/subset_gaussian.pt").to_string_lossy().into_owned();
     let mopoe = other("../polymnist-mopoe/mopoe.safetensors").to_string_lossy().into_owned();
-    let flags = "--metric cosine --heads 4 --out model";
-    place.run(&format!("import {weights} {statistics} {mopoe} {flags}")).well();
+    place.run(&format!("import {} {statistics} {mopoe} --out model", configured())).well();
     assert!(place.run("inspect model/model.json").well().out.contains("mopoe"));
     place.run("data masks experiment.toml --missing 4 --out masks.csv").well();
     place.run("predict model experiment.toml --masks masks.csv --samples 5 --out p.csv").well();
@@ -58,12 +75,24 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
     place
         .run(&format!("import {network} {statistics} --out model"))
         .refused(&["subset_gaussian.pt", "number of modalities is 5, the network's 3"]);
-    let weights = other("weights.safetensors").to_string_lossy().into_owned();
-    place.run(&format!("import {weights} --out model --metric cosine")).refused(&["attention heads", "--heads"]);
-    place.run(&format!("import {weights} --out model --heads 4")).refused(&["metric", "--metric"]);
-    place
-        .run(&format!("import {weights} --out model --heads 4 --metric cosine --picture 60x60"))
-        .refused(&["pos_embeddings is [21, 128]"]);
+    let weights = weights();
+    write(&place, "weights.safetensors", &weights, None);
+    place.run("import weights.safetensors --out model --metric cosine").refused(&["attention heads", "--heads"]);
+    place.run("import weights.safetensors --out model --heads 4").refused(&["metric", "--metric"]);
+    place.run(&format!("import {} --out model --picture 60x60", configured())).refused(&[
+        "pos_embeddings is [1, 21, 128]",
+        "60x60 need [1, 81, 128]",
+        "--picture",
+    ]);
+    let mut broken = weights.clone();
+    broken.retain(|name, _| name != "classifier.bias" && !name.starts_with("transformer.1.attn.qkv"));
+    let wide = broken.get_mut("transformer.0.mlp.fc1.weight").unwrap();
+    (wide.shape, wide.values) = (vec![512, 127], vec![0.0; 512 * 127]);
+    write(&place, "broken.safetensors", &broken, None);
+    place.run("import broken.safetensors --out model").refused(&[
+        "missing: classifier.bias, transformer.1.attn.qkv.weight;",
+        "transformer.0.mlp.fc1.weight is [512, 127], not [512, 128]",
+    ]);
     place.run("import experiment.toml --out model").refused(&["experiment.toml", "no pickle"]);
     place.run(&format!("import {network} --out model --classes a,b")).refused(&["--classes", "10 classes"]);
     assert_eq!(place.names("model"), Vec::<String>::new());
@@ -72,9 +101,76 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
 #[test]
 fn weights_without_settings_are_taken_with_flags() {
     let place = Place::new();
-    let weights = other("weights.safetensors").to_string_lossy().into_owned();
-    place.run(&format!("import {weights} --out model --metric cosine --heads 4")).well();
+    let weights = weights();
+    write(&place, "weights.safetensors", &weights, None);
+    place.run("import weights.safetensors --out model --metric cosine --heads 4").well();
     assert!(place.run("inspect model/model.json").well().out.contains("m0, m1, m2, m3, m4"));
+    // Or the settings stand in the file.
+    let settings =
+        [("transformer_heads", "4"), ("distance_metric", "squared_euclidean"), ("modality_names", "a, b, c, d, e")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut named = NamedTensors::new();
+    for (name, tensor) in weights {
+        let renamed = ["a", "b", "c", "d", "e"].iter().enumerate().find_map(|(number, letter)| {
+            Some(format!("m_encoders.{letter}.{}", name.strip_prefix(&format!("m_encoders.{number}."))?))
+        });
+        named.insert(renamed.unwrap_or(name), tensor);
+    }
+    write(&place, "settled.safetensors", &named, Some(settings.into()));
+    place.run("import settled.safetensors --out settled").well();
+    let shown = place.run("inspect settled/model.json").well().out;
+    assert!(shown.contains("a, b, c, d, e") && shown.contains("euclid"), "{shown}");
+}
+
+/// A released folder has the statistics of both metrics: which are whose is told by their names.
+#[test]
+fn statistics_of_the_other_metric_are_never_taken() {
+    let place = Place::new();
+    let statistics = std::fs::read(released("gaussian/subset_gaussian.pt")).unwrap();
+    for name in ["subset_gaussian.pt", "subset_gaussian_EU.pt", "again_gaussian.pt", "unnamed.pt"] {
+        std::fs::write(place.path(name), &statistics).unwrap();
+    }
+    let network = released("downstream/checkpoint_best_acc.ckpt");
+    // The network is a cosine one.
+    let alone = format!("import {network} subset_gaussian_EU.pt --out model");
+    place.run(&alone).refused(&["subset_gaussian_EU.pt: by its name", "euclid", "cosine", "import subset_gaussian.pt"]);
+    place.run(&format!("import {network} subset_gaussian.pt again_gaussian.pt --out model")).refused(&[
+        "again_gaussian.pt",
+        "second",
+        "same metric",
+    ]);
+    place.run("import subset_gaussian_EU.pt --metric cosine --out model").refused(&["--metric says cosine"]);
+    place.run("import unnamed.pt --out model").refused(&["unnamed.pt", "--metric"]);
+    assert_eq!(place.names("model"), Vec::<String>::new());
+
+    let both = format!("import subset_gaussian_EU.pt {network} subset_gaussian.pt --out model");
+    let out = place.run(&both).well().out;
+    assert!(out.contains("class statistics, cosine: subset_gaussian.pt"), "{out}");
+    assert!(out.contains("left out") && out.matches("class statistics").count() == 1, "{out}");
+    let names = place.names("model");
+    assert!(names.iter().any(|name| name == "statistics-cosine.json"), "{names:?}");
+    assert!(!names.iter().any(|name| name == "statistics-euclid.json"), "{names:?}");
+    // Into a model that has both networks, both come.
+    place.run(&format!("import {network} subset_gaussian_EU.pt --metric euclid --out model")).well();
+    assert!(place.names("model").iter().any(|name| name == "statistics-euclid.json"));
+    place.run(&format!("import {network} unnamed.pt --out other")).well();
+}
+
+#[test]
+fn a_part_of_a_network_alone_asks_for_its_checkpoint() {
+    let place = Place::new();
+    let mopoe = other("../polymnist-mopoe/mopoe.safetensors").to_string_lossy().into_owned();
+    let statistics = released("gaussian/subset_gaussian.pt");
+    for part in [&mopoe, &statistics] {
+        place.run(&format!("import {part} --out model")).refused(&["no fusion network", part, "import the checkpoint"]);
+    }
+    let tensor = |names: &[&str]| names.iter().map(|name| (name.to_string(), weights()["cls_token"].clone())).collect();
+    write(&place, "others.safetensors", &tensor(&["encoders.a.x.weight", "decoders.b.x.weight"]), None);
+    place.run("import others.safetensors --out model").refused(&["modalities a, b", "dymo train recovery"]);
+    write(&place, "part.safetensors", &tensor(&["prototypes", "overall_prototypes"]), None);
+    place
+        .run("import part.safetensors --out model --metric cosine")
+        .refused(&["part.safetensors", "class statistics are missing: dist_std, subset_missing"]);
 }
 
 /// A network and statistics of which no class has any spread: where numbers run out, they do so at once.
@@ -89,8 +185,7 @@ fn without_spread(place: &Place) {
         (name, TensorView::new(tensor.dtype(), tensor.shape().to_vec(), data).unwrap())
     });
     serialize_to_file(tensors, None, &place.path("statistics.safetensors")).unwrap();
-    let weights = other("weights.safetensors").to_string_lossy().into_owned();
-    place.run(&format!("import {weights} statistics.safetensors --out model --metric cosine --heads 4")).well();
+    place.run(&format!("import {} statistics.safetensors --out model", configured())).well();
 }
 
 /// The published code stops at a spread of 0; ours takes the case by its definition. An imported network decides as published unless

@@ -1,14 +1,12 @@
 //! The released fusion network (`DynamicTransformer`).
 
 use burn::tensor::Device;
-use dymo_core::Kind;
 
+use super::reading::{Reading, UNUSED};
 use super::take_up::{Renamed, take_up, transposed};
-use super::{CheckpointSettings, NamedTensor, NamedTensors, PublishedError, extent, names};
-use crate::encoder::{ConvLayer, EncoderSettings};
+use super::{CheckpointSettings, NamedTensor, NamedTensors, PublishedError, names};
+use crate::encoder::EncoderSettings;
 use crate::fusion::{EmbeddingRows, FeatureScale, FusionLayout, FusionNetwork, FusionTable, Input};
-
-const NETWORK: &str = "fusion network";
 
 /// What neither shapes nor settings of a file say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,7 +17,7 @@ pub struct FusionHints {
     pub scale: Option<FeatureScale>,
     /// Names of the modalities in order, as the file names their encoders.
     pub modalities: Option<Vec<String>>,
-    /// Height and width of pictures whose size the shapes do not settle: 28×28 if nothing is said.
+    /// Height and width of pictures whose size the shapes do not settle: 28×28 if nothing is said and the positions fit it.
     pub picture: Option<[usize; 2]>,
 }
 
@@ -36,27 +34,26 @@ impl FusionHints {
     }
 }
 
-/// The layout of a released fusion network and the names of its modalities, from the shapes of its tensors and what `hints` add.
+/// The layout of a released fusion network and the names of its modalities, from the shapes of its tensors and what `hints` add. The
+/// file is held against the release first: what does not fit is told before anything is asked for.
 ///
 /// # Errors
-/// See [`PublishedError`].
+/// See [`PublishedError`]; every name that does not fit is listed.
 pub fn fusion_layout(
     tensors: &NamedTensors,
     hints: &FusionHints,
 ) -> Result<(FusionLayout, Vec<String>), PublishedError> {
-    let extent = |name: &str, place: usize| extent(tensors, name, place, NETWORK);
-    let width = extent("modality_embeddings.weight", 1)?;
-    let modalities = modality_names(tensors, hints);
-    let inputs = modalities.iter().map(|name| input(tensors, name, hints.picture.unwrap_or([28, 28])));
-    let blocks = (0..).take_while(|i| tensors.contains_key(&format!("transformer.{i}.attn.qkv.weight"))).count();
+    let reading = Reading::of(tensors, hints)?;
+    reading.check(tensors)?;
     let unsaid = |what, flag| PublishedError::Unsaid { what, flag };
+    let (modalities, inputs): (Vec<String>, Vec<Option<Input>>) = reading.modalities.into_iter().unzip();
     let layout = FusionLayout::try_from(FusionTable {
-        inputs: inputs.collect::<Result<_, _>>()?,
-        width,
+        inputs: inputs.into_iter().flatten().collect(),
+        width: reading.width,
         heads: hints.heads.ok_or(unsaid("how many attention heads there are", "--heads"))?,
-        blocks,
-        feature_width: extent("projection.weight", 0)?,
-        classes: extent("classifier.weight", 0)?,
+        blocks: reading.blocks,
+        feature_width: reading.feature_width,
+        classes: reading.classes,
         scale: hints.scale.ok_or(unsaid("the metric, cosine or Euclid", "--metric"))?,
         embedding_rows: EmbeddingRows::Published,
     })?;
@@ -74,98 +71,10 @@ pub fn fusion_network(
     device: &Device,
 ) -> Result<(FusionNetwork, Vec<String>), PublishedError> {
     let (layout, modalities) = fusion_layout(tensors, hints)?;
-    // `prototypes` is kept by training only: selection reads the overall prototypes of the statistics file (method, section 3).
-    let kept = tensors.iter().filter(|(name, _)| *name != "prototypes");
+    let kept = tensors.iter().filter(|(name, _)| *name != UNUSED);
     let renamed = kept.map(|(name, tensor)| rename(name, tensor, &modalities, layout.inputs())).collect();
     let network = take_up(layout.init(device), renamed, |ours| released_name(ours, &modalities))?;
     Ok((network, modalities))
-}
-
-/// Names of the encoders in the order of their modalities: as hinted if that fits, else numbers ascending, else alphabetically.
-fn modality_names(tensors: &NamedTensors, hints: &FusionHints) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for name in tensors.keys().filter_map(|name| name.strip_prefix("m_encoders.")?.split('.').next()) {
-        if !found.iter().any(|other| other == name) {
-            found.push(name.into());
-        }
-    }
-    match &hints.modalities {
-        Some(hinted) if hinted.len() == found.len() && found.iter().all(|name| hinted.contains(name)) => hinted.clone(),
-        _ => {
-            found.sort_by_key(|name| (name.parse::<usize>().unwrap_or(usize::MAX), name.clone()));
-            found
-        }
-    }
-}
-
-/// Which encoder a modality has and what it reads.
-fn input(tensors: &NamedTensors, modality: &str, picture: [usize; 2]) -> Result<Input, PublishedError> {
-    let full = |part: &str| format!("m_encoders.{modality}.{part}");
-    let has = |part: &str| tensors.contains_key(&full(part));
-    let extent = |part: &str, place: usize| extent(tensors, &full(part), place, NETWORK);
-    if has("network.0.weight") {
-        let widths = [0, 2, 4].map(|i| extent(&format!("network.{i}.weight"), 0));
-        return Ok(Input {
-            kind: Kind::Image { height: picture[0], width: picture[1], channels: extent("network.0.weight", 1)? },
-            encoder: EncoderSettings::Convolutional {
-                widths: widths.into_iter().collect::<Result<_, _>>()?,
-                token_width: extent("proj_conv.0.weight", 0)?,
-            },
-        });
-    }
-    let token_width = || extent("proj.weight", 0);
-    if has("enc.0.0.weight") {
-        let (hidden, values) = (extent("enc.0.0.weight", 0)?, extent("enc.0.0.weight", 1)?);
-        let kind = grey_picture(values).ok_or_else(|| PublishedError::Shape {
-            name: full("enc.0.0.weight"),
-            found: vec![hidden, values],
-            wanted: "one input for each pixel of a square grey picture",
-        })?;
-        return Ok(Input { kind, encoder: EncoderSettings::Perceptron { hidden, token_width: token_width()? } });
-    }
-    if has("conv1.weight") {
-        let layers = layers(&["conv1", "conv2", "conv3", "conv4"], &extent)?;
-        let side = extent_before(&layers);
-        let kind = Kind::Image { height: side, width: side, channels: extent("conv1.weight", 1)? };
-        return Ok(Input { kind, encoder: EncoderSettings::PictureToken { layers, token_width: token_width()? } });
-    }
-    if has("text_feature_enc.conv1.weight") {
-        let names = ["conv1", "conv2", "conv5"].map(|name| format!("text_feature_enc.{name}"));
-        let layers = layers(&names.each_ref().map(String::as_str), &extent)?;
-        let symbols = extent("text_feature_enc.conv1.weight", 1)?;
-        let kind = Kind::Text { length: extent_before(&layers), symbols, vocabulary: None };
-        return Ok(Input { kind, encoder: EncoderSettings::SequenceToken { layers, token_width: token_width()? } });
-    }
-    let names = tensors.keys().filter_map(|name| name.strip_prefix(&full("")).map(str::to_string));
-    Err(PublishedError::Encoder { modality: modality.into(), found: names.collect::<Vec<_>>().join(", ") })
-}
-
-/// A square grey picture of so many pixels.
-fn grey_picture(values: usize) -> Option<Kind> {
-    let side = values.isqrt();
-    (side > 0 && side * side == values).then_some(Kind::Image { height: side, width: side, channels: 1 })
-}
-
-/// Filters and windows from the shapes; steps and zeros are those of the released networks: a window of one place moves by one,
-/// any other by two with a zero around, the last one without.
-fn layers(
-    names: &[&str],
-    extent: &impl Fn(&str, usize) -> Result<usize, PublishedError>,
-) -> Result<Vec<ConvLayer>, PublishedError> {
-    let layer = |(place, name): (usize, &&str)| {
-        let (filters, kernel) = (extent(&format!("{name}.weight"), 0)?, extent(&format!("{name}.weight"), 2)?);
-        let (stride, padding) = if kernel == 1 { (1, 0) } else { (2, usize::from(place + 1 < names.len())) };
-        Ok(ConvLayer { filters, kernel, stride, padding })
-    };
-    names.iter().enumerate().map(layer).collect()
-}
-
-/// The smallest extent that these layers bring down to one place.
-fn extent_before(layers: &[ConvLayer]) -> usize {
-    layers.iter().rev().fold(1, |extent, layer| {
-        let before = (extent.saturating_sub(1)).saturating_mul(layer.stride).saturating_add(layer.kernel);
-        before.saturating_sub(2 * layer.padding)
-    })
 }
 
 fn rename(name: &str, tensor: &NamedTensor, modalities: &[String], inputs: &[Input]) -> Renamed {
@@ -211,12 +120,16 @@ fn released_name(ours: &str, modalities: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dymo_core::Kind;
+
     use super::*;
+    use crate::encoder::ConvLayer;
 
     #[test]
     fn a_foreign_file_is_refused_by_name() {
-        let found = fusion_network(&NamedTensors::new(), &FusionHints::default(), &Device::flex());
-        assert!(matches!(found, Err(PublishedError::Missing { name, .. }) if name == "modality_embeddings.weight"));
+        let message =
+            fusion_network(&NamedTensors::new(), &FusionHints::default(), &Device::flex()).unwrap_err().to_string();
+        assert!(message.contains("missing: classifier.bias, classifier.weight, cls_token"), "{message}");
     }
 
     #[test]
@@ -237,17 +150,5 @@ mod tests {
             assert_eq!(names::ours(names::FUSION, &numbered(released, &modalities, &inputs)).as_deref(), Some(own));
             assert_eq!(released_name(own, &modalities), released);
         }
-    }
-
-    #[test]
-    fn windows_of_the_release_come_from_their_sides() {
-        let side = |name: &str, place: usize| {
-            Ok([[128, 71, 1], [128, 128, 4], [128, 128, 4]][usize::from(name > "a.w") + usize::from(name > "b.w")]
-                [place])
-        };
-        let found = layers(&["a", "b", "c"], &|name, place| side(&name.replace(".weight", ".w"), place)).unwrap();
-        let windows: Vec<_> = found.iter().map(|l| (l.kernel, l.stride, l.padding)).collect();
-        assert_eq!(windows, [(1, 1, 0), (4, 2, 1), (4, 2, 0)]);
-        assert_eq!(extent_before(&found), 8);
     }
 }

@@ -13,6 +13,7 @@ mod fusion;
 mod mopoe;
 mod names;
 mod read;
+mod reading;
 mod resnet;
 mod take_up;
 
@@ -23,7 +24,7 @@ use crate::recovery::RecoveryLayoutError;
 use crate::weights::WeightsError;
 
 pub use fusion::{FusionHints, fusion_layout, fusion_network};
-pub use mopoe::mopoe;
+pub use mopoe::{mopoe, mopoe_modalities};
 pub use read::{Checkpoint, CheckpointSettings, read_safetensors};
 pub use resnet::pretrained;
 
@@ -43,33 +44,41 @@ pub type NamedTensors = BTreeMap<String, NamedTensor>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishedError {
-    /// A tensor that the layout is read from is not there.
-    #[error("{name} is missing: this is no released {network}")]
-    Missing {
-        /// Name of the tensor.
-        name: String,
-        /// Network that was expected.
-        network: &'static str,
-    },
-    /// A tensor has another number of dimensions or type than released ones have.
-    #[error("{name} has shape {found:?}, {wanted} was expected")]
-    Shape {
-        /// Name of the tensor.
-        name: String,
-        /// Its extents.
+    /// Another number of tokens than pictures of the size at hand give.
+    #[error(
+        "pos_embeddings is {found:?}, pictures of {}x{} need {wanted:?}: give the size of the pictures with --picture HEIGHTxWIDTH",
+        picture[0],
+        picture[1]
+    )]
+    Positions {
+        /// Extents in the file.
         found: Vec<usize>,
-        /// In words.
-        wanted: &'static str,
+        /// Extents for these pictures.
+        wanted: Vec<usize>,
+        /// Height and width taken.
+        picture: [usize; 2],
+    },
+    /// Entries of a state dictionary that are no dense tensors.
+    #[error("no dense tensors with values: {}; save them with torch.save as dense tensors on the CPU", entries.join(", "))]
+    NotDense {
+        /// Name and sort of each.
+        entries: Vec<String>,
+    },
+    /// Weights in whole numbers.
+    #[error("no floating-point numbers: {}; save the weights as they were trained, as float32", entries.join(", "))]
+    NotFloating {
+        /// Name and type of each.
+        entries: Vec<String>,
     },
     /// The encoder of a modality is none of those that are known.
     #[error(
-        "the encoder of modality {modality} is none that is known (its tensors are {found}): the networks of PolyMNIST and \
-         MNIST-SVHN-Text can be read"
+        "the encoder of modality {modality} is none that is known (its tensors are {found}, …): import a network of PolyMNIST or of \
+         MNIST-SVHN-Text, or train one of your own"
     )]
     Encoder {
         /// Its released name.
         modality: String,
-        /// Its tensors.
+        /// Some of its tensors.
         found: String,
     },
     /// Weights of a residual network for an encoder that is none.
@@ -89,7 +98,10 @@ pub enum PublishedError {
         flag: &'static str,
     },
     /// Names or shapes do not fit; every one is listed, under its released name.
-    #[error("the file does not fit: {}", listed(.missing, .superfluous, .shapes))]
+    #[error(
+        "the file does not fit: {}; fetch it again, or take the file of this network",
+        listed(.missing, .superfluous, .shapes)
+    )]
     Mismatch {
         /// Names that the network has and the file lacks.
         missing: Vec<String>,
@@ -147,14 +159,4 @@ fn listed(missing: &[String], superfluous: &[String], shapes: &[(String, Vec<usi
         parts.push(format!("of another shape: {}", words.collect::<Vec<_>>().join(", ")));
     }
     parts.join("; ")
-}
-
-fn extent(tensors: &NamedTensors, name: &str, place: usize, network: &'static str) -> Result<usize, PublishedError> {
-    let missing = || PublishedError::Missing { name: name.into(), network };
-    let tensor = tensors.get(name).ok_or_else(missing)?;
-    tensor.shape.get(place).copied().ok_or_else(|| PublishedError::Shape {
-        name: name.into(),
-        found: tensor.shape.clone(),
-        wanted: "more dimensions",
-    })
 }

@@ -63,7 +63,7 @@ pub(super) fn theirs(table: &Table, name: &str) -> Option<String> {
 }
 
 /// The parts of `name` that stand where `pattern` has `*`, if it fits; pieces are separated by dots.
-fn matched(name: &str, pattern: &str) -> Option<Vec<String>> {
+pub(super) fn matched(name: &str, pattern: &str) -> Option<Vec<String>> {
     let (names, patterns): (Vec<&str>, Vec<&str>) = (name.split('.').collect(), pattern.split('.').collect());
     if names.len() != patterns.len() {
         return None;

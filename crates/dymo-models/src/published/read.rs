@@ -1,6 +1,6 @@
 //! From a file to named tensors and settings.
 
-use dymo_pickle::{PickleFile, Value};
+use dymo_pickle::{Element, PickleFile, Value};
 use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -32,29 +32,63 @@ pub struct CheckpointSettings {
 
 impl Checkpoint {
     /// Reads weights: `torch.save` of a checkpoint (`state_dict` or `model_state_dict` beside other things) or of a bare state
-    /// dictionary, in either container, or SafeTensors. Half precision becomes single. Nothing in the file is executed.
+    /// dictionary, in either container, or SafeTensors. Half precision becomes single; counters of batch norm are left out. Nothing
+    /// in the file is executed.
     ///
     /// # Errors
-    /// [`PublishedError`]: the file is neither, or holds no weights.
+    /// [`PublishedError`]: the file is neither, holds no weights, or holds some without numbers or in whole numbers.
     pub fn read(bytes: &[u8]) -> Result<Self, PublishedError> {
         if looks_like_safetensors(bytes) {
-            return Ok(Self { tensors: read_safetensors(bytes)?, ..Self::default() });
+            let tensors = read_safetensors(bytes)?;
+            return Ok(Self { tensors, settings: settings_of_metadata(bytes), epoch: None });
         }
         let file = PickleFile::read(bytes)?;
         let root = file.root();
         let weights = ["state_dict", "model_state_dict"].iter().find_map(|key| root.get(key)).unwrap_or(root);
         let mut tensors = NamedTensors::new();
+        let (mut not_dense, mut not_floating) = (Vec::new(), Vec::new());
         for (key, value) in weights.entries() {
-            let (Some(name), Some(tensor)) = (key.as_str(), value.as_tensor()) else { continue };
+            let Some(name) = key.as_str().filter(|name| !is_counter(name)) else { continue };
+            let Some(tensor) = value.as_tensor() else {
+                // What PyTorch rebuilds and is no tensor here: sparse, quantised, or without numbers ("meta").
+                not_dense.extend(
+                    value.class_name().and_then(|class| rebuilt(&class)).map(|sort| format!("{name} ({sort})")),
+                );
+                continue;
+            };
+            if !is_floating(tensor.element()) {
+                not_floating.push(format!("{name} ({:?})", tensor.element()));
+                continue;
+            }
             let values = tensor.to_f32().map_err(|source| PublishedError::Tensor { name: name.into(), source })?;
             tensors.insert(name.into(), NamedTensor { shape: tensor.shape().to_vec(), values });
+        }
+        if !not_dense.is_empty() {
+            return Err(PublishedError::NotDense { entries: not_dense });
+        }
+        if !not_floating.is_empty() {
+            return Err(PublishedError::NotFloating { entries: not_floating });
         }
         if tensors.is_empty() {
             return Err(PublishedError::NoWeights { found: contents(root) });
         }
-        let settings = root.get("hyper_parameters").map(settings).unwrap_or_default();
+        let settings = settings(root.get("hyper_parameters").unwrap_or(root));
         Ok(Self { tensors: without_wrapper(tensors), settings, epoch: root.get("epoch").and_then(Value::as_usize) })
     }
+}
+
+/// Batch norm counts its batches, in whole numbers that no inference reads.
+fn is_counter(name: &str) -> bool {
+    name.ends_with("num_batches_tracked")
+}
+
+fn is_floating(element: Element) -> bool {
+    matches!(element, Element::F16 | Element::Bf16 | Element::F32 | Element::F64)
+}
+
+/// `torch._utils._rebuild_sparse_tensor` → `sparse_tensor`.
+fn rebuilt(class: &str) -> Option<String> {
+    class.strip_prefix("torch._utils._rebuild_").map(str::to_string)
 }
 
 /// SafeTensors begin with the length of a JSON header.
@@ -83,32 +117,97 @@ fn contents(root: Value<'_>) -> String {
     }
 }
 
-/// Reads what is known of the hyper-parameters, be they a plain dictionary or OmegaConf's objects.
+/// What is known of the hyper-parameters, be they a dictionary, an object such as `argparse.Namespace`, or OmegaConf's, and be they
+/// there or one level further down (`{"args": …}`). Where several places say different things, none counts.
 fn settings(parameters: Value<'_>) -> CheckpointSettings {
-    let of_data_set = text(field(parameters, "dataset_name")).and_then(|name| field(parameters, name));
-    let find = |name: &str| field(parameters, name).or_else(|| of_data_set.and_then(|section| field(section, name)));
-    let scale = text(find("distance_metric")).and_then(|name| {
-        let name = name.to_lowercase();
-        if name.contains("cos") {
-            Some(FeatureScale::Unit)
-        } else {
-            name.contains("euclid").then_some(FeatureScale::Free)
-        }
-    });
-    let names = find("modality_names").map(|list| {
-        let list = unwrapped(list);
-        list.items().filter_map(|name| text(Some(name)).map(str::to_string)).collect::<Vec<_>>()
-    });
+    let own = Parameters { root: parameters, scope: parameters };
+    // A data set's name settles which section counts: those of other data sets are not asked.
+    if own.field("dataset_name").is_some() {
+        return own.settings();
+    }
+    let below: Vec<_> = members(parameters)
+        .map(|scope| Parameters { root: scope, scope }.settings())
+        .filter(|found| *found != CheckpointSettings::default())
+        .collect();
+    let own = own.settings();
     CheckpointSettings {
-        heads: find("transformer_heads").and_then(|value| unwrapped(value).as_usize()),
-        scale,
-        modalities: names.filter(|names| !names.is_empty()),
+        heads: own.heads.or(agreed(&below, |found| found.heads)),
+        scale: own.scale.or(agreed(&below, |found| found.scale)),
+        modalities: own.modalities.or(agreed(&below, |found| found.modalities.clone())),
     }
 }
 
-/// The entry of a dictionary, or of an OmegaConf node that holds one.
+/// What all say that say something.
+fn agreed<T: PartialEq>(all: &[CheckpointSettings], of: impl Fn(&CheckpointSettings) -> Option<T>) -> Option<T> {
+    let mut said = all.iter().filter_map(of);
+    let first = said.next()?;
+    said.all(|other| other == first).then_some(first)
+}
+
+/// Hyper-parameters, and the part of them that is looked at.
+#[derive(Clone, Copy)]
+struct Parameters<'a> {
+    root: Value<'a>,
+    scope: Value<'a>,
+}
+
+impl<'a> Parameters<'a> {
+    fn settings(self) -> CheckpointSettings {
+        let of_data_set = self.text("dataset_name").and_then(|name| self.field(name));
+        let section = of_data_set.map(|scope| Parameters { scope, ..self });
+        let scale = |part: Self| part.text("distance_metric").and_then(scale_named);
+        let heads = |part: Self| part.field("transformer_heads").and_then(Value::as_usize);
+        let names = |part: Self| {
+            let list = part.field("modality_names")?;
+            let names: Vec<String> =
+                list.items().filter_map(|name| self.resolved(name).as_str()).map(str::to_string).collect();
+            (!names.is_empty()).then_some(names)
+        };
+        CheckpointSettings {
+            heads: heads(self).or_else(|| section.and_then(heads)),
+            scale: scale(self).or_else(|| section.and_then(scale)),
+            modalities: names(self).or_else(|| section.and_then(names)),
+        }
+    }
+
+    fn field(self, name: &str) -> Option<Value<'a>> {
+        field(self.scope, name).map(|value| self.resolved(value))
+    }
+
+    fn text(self, name: &str) -> Option<&'a str> {
+        self.field(name)?.as_str()
+    }
+
+    /// OmegaConf's references to another place, `${section.name}`, are followed from the root.
+    fn resolved(self, value: Value<'a>) -> Value<'a> {
+        /// References to references.
+        const DEPTH: usize = 8;
+        let mut value = unwrapped(value);
+        for _ in 0..DEPTH {
+            let path = value.as_str().and_then(|text| text.strip_prefix("${")?.strip_suffix('}'));
+            let Some(path) = path else { break };
+            let Some(found) = path.split('.').try_fold(self.root, field) else { break };
+            value = unwrapped(found);
+        }
+        value
+    }
+}
+
+fn scale_named(name: &str) -> Option<FeatureScale> {
+    let name = name.to_lowercase();
+    if name.contains("cos") { Some(FeatureScale::Unit) } else { name.contains("euclid").then_some(FeatureScale::Free) }
+}
+
+/// The entry of a dictionary, an attribute of an object, or what an OmegaConf node holds under that name.
 fn field<'a>(value: Value<'a>, name: &str) -> Option<Value<'a>> {
-    unwrapped(value).get(name)
+    let value = unwrapped(value);
+    value.get(name).or_else(|| value.attribute(name))
+}
+
+/// Values of a dictionary, or of an OmegaConf node or object with attributes.
+fn members(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    let value = unwrapped(value);
+    value.entries().chain(value.attributes()).map(|(_, member)| member)
 }
 
 /// What an OmegaConf node holds; every other value is itself.
@@ -116,26 +215,109 @@ fn unwrapped(value: Value<'_>) -> Value<'_> {
     value.attribute("_content").or_else(|| value.attribute("_val")).unwrap_or(value)
 }
 
-fn text(value: Option<Value<'_>>) -> Option<&str> {
-    unwrapped(value?).as_str()
+/// Settings beside the weights of a SafeTensors file: texts under the names that checkpoints have.
+fn settings_of_metadata(bytes: &[u8]) -> CheckpointSettings {
+    let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, header)| header.metadata().clone());
+    let metadata = metadata.unwrap_or_default();
+    let get = |name: &str| metadata.get(name).map(String::as_str);
+    let names = |text: &str| {
+        let names = text.split(',').map(|name| name.trim().to_string()).filter(|name| !name.is_empty());
+        names.collect::<Vec<_>>()
+    };
+    CheckpointSettings {
+        heads: get("transformer_heads").and_then(|text| text.trim().parse().ok()),
+        scale: get("distance_metric").and_then(scale_named),
+        modalities: get("modality_names").map(names).filter(|names| !names.is_empty()),
+    }
 }
 
-/// Floating-point tensors of a SafeTensors file in single precision; others are left out.
+/// Tensors of a SafeTensors file in single precision; counters of batch norm are left out.
 ///
 /// # Errors
-/// If the bytes are no such file.
+/// If the bytes are no such file, or hold weights in whole numbers.
 pub fn read_safetensors(bytes: &[u8]) -> Result<NamedTensors, PublishedError> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| PublishedError::Unreadable { reason: e.to_string() })?;
-    let tensors = file.iter().filter_map(|(name, view)| {
+    let (mut tensors, mut not_floating) = (NamedTensors::new(), Vec::new());
+    for (name, view) in file.iter().filter(|(name, _)| !is_counter(name)) {
         let data = view.data();
         let values: Vec<f32> = match view.dtype() {
             Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
             Dtype::F16 => data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
             Dtype::BF16 => data.as_chunks::<2>().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-            _ => return None,
+            other => {
+                not_floating.push(format!("{name} ({other:?})"));
+                continue;
+            }
         };
-        Some((name.to_string(), NamedTensor { shape: view.shape().to_vec(), values }))
-    });
-    Ok(tensors.collect())
+        tensors.insert(name.to_string(), NamedTensor { shape: view.shape().to_vec(), values });
+    }
+    if not_floating.is_empty() {
+        return Ok(tensors);
+    }
+    not_floating.sort();
+    Err(PublishedError::NotFloating { entries: not_floating })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pickle of protocol 0, as text.
+    fn said(pickle: &str) -> CheckpointSettings {
+        settings(PickleFile::read(pickle.as_bytes()).expect("a pickle").root())
+    }
+
+    /// `{"transformer_heads": 4, "distance_metric": "cosine_similarity"}`, without the end.
+    const FLAT: &str = "(dVtransformer_heads\nI4\nsVdistance_metric\nVcosine_similarity\ns";
+
+    fn wanted() -> CheckpointSettings {
+        CheckpointSettings { heads: Some(4), scale: Some(FeatureScale::Unit), modalities: None }
+    }
+
+    #[test]
+    fn settings_stand_in_dictionaries_and_objects_and_one_level_down() {
+        let namespace = format!("ccopy_reg\n_reconstructor\n(cargparse\nNamespace\nc__builtin__\nobject\nNtR{FLAT}b");
+        for pickle in [
+            format!("{FLAT}."),
+            format!("{namespace}."),
+            format!("(dVargs\n{FLAT}s."),
+            format!("(dVargs\n{namespace}s."),
+            format!("(dVdataset_name\nVA\nsVA\n{FLAT}s."),
+        ] {
+            assert_eq!(said(&pickle), wanted(), "{pickle}");
+        }
+        // Another data set's section does not count, nor do places that contradict each other.
+        let other = said(&format!("(dVdataset_name\nVB\nsVA\n{FLAT}s."));
+        let torn = said(&format!("(dVa\n{FLAT}sVb\n(dVtransformer_heads\nI2\nss."));
+        assert_eq!((other.heads, torn.heads, torn.scale), (None, None, Some(FeatureScale::Unit)));
+    }
+
+    #[test]
+    fn references_are_followed_and_end() {
+        let pickle = "(dVtransformer_heads\nV${a.b}\nsVa\n(dVb\nI8\nssVdistance_metric\nV${distance_metric}\ns.";
+        assert_eq!(said(pickle), CheckpointSettings { heads: Some(8), ..CheckpointSettings::default() });
+    }
+
+    #[test]
+    fn what_is_no_dense_tensor_is_named() {
+        let pickle = "(dVa.weight\nctorch._utils\n_rebuild_sparse_tensor\n(tRsVb\nI1\ns.";
+        let message = Checkpoint::read(pickle.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("a.weight (sparse_tensor)") && !message.contains("b,"), "{message}");
+    }
+
+    #[test]
+    fn whole_numbers_are_no_weights() {
+        let view = |dtype, bytes: &'static [u8]| safetensors::tensor::TensorView::new(dtype, vec![1], bytes).unwrap();
+        let bytes = |name| {
+            let tensors = [("a.weight", view(Dtype::F32, &[0; 4])), (name, view(Dtype::I32, &[0; 4]))];
+            safetensors::serialize(tensors, None).unwrap()
+        };
+        let message = Checkpoint::read(&bytes("b.weight")).unwrap_err().to_string();
+        assert!(message.contains("b.weight (I32)") && !message.contains("a.weight"), "{message}");
+        assert_eq!(Checkpoint::read(&bytes("bn1.num_batches_tracked")).unwrap().tensors.len(), 1);
+        // torch.save({"a.weight": torch.zeros(1, dtype=torch.int32)}, "whole.pth")
+        let message = Checkpoint::read(include_bytes!("../../tests/published/whole.pth")).unwrap_err().to_string();
+        assert!(message.contains("a.weight (I32)"), "{message}");
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn take_up<M: Module>(
     for Renamed { ours, theirs, tensor } in tensors {
         match ours.and_then(|name| Some((wanted.remove(&name)?, name))) {
             None => superfluous.push(theirs),
-            Some((shape, _)) if shape != tensor.shape => shapes.push((theirs, tensor.shape, shape)),
+            Some((shape, _)) if shape != tensor.shape => shapes.push((theirs, released(tensor.shape), released(shape))),
             Some((_, name)) => fitting.push((name, tensor)),
         }
     }
@@ -39,6 +39,14 @@ pub(super) fn take_up<M: Module>(
         return Err(PublishedError::Mismatch { missing, superfluous, shapes });
     }
     load(module, fitting)
+}
+
+/// A shape as the release has it: linear weights, the only ones of two dimensions, were turned.
+fn released(mut shape: Vec<usize>) -> Vec<usize> {
+    if shape.len() == 2 {
+        shape.reverse();
+    }
+    shape
 }
 
 fn load<M: Module>(module: M, tensors: Vec<(String, NamedTensor)>) -> Result<M, PublishedError> {

@@ -91,6 +91,8 @@ fn a_checkpoint_with_a_foreign_configuration_and_tuple_keys() {
     assert_eq!(parameters.class_name().as_deref(), Some("omegaconf.dictconfig.DictConfig"));
     let heads = parameters.attribute("_content").and_then(|c| c.get("heads")).and_then(|n| n.attribute("_val"));
     assert_eq!(heads.and_then(|h| h.as_usize()), Some(4));
+    let names: Vec<_> = parameters.attributes().filter_map(|(name, _)| name.as_str()).collect();
+    assert_eq!((names, root.attributes().count()), (vec!["_content"], 0), "a dictionary has entries, no attributes");
     let (key, row) = root.get("subset2id").unwrap().entries().next().unwrap();
     assert_eq!(key.items().map(|f| f.as_bool()).collect::<Vec<_>>(), [Some(true), Some(false)]);
     assert_eq!(row.as_usize(), Some(3));

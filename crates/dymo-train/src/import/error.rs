@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use dymo_models::published::PublishedError;
-use dymo_reward::StatisticsError;
+use dymo_reward::{Metric, StatisticsError};
 
-use crate::model_folder::ModelFolderError;
+use crate::model_folder::{ModelFolderError, metric_name};
 
 /// What is wrong with a released file, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +29,21 @@ pub enum ImportError {
     },
     /// Weights of something else.
     #[error(
-        "weights of a network that is not known (its tensors are {found}, …): a fusion network, its statistics or a MoPoE was expected"
+        "weights of a network that is not known (its tensors are {found}, …): import a fusion network of PolyMNIST or MNIST-SVHN-Text, \
+         its statistics, or PolyMNIST's MoPoE"
     )]
     Unknown {
         /// The first names.
         found: String,
+    },
+    /// A recovery model of modalities that are not numbered.
+    #[error(
+        "a recovery model of the modalities {modalities}, such as the MoPoE of MNIST-SVHN-Text or CelebA: only PolyMNIST's (m0, m1, …) \
+         can be taken over; train one of your own with `dymo train recovery`"
+    )]
+    OtherRecovery {
+        /// Their names.
+        modalities: String,
     },
     /// A network cannot be taken up.
     #[error(transparent)]
@@ -42,13 +52,13 @@ pub enum ImportError {
     #[error(transparent)]
     Pickle(#[from] dymo_pickle::PickleError),
     /// Entries of the statistics are missing.
-    #[error("these entries of class statistics are missing: {}", .names.join(", "))]
+    #[error("these entries of class statistics are missing: {}; fetch the file again, or fit it anew", .names.join(", "))]
     Missing {
         /// Their names.
         names: Vec<&'static str>,
     },
     /// An entry of the statistics is not what it should be.
-    #[error("{name}: {found}, {wanted} was expected")]
+    #[error("{name}: {found}, {wanted} was expected; fetch the file again, or fit it anew")]
     Entry {
         /// Its name.
         name: &'static str,
@@ -60,15 +70,52 @@ pub enum ImportError {
     /// The numbers of the statistics contradict each other.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
-    /// Statistics of another network.
-    #[error("the statistics belong to another network: {field} is {found}, the network's {wanted}")]
+    /// Statistics or a MoPoE of another network.
+    #[error(
+        "this {what} belongs to another network: {field} is {found}, the network's {wanted}; import the one released with it"
+    )]
     OtherNetwork {
+        /// What it is.
+        what: &'static str,
         /// What differs.
         field: &'static str,
-        /// In the statistics.
+        /// In the file.
         found: usize,
         /// In the network.
         wanted: usize,
+    },
+    /// A MoPoE of pictures beside a network of other modalities.
+    #[error(
+        "a MoPoE of pictures of one size, but the network's modalities are of several kinds or sizes; import the one released with it"
+    )]
+    OtherKinds,
+    /// Statistics whose name says another metric.
+    #[error(
+        "{}: by its name class statistics of the {} metric, but {whose} {}: import {} instead, or rename the file if its name is wrong",
+        path.display(), metric_name(*named), metric_name(*wanted), released_name(*wanted)
+    )]
+    OtherMetric {
+        /// The file.
+        path: PathBuf,
+        /// By its name.
+        named: Metric,
+        /// The network's or the hinted one.
+        wanted: Metric,
+        /// Who says so.
+        whose: &'static str,
+    },
+    /// A part of a network that is not there.
+    #[error(
+        "{}: there is no {} here to which {} could belong; import the checkpoint of the network first, or together with it",
+        folder.display(), network(*metric), path.display()
+    )]
+    NoNetwork {
+        /// The model folder.
+        folder: PathBuf,
+        /// The part.
+        path: PathBuf,
+        /// The metric of statistics.
+        metric: Option<Metric>,
     },
     /// One network too many.
     #[error("{}: a second {what}; import one at a time", path.display())]
@@ -79,7 +126,7 @@ pub enum ImportError {
         what: &'static str,
     },
     /// A hint does not fit.
-    #[error("{flag} gives {found}, the file has {wanted}")]
+    #[error("{flag} gives {found}, the file has {wanted}; give as many")]
     Hint {
         /// The flag.
         flag: &'static str,
@@ -96,11 +143,32 @@ pub enum ImportError {
     Folder(#[from] ModelFolderError),
 }
 
+/// The released statistics of that metric.
+fn released_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Cosine => "subset_gaussian.pt",
+        Metric::Euclid => "subset_gaussian_EU.pt",
+    }
+}
+
+fn network(metric: Option<Metric>) -> String {
+    match metric {
+        Some(metric) => format!("fusion network for the {} metric", metric_name(metric)),
+        None => "fusion network".into(),
+    }
+}
+
 impl ImportError {
     /// The same, about that file; an error that names one already stays as it is.
     pub(super) fn of(self, path: &Path) -> Self {
         match self {
-            Self::Read { .. } | Self::File { .. } | Self::Twice { .. } | Self::Folder(_) | Self::Hint { .. } => self,
+            Self::Read { .. }
+            | Self::File { .. }
+            | Self::Twice { .. }
+            | Self::Folder(_)
+            | Self::Hint { .. }
+            | Self::OtherMetric { .. }
+            | Self::NoNetwork { .. } => self,
             other => Self::File { path: path.into(), source: Box::new(other) },
         }
     }

@@ -1,18 +1,29 @@
 //! From files that were read to parts of a model folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use dymo_core::{Kind, Modality, Schema};
 use dymo_models::fusion::FusionLayout;
-use dymo_models::published::{self, Checkpoint, PublishedError};
+use dymo_models::published::{self, Checkpoint};
 use dymo_models::weights::Precision;
 use dymo_reward::{ClassStatistics, Metric};
 
 use super::{Hints, ImportError, Imported, Origin, metric_of};
 use crate::experiment::{StatisticsSamples, TrainedStage};
-use crate::model_folder::{ModelFolder, Provenance, RecoveryModel};
+use crate::model_folder::{ModelFolder, ModelFolderError, Provenance, RecoveryModel};
 use crate::trainer::{Schedule, Trained};
+
+/// What an import has made.
+#[derive(Debug)]
+pub struct Written {
+    /// The model.
+    pub folder: ModelFolder,
+    /// What is in it now, a row each: sort and file.
+    pub parts: Vec<(&'static str, PathBuf)>,
+    /// Statistics that were left out: of a metric whose network is not there, beside those of one that is.
+    pub left_out: Vec<(Metric, PathBuf)>,
+}
 
 impl Imported {
     /// Writes everything to a model folder: made if it is not there, added to if it is and has the same modalities and classes.
@@ -21,7 +32,7 @@ impl Imported {
     /// # Errors
     /// [`ImportError`], with the file: parts that do not belong together, something that files and hints both leave open, names or
     /// shapes that do not fit, each listed.
-    pub fn write(self, path: &Path, hints: &Hints, device: &Device) -> Result<ModelFolder, ImportError> {
+    pub fn write(mut self, path: &Path, hints: &Hints, device: &Device) -> Result<Written, ImportError> {
         let mut parts = Vec::new();
         let mut schema = None;
         for (origin, checkpoint) in &self.fusion {
@@ -41,7 +52,7 @@ impl Imported {
         }
         let mut folder = match schema {
             Some(schema) => ModelFolder::create(path, &hints.name.clone().unwrap_or_else(|| name_of(path)), &schema)?,
-            None => ModelFolder::open(path)?,
+            None => ModelFolder::open(path).map_err(|error| self.without_network(path, error))?,
         };
         if let Some((origin, checkpoint)) = &self.mopoe {
             let kind = only_kind(folder.schema(), &checkpoint.tensors).map_err(|e| e.of(&origin.path))?;
@@ -50,6 +61,7 @@ impl Imported {
             let stage = TrainedStage::Mopoe(trained(model, checkpoint));
             parts.push((origin.provenance(checkpoint), stage, Some(RecoveryModel::Mopoe(settings))));
         }
+        let left_out = self.leave_out(&parts, &folder)?;
         self.check_statistics(&parts, &folder)?;
         for (provenance, stage, model) in parts {
             folder.add(&stage, model, Precision::Full, provenance)?;
@@ -57,15 +69,49 @@ impl Imported {
         for (_, _, statistics) in &self.statistics {
             folder.add_statistics(statistics, 0, StatisticsSamples::Complete)?;
         }
-        Ok(folder)
+        Ok(Written { folder, parts: self.parts(), left_out })
+    }
+
+    /// Parts of a network cannot be all that there is.
+    fn without_network(&self, folder: &Path, error: ModelFolderError) -> ImportError {
+        let statistics = self.statistics.first().map(|(origin, metric, _)| (origin, Some(*metric)));
+        let part = statistics.or(self.mopoe.as_ref().map(|(origin, _)| (origin, None)));
+        match (error, part) {
+            (ModelFolderError::Absent { .. }, Some((origin, metric))) => {
+                ImportError::NoNetwork { folder: folder.into(), path: origin.path.clone(), metric }
+            }
+            (error, _) => error.into(),
+        }
+    }
+
+    /// A release has the statistics of both metrics in one folder: those whose network is not there are left out if those of the
+    /// network beside them are.
+    fn leave_out(&mut self, parts: &[Part], folder: &ModelFolder) -> Result<Vec<(Metric, PathBuf)>, ImportError> {
+        let imported =
+            |metric: Metric| parts.iter().any(|part| matches!(&part.1, TrainedStage::Fusion(m, _) if *m == metric));
+        let have: Vec<Metric> = self.statistics.iter().map(|(_, metric, _)| *metric).collect();
+        let mut left_out = Vec::new();
+        for (origin, named, _) in &self.statistics {
+            if imported(*named) || folder.fusion_part(*named).is_ok() {
+                continue;
+            }
+            let path = origin.path.clone();
+            match [Metric::Cosine, Metric::Euclid].into_iter().find(|metric| imported(*metric)) {
+                Some(wanted) if have.contains(&wanted) => left_out.push((*named, path)),
+                Some(wanted) => {
+                    return Err(ImportError::OtherMetric { path, named: *named, wanted, whose: "the network's is" });
+                }
+                None => {
+                    return Err(ImportError::NoNetwork { folder: folder.path().into(), path, metric: Some(*named) });
+                }
+            }
+        }
+        self.statistics.retain(|(_, metric, _)| left_out.iter().all(|(other, _)| other != metric));
+        Ok(left_out)
     }
 
     /// Statistics have the modalities, classes and width of their network, be it imported now or before.
-    fn check_statistics(
-        &self,
-        parts: &[(Provenance, TrainedStage, Option<RecoveryModel>)],
-        folder: &ModelFolder,
-    ) -> Result<(), ImportError> {
+    fn check_statistics(&self, parts: &[Part], folder: &ModelFolder) -> Result<(), ImportError> {
         for (origin, metric, statistics) in &self.statistics {
             let now = parts.iter().find_map(|(_, stage, _)| match stage {
                 TrainedStage::Fusion(m, trained) if m == metric => Some(trained.model.layout()),
@@ -80,20 +126,23 @@ impl Imported {
         Ok(())
     }
 
-    /// What was read, a line each: sort and file.
-    pub fn parts(&self) -> Vec<(&'static str, &Path)> {
-        let fusion = self.fusion.iter().map(|(origin, _)| ("fusion network", origin.path.as_path()));
+    fn parts(&self) -> Vec<(&'static str, PathBuf)> {
+        let fusion = self.fusion.iter().map(|(origin, _)| ("fusion network", origin));
         let statistics = self.statistics.iter().map(|(origin, metric, _)| {
             let what = match metric {
                 Metric::Cosine => "class statistics, cosine",
                 Metric::Euclid => "class statistics, euclid",
             };
-            (what, origin.path.as_path())
+            (what, origin)
         });
-        let mopoe = self.mopoe.iter().map(|(origin, _)| ("MoPoE", origin.path.as_path()));
-        fusion.chain(statistics).chain(mopoe).collect()
+        let mopoe = self.mopoe.iter().map(|(origin, _)| ("MoPoE", origin));
+        let all = fusion.chain(statistics).chain(mopoe);
+        all.map(|(what, origin)| (what, origin.path.clone())).collect()
     }
 }
+
+/// A part of the model before it is written.
+type Part = (Provenance, TrainedStage, Option<RecoveryModel>);
 
 impl Origin {
     fn provenance(&self, checkpoint: &Checkpoint) -> Provenance {
@@ -147,18 +196,14 @@ fn hint(flag: &'static str, found: usize, wanted: usize, what: &str) -> ImportEr
 /// The one kind that all modalities have, as many of them as the file has.
 fn only_kind(schema: &Schema, tensors: &published::NamedTensors) -> Result<Kind, ImportError> {
     let kinds: Vec<Kind> = schema.modalities().iter().map(Modality::kind).collect();
-    let found = (0..).take_while(|m| tensors.contains_key(&format!("encoders.m{m}.class_mu.weight"))).count();
+    let found = published::mopoe_modalities(tensors);
     if found != kinds.len() {
-        return Err(ImportError::OtherNetwork { field: "the number of modalities", found, wanted: kinds.len() });
+        let field = "the number of modalities";
+        return Err(ImportError::OtherNetwork { what: "MoPoE", field, found, wanted: kinds.len() });
     }
     match kinds.first() {
         Some(first) if kinds.iter().all(|kind| kind == first) => Ok(first.clone()),
-        _ => Err(PublishedError::Shape {
-            name: "encoders".into(),
-            found: vec![kinds.len()],
-            wanted: "modalities that are pictures of one size, as this MoPoE has them,",
-        }
-        .into()),
+        _ => Err(ImportError::OtherKinds),
     }
 }
 
@@ -169,7 +214,7 @@ fn fits(statistics: &ClassStatistics, layout: &FusionLayout) -> Result<(), Impor
         ("the width of a feature", statistics.width(), layout.feature_width()),
     ] {
         if found != wanted {
-            return Err(ImportError::OtherNetwork { field, found, wanted });
+            return Err(ImportError::OtherNetwork { what: "file of class statistics", field, found, wanted });
         }
     }
     Ok(())

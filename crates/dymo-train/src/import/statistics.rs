@@ -17,14 +17,17 @@ const SUBSETS: [&str; 2] = ["subset2id", "subset_missing"];
 /// Extents and values.
 type Numbers = (Vec<usize>, Vec<f32>);
 
-/// Whether a file holds class statistics, rather than weights.
+/// Entries that only class statistics have: `prototypes` is among a network's weights, too.
+const TELLING: [&str; 5] = ["overall_prototypes", "dist_std", "subset2id", "id2subset", "subset_missing"];
+
+/// Whether a file holds class statistics, rather than weights, be they whole or not.
 pub fn looks_like_statistics(bytes: &[u8]) -> bool {
     if let Ok(file) = SafeTensors::deserialize(bytes) {
-        return TENSORS.iter().all(|name| file.tensor(name).is_ok());
+        return TELLING.iter().any(|name| file.tensor(name).is_ok());
     }
     let Ok(file) = PickleFile::read(bytes) else { return false };
     let root = file.root();
-    root.get("state_dict").is_none() && TENSORS.iter().filter(|name| root.get(name).is_some()).count() >= 2
+    root.get("state_dict").is_none() && TELLING.iter().any(|name| root.get(name).is_some())
 }
 
 /// Reads released class statistics, from a file of PyTorch or from SafeTensors. The temperature is the published 0.1.

@@ -106,7 +106,7 @@ pub enum ModelFolderError {
 }
 
 /// A metric as files and the command line call it.
-pub(super) fn metric_name(metric: Metric) -> &'static str {
+pub(crate) fn metric_name(metric: Metric) -> &'static str {
     match metric {
         Metric::Cosine => "cosine",
         Metric::Euclid => "euclid",
