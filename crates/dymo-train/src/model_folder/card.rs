@@ -22,9 +22,12 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     writeln!(out, "# Model card: {name}\n")?;
     writeln!(
         out,
-        "Classifies samples of {} modalities, any of which may be missing, into {} classes. What is missing is recovered, and \
-         selected sample by sample (DyMo). This file is written by `dymo` together with the weights.\n",
-        schema.modalities().len(),
+        "Classifies samples of {} into {} classes. What is missing is recovered, and selected sample by sample (DyMo). This file \
+         is written by `dymo` together with the weights.\n",
+        match schema.modalities().len() {
+            1 => "one modality".to_owned(),
+            n => format!("{n} modalities, any of which may be missing,"),
+        },
         schema.classes().len()
     )?;
     writeln!(out, "* **Modalities**")?;
