@@ -327,8 +327,9 @@ impl Draft {
             return self.leave_out(profile, "always the same");
         }
         if let (Some((line, value)), true) = (&profile.first_decimal_comma, most(profile.decimal_commas)) {
-            self.remark(profile, format!("numbers with a decimal comma, such as {value:?} in line {line}; write them with a point and propose again"));
-            return self.leave_out(profile, "numbers with a decimal comma");
+            let what = format!("numbers with a decimal comma, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, is left out; write them with a point and propose again"));
+            return self.leave_out(profile, &format!("{what}: write them with a point"));
         }
         self.type_change(profile);
         match most(profile.numbers) {
