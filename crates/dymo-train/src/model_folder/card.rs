@@ -17,6 +17,13 @@ pub(super) fn write(contents: &Contents) -> String {
     text
 }
 
+fn modalities(count: usize) -> String {
+    match count {
+        1 => "one modality".into(),
+        n => format!("{n} modalities, any of which may be missing,"),
+    }
+}
+
 fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     let Contents { name, schema, fusion, recovery, .. } = contents;
     writeln!(out, "# Model card: {name}\n")?;
@@ -24,10 +31,7 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
         out,
         "Classifies samples of {} into {} classes. What is missing is recovered, and selected sample by sample (DyMo). This file \
          is written by `dymo` together with the weights.\n",
-        match schema.modalities().len() {
-            1 => "one modality".to_owned(),
-            n => format!("{n} modalities, any of which may be missing,"),
-        },
+        modalities(schema.modalities().len()),
         schema.classes().len()
     )?;
     writeln!(out, "* **Modalities**")?;
@@ -167,3 +171,14 @@ generative model: a picture that looks real may show the wrong class, most often
 rests on class statistics that assume one mode a class.
 `sha256sum --check SHA256SUMS` tells whether the files are those that were written.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_modality_is_never_missing() {
+        assert_eq!(modalities(1), "one modality");
+        assert_eq!(modalities(2), "2 modalities, any of which may be missing,");
+    }
+}
