@@ -150,7 +150,7 @@ pub(super) fn build(
         None => {
             settings.division =
                 Some(Division { validation: 0.15, test: 0.15, seed: options.seed.unwrap_or(2025), fold: None });
-            draft.remarks.push("no column of parts: they are drawn from a seed, see [data.division]".into());
+            draft.remarks.push("no column of parts: they are drawn from a seed, see [data.division]; means and ranges are those of all rows".into());
             let names: Vec<String> = profiles.iter().map(|profile| profile.name.clone()).collect();
             if let Some(at) = roles::split_column(&names, options).filter(|at| !roles.contains(*at)) {
                 draft.remark(&profiles[at], "called as a column of parts is, but most cells name none; if it is that, write train, validation or test");

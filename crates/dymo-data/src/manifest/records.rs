@@ -125,9 +125,18 @@ fn first_line<R: Read>(reader: &csv::Reader<Guarded<R>>, record: &ByteRecord) ->
     position.line().saturating_sub(inside + ended).max(1)
 }
 
-/// Gives so many bytes until somebody allows more, and remembers the last that it gave.
+/// Whether the first line that ends in here ends with a carriage return alone; `None` where none ends, or what follows is not yet there.
+fn ends_with_return(bytes: &[u8]) -> Option<bool> {
+    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+    if bytes[end] == b'\n' { Some(false) } else { bytes.get(end + 1).map(|next| *next != b'\n') }
+}
+
+/// Gives so many bytes until somebody allows more, and remembers the last that it gave. Where carriage returns alone end the lines, it
+/// gives line feeds for them, for these are counted.
 struct Guarded<R> {
     inner: R,
+    /// What ends the first line: true for a carriage return alone; `None` before its end.
+    returns: Option<bool>,
     allowance: u64,
     last: Vec<u8>,
     /// Bytes given so far, those of `last` included.
@@ -136,7 +145,7 @@ struct Guarded<R> {
 
 impl<R> Guarded<R> {
     fn new(inner: R) -> Self {
-        Self { inner, allowance: MAX_ROW, last: Vec::new(), given: 0 }
+        Self { inner, returns: None, allowance: MAX_ROW, last: Vec::new(), given: 0 }
     }
 
     fn allow(&mut self) {
@@ -160,6 +169,12 @@ impl<R: Read> Read for Guarded<R> {
         let most = buffer.len().min(usize::try_from(self.allowance).unwrap_or(usize::MAX));
         let read = self.inner.read(&mut buffer[..most])?;
         self.allowance -= read as u64;
+        if self.returns.is_none() {
+            self.returns = ends_with_return(&buffer[..read]);
+        }
+        if self.returns == Some(true) {
+            buffer[..read].iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+        }
         if read > 0 {
             self.last.clear();
             self.last.extend_from_slice(&buffer[..read]);

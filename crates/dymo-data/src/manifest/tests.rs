@@ -304,7 +304,7 @@ fn an_open_quotation_mark_does_not_eat_the_rest() {
 #[test]
 fn lines_are_counted_as_an_editor_counts_them() {
     let table = "id,label,split,front,note\np1,ill,train,a.png,\"two\nlines\"\n\n\np2,ill,nowhere,a.png,\n  p3,ill,test,a.png, x \np4,ill,never,b.png,\"\n\"\np5,ill,no,b.png,";
-    for ending in ["\n", "\r\n"] {
+    for ending in ["\n", "\r\n", "\r"] {
         let text = table.replace('\n', ending);
         let settings = ManifestSettings::pictures("table.csv", GRID);
         let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
@@ -316,7 +316,7 @@ fn lines_are_counted_as_an_editor_counts_them() {
 /// A table longer than what is read of it at a time, its line ends on either side of the seams.
 #[test]
 fn lines_of_a_long_table_are_counted() {
-    for ending in ["\n", "\r\n"] {
+    for ending in ["\n", "\r\n", "\r"] {
         let rows: String = (0..30_000).map(|i| format!("p{i},ill,train,a.png{ending}")).collect();
         let text = format!("id,label,split,front{ending}{rows}");
         let settings = ManifestSettings::pictures("table.csv", GRID);
