@@ -66,6 +66,15 @@ where
 const STOPPED: u8 = 1;
 const FAILED: u8 = 2;
 
+/// A failure once something is trained: says that it is kept, unless that is said already or nothing failed.
+pub(crate) fn after_training(error: anyhow::Error) -> anyhow::Error {
+    let told = in_one_line(&error);
+    if is_stop(&error) || is_broken_pipe(&error) || told.contains("--resume") {
+        return error;
+    }
+    anyhow::anyhow!("{told}; what was trained is saved: mend this and go on with --resume")
+}
+
 /// Whether somebody asked to stop.
 fn is_stop(error: &anyhow::Error) -> bool {
     let stopped = |e: &TrainError| matches!(e, TrainError::Stopped { .. });
@@ -112,6 +121,16 @@ mod tests {
         assert_eq!(in_one_line(&plain), "cannot read a.toml: no such file");
         let telling = Err::<(), _>(inner()).context("a.toml: no such file; name another").unwrap_err();
         assert_eq!(in_one_line(&telling), "a.toml: no such file; name another");
+    }
+
+    #[test]
+    fn a_failure_after_training_says_how_to_go_on() {
+        let failed = |text: &str| after_training(anyhow::anyhow!("{text}")).to_string();
+        assert_eq!(failed("no room"), "no room; what was trained is saved: mend this and go on with --resume");
+        assert_eq!(failed("saved: go on with --resume"), "saved: go on with --resume");
+        let stopped = TrainError::Stopped { stage: "fusion-cosine".into(), step: 7 };
+        assert!(is_stop(&after_training(stopped.into())));
+        assert!(is_broken_pipe(&after_training(io::Error::from(io::ErrorKind::BrokenPipe).into())));
     }
 
     #[test]

@@ -141,18 +141,44 @@ pub fn settled_by(experiment: &Experiment, folder: &ModelFolder) -> anyhow::Resu
     Ok(experiment.with(|table| table.selection.edges = table.selection.edges.or(same))?)
 }
 
-/// The model folder: as the flag says, else as the experiment says.
+/// The model folder: as the flag says, else as the experiment says, else the one that training makes beside the experiment.
 ///
 /// # Errors
-/// If neither says, or the folder cannot be used.
+/// If neither says and there is none, or the folder cannot be used.
 pub fn model(experiment: &Experiment, flag: Option<PathBuf>) -> anyhow::Result<ModelFolder> {
-    match flag.as_ref().or(experiment.table().model.as_ref()) {
-        Some(path) => Ok(ModelFolder::open(path)?),
+    let said = flag.or_else(|| experiment.table().model.clone());
+    let beside = || Some(beside(experiment)).filter(|path| path.is_dir());
+    match said.or_else(beside) {
+        Some(path) => Ok(ModelFolder::open(&path)?),
         None => bail!(
             "{}: no model is named; add --model DIR, or `model = \"DIR\"` to the file",
             experiment.path().display()
         ),
     }
+}
+
+/// The folder of a model that is to be trained: as the flag says, else beside the experiment.
+///
+/// # Errors
+/// If the flag says nothing and the experiment has a trained model, which would be lost.
+pub fn new_model(context: &Context, experiment: &Experiment, flag: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let (None, Some(trained)) = (&flag, &experiment.table().model) {
+        bail!(
+            "{}: its `model` is {}, which stays as it is unless told otherwise; say with --out DIR where to train",
+            experiment.path().display(),
+            trained.display()
+        );
+    }
+    Ok(flag.unwrap_or_else(|| {
+        let folder = beside(experiment);
+        context.watch.note(&format!("the model: {}", folder.display()));
+        folder
+    }))
+}
+
+/// Where a model is trained to if nothing is said.
+fn beside(experiment: &Experiment) -> PathBuf {
+    experiment.path().with_file_name("model")
 }
 
 /// Writes a file whole or not at all, making its folder.

@@ -13,6 +13,7 @@ use dymo_train::statistics;
 use dymo_train::trainer::{Progress, Run, Schedule};
 
 use crate::context::Context;
+use crate::outcome::after_training;
 use crate::verbs;
 
 /// Flags of every training.
@@ -129,7 +130,7 @@ pub(crate) fn train(
         let fill_entries: Vec<String> = experiment.fill_entries().map(Into::into).collect();
         folder.offer(kind, experiment.table().recovery.draws(kind), &fill_entries)?;
     }
-    verbs::model::store(context, experiment, splits, folder)?;
+    verbs::model::store(context, experiment, splits, folder).map_err(after_training)?;
     task.done();
     Ok(Effort { stage: stage.name(), epoch: best + 1, steps, seconds })
 }

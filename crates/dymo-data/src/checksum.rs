@@ -131,7 +131,7 @@ pub enum ChecksumError {
         list: PathBuf,
     },
     /// The file cannot be read.
-    #[error("{}: {source}; restore the file from the repository", path.display())]
+    #[error("{}: {source}; restore the file from where it came from", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -140,7 +140,7 @@ pub enum ChecksumError {
     },
     /// The file is not the one that the list was made from.
     #[error(
-        "{} has sha256 {found}, expected {expected}; the file is damaged or was changed, restore it from the repository",
+        "{} has sha256 {found}, expected {expected}; the file is damaged or was changed, restore it from where it came from",
         path.display()
     )]
     Differs {
@@ -184,7 +184,7 @@ mod tests {
         fs::write(folder.path().join("abc"), "abd").unwrap();
         let error = Checksums::of(folder.path()).unwrap().read("abc").unwrap_err();
         let message = error.to_string();
-        for part in ["/abc has", ABC, &sha256_hex(b"abd"), "restore it"] {
+        for part in ["/abc has", ABC, &sha256_hex(b"abd"), "restore it from where it came from"] {
             assert!(message.contains(part), "{message}");
         }
     }

@@ -11,7 +11,7 @@ use dymo_train::statistics;
 
 use super::{calibrate, evaluate};
 use crate::context::Context;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, after_training};
 use crate::settings::{self, MetricArg, SETTINGS, ScheduleArgs};
 use crate::study;
 use crate::training::{self, Effort, TrainingArgs};
@@ -22,7 +22,7 @@ use crate::watch::duration;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Examples:
-  dymo train experiment.toml --out model                 networks, statistics, calibration, then the report
+  dymo train experiment.toml                             networks, statistics, calibration, then the report
   dymo train experiment.toml --out model --resume        after Ctrl-C, or a crash
   dymo train fusion experiment.toml --out model          one part; see `dymo train fusion --help`
   dymo train recovery guided experiment.toml --out model
@@ -36,8 +36,8 @@ pub struct TrainArgs {
     /// The experiment, all parts of which are trained
     #[arg(required = true)]
     pub experiment: Option<PathBuf>,
-    /// The model folder; made if it is not there, added to if it is
-    #[arg(long, value_name = "DIR", required = true)]
+    /// The model folder; made if it is not there, added to if it is. `model` beside the experiment if nothing is said
+    #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Folder of the report; evaluation/ in the model folder if nothing is said
     #[arg(long, value_name = "DIR")]
@@ -75,9 +75,9 @@ More epochs than before with --resume go on from the last checkpoint.")]
 pub struct FusionArgs {
     /// The experiment
     pub experiment: PathBuf,
-    /// The model folder; made if it is not there, added to if it is
+    /// The model folder; made if it is not there, added to if it is. `model` beside the experiment if nothing is said
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     /// Train for this metric only
     #[arg(long, value_enum)]
     pub metric: Option<MetricArg>,
@@ -97,9 +97,9 @@ pub struct RecoveryArgs {
     pub model: RecoveryKind,
     /// The experiment
     pub experiment: PathBuf,
-    /// The model folder; made if it is not there, added to if it is
+    /// The model folder; made if it is not there, added to if it is. `model` beside the experiment if nothing is said
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     /// Changes of the schedule.
     #[command(flatten)]
     pub schedule: ScheduleArgs,
@@ -109,19 +109,20 @@ pub struct RecoveryArgs {
 }
 
 pub(crate) fn run(context: &Context, args: TrainArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    match (args.part, args.experiment, args.out) {
-        (Some(part), ..) => run_part(context, part, out),
-        (None, Some(experiment), Some(folder)) => {
+    match (args.part, args.experiment) {
+        (Some(part), _) => run_part(context, part, out),
+        (None, Some(experiment)) => {
             let experiment = settings::experiment(context, &experiment, settle)?;
             if settings::shown(context, &experiment, out)? {
                 return Ok(Outcome::Done);
             }
+            let folder = settings::new_model(context, &experiment, args.out)?;
             let splits = experiment.open(&context.datasets)?;
             let results = args.results.unwrap_or_else(|| folder.join("evaluation"));
             whole(context, &experiment, &splits, folder, &args.training, &results, out)
         }
-        // The parser asks for both.
-        _ => bail!("name an experiment, and with --out the folder of its model"),
+        // The parser asks for one of them.
+        _ => bail!("name an experiment"),
     }
 }
 
@@ -147,12 +148,15 @@ pub(crate) fn whole(
     plan.notes.iter().for_each(|note| context.watch.note(note));
     study::rehearse(experiment, splits)?;
     let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
-    for metric in experiment.metrics() {
-        training::fit(context, experiment, splits, *metric, &mut folder)?;
-    }
-    study::train_complete_only(context, experiment, splits, &folder, training)?;
-    calibrate::into_folder(context, experiment, splits, &mut folder)?;
-    evaluate::into_folder(context, experiment, &folder, splits, results, out)
+    let mut rest = || {
+        for metric in experiment.metrics() {
+            training::fit(context, experiment, splits, *metric, &mut folder)?;
+        }
+        study::train_complete_only(context, experiment, splits, &folder, training)?;
+        calibrate::into_folder(context, experiment, splits, &mut folder)?;
+        evaluate::into_folder(context, experiment, &folder, splits, results, out)
+    };
+    rest().map_err(after_training)
 }
 
 fn run_part(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
@@ -201,13 +205,14 @@ fn train_all(
     context: &Context,
     experiment: &Experiment,
     stages: &[Stage],
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     training: &TrainingArgs,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
     if settings::shown(context, experiment, out)? {
         return Ok(Outcome::Done);
     }
+    let folder = settings::new_model(context, experiment, folder)?;
     let splits = experiment.open(&context.datasets)?;
     let (folder, efforts) = into_folder(context, experiment, &splits, stages, folder, training)?;
     let lines = efforts

@@ -30,6 +30,9 @@ fn settings_with_a_value_that_cannot_be() {
         .refused(&["evaluation.rates is 1.5", "from 0 to below 1"]);
     place.run("data masks experiment.toml --missing 5 --out masks.csv").refused(&["would leave nothing"]);
     place.run("evaluate experiment.toml --out r").refused(&["no model is named", "--model DIR"]);
+    // What is trained already is not trained over unasked.
+    place.write("trained.toml", format!("model = \"shipped\"\n{EXPERIMENT}"));
+    place.run("train trained.toml").refused(&["trained.toml: its `model` is ", "say with --out DIR"]);
 }
 
 #[test]

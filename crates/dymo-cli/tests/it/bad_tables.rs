@@ -115,7 +115,35 @@ const WARNING: usize = 9;
 fn an_id_that_comes_twice() {
     let place = place();
     place.write("table.csv", table().replace("p17,", "p4,"));
-    refused(&place, &["table.csv", "line 19: the id \"p4\" is that of line 6 too, give each sample its own"]);
+    let words = ["table.csv", "line 19: the id \"p4\" is that of line 6 too, give each sample its own"];
+    refused(&place, &words);
+    // As a spreadsheet writes it, and by the proposal.
+    place.write("table.csv", table().replace("p17,", "p4,").replace('\n', "\r\n"));
+    refused(&place, &words);
+    let proposal = run(&place, "data init @/table.csv --out @/experiment.toml --force").unwrap();
+    assert!(proposal.contains("column id: the id \"p4\" in line 19 is that of line 6 too"), "{proposal}");
+    refused(&place, &words);
+}
+
+/// The parts are drawn of the other rows, and what is said of these holds.
+#[test]
+fn a_row_without_a_label_where_parts_are_drawn() {
+    let place = place();
+    let division = "path = \"table.csv\"\ndivision = { validation = 0.2, test = 0.2, seed = 1 }\n";
+    place.write("experiment.toml", EXPERIMENT.replace("path = \"table.csv\"\n", division));
+    place.write("table.csv", table().replace("p17,well", "p17,"));
+    refused(&place, &["line 19: the label is empty, fill it in or remove the row"]);
+    let found = run(&place, CHECK).unwrap_err();
+    for words in
+        ["40 rows: 23 train, 8 validation, 8 test; 1 cannot be used", "class ill: 12 train", "39 rows have front"]
+    {
+        assert!(found.contains(words), "{words:?} is not in: {found}");
+    }
+    assert!(!found.contains("no training sample has a value"), "{found}");
+    // Four pictures for all rows: the leak shows, too.
+    let leaks = found.matches("the same content as in line").count();
+    let told = format!("table.csv: {} errors, listed above; correct them and check again", leaks + 1);
+    assert!(leaks > 5 && found.ends_with(&told), "{leaks}: {found}");
 }
 
 #[test]
@@ -167,7 +195,7 @@ fn rows_to_predict() {
     let wanted: [(&str, &str, &str); 8] = [
         ("a", "", "label: \"healthy\" is no class of the model"),
         ("b", "column stage: category \"unheard-of\", wanted one of mild, severe", ""),
-        ("c", "gone.png", ""),
+        ("c", "gone.png is no file; leave the cell empty where it is missing", ""),
         ("a", "", "id: an earlier row has the same id"),
         ("d", "column age: \"sixty\" is no number", ""),
         ("e", "every modality is missing", ""),
@@ -253,4 +281,41 @@ fn a_file_that_vanishes_during_the_run() {
     run(&place, &format!("{TRAIN} --resume")).unwrap();
     assert!(Path::new(&place.path("model/fusion-cosine.safetensors")).exists());
     run(&place, "model verify @/model").unwrap();
+}
+
+/// A file of the test part that goes away meanwhile is missed when all is trained: the networks stay, and the same command ends it.
+#[test]
+fn a_file_that_vanishes_before_the_evaluation() {
+    let place = place();
+    place.write("experiment.toml", EXPERIMENT.replacen("epochs = 2", "epochs = 300\npatience = 300", 1));
+    let tested = |line: &str| match line.contains(",test,") {
+        true => line.replace(".png", "-tested.png") + "\n",
+        false => format!("{line}\n"),
+    };
+    place.write("table.csv", table().lines().map(tested).collect::<String>());
+    for i in 0..4 {
+        std::fs::copy(place.path(&format!("{i}.png")), place.path(&format!("{i}-tested.png"))).unwrap();
+    }
+    let (picture, away) = (place.path("3-tested.png"), place.path("3.away"));
+    let over = AtomicBool::new(false);
+    let message = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let checkpoint = place.path("model/checkpoints/fusion-cosine.checkpoint");
+            while !checkpoint.exists() && !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::fs::rename(&picture, &away).unwrap();
+        });
+        let ended = run(&place, &format!("{TRAIN} --checkpoint-every 0"));
+        over.store(true, Ordering::Relaxed);
+        ended.unwrap_err()
+    });
+    for words in ["column front: ", "3-tested.png", "put the file back; what was trained is saved", "on with --resume"]
+    {
+        assert!(message.contains(words), "{words:?} is not in: {message}");
+    }
+    assert!(place.path("model/guided.safetensors").exists());
+    std::fs::rename(&away, &picture).unwrap();
+    run(&place, &format!("{TRAIN} --resume")).unwrap();
+    assert!(place.path("model/evaluation/report.html").exists());
 }

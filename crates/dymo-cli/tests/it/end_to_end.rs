@@ -47,7 +47,8 @@ fn a_trained_model_is_evaluated_into_a_report() {
 #[test]
 fn an_experiment_is_trained_as_a_whole() {
     let (parts, whole) = (Place::with_model(), Place::new());
-    let ran = whole.run("train experiment.toml --out model").well();
+    let ran = whole.run("train experiment.toml").well();
+    assert!(ran.err.contains("the model: model"), "{}", ran.err);
     assert!(ran.out.contains("model/evaluation/report.html"), "{}", ran.out);
     let files = ["fusion-cosine.safetensors", "statistics-cosine.json", "guided.safetensors"];
     let read = |place: &Place| files.map(|file| std::fs::read(place.path("model").join(file)).unwrap());
@@ -64,7 +65,7 @@ fn an_experiment_is_trained_as_a_whole() {
     }
 
     let before = read(&whole);
-    whole.run("train experiment.toml --out model --resume --results again").well();
+    whole.run("train experiment.toml --resume --results again").well();
     assert!(read(&whole) == before && whole.path("again/report.html").exists());
 }
 

@@ -44,6 +44,8 @@ fn settings_are_shown_with_the_flags_over_the_file() {
     assert_eq!(place.names("results"), Vec::<String>::new(), "nothing was done");
     let shown = place.run("train fusion experiment.toml --out m --epochs 7 --show-settings").well().out;
     assert!(shown.contains("epochs = 7"), "{shown}");
+    assert!(place.run("train experiment.toml --show-settings").well().out.contains("seed = 2025"));
+    assert_eq!(place.names("model"), Vec::<String>::new(), "nothing was done");
 }
 
 #[test]

@@ -140,6 +140,25 @@ fn a_proposal_is_not_overwritten() {
     place.run("data init patients.csv --label diagnosis --force").well();
 }
 
+/// What is told to `init` must be there; so must a table that it understands. Nothing is written otherwise.
+#[test]
+fn what_cannot_be_proposed_is_refused() {
+    let place = Place::new();
+    std::fs::remove_file(place.path("experiment.toml")).expect("an empty folder");
+    place.write("patients.csv", records(&place, true));
+    for flag in ["--label", "--id", "--split", "--subject", "--leave-out"] {
+        let line = format!("data init patients.csv {flag} nope");
+        place
+            .run(&line)
+            .refused(&["patients.csv: no column \"nope\"", "id, diagnosis, patient, scan, age, stage, note"]);
+    }
+    place.write("other.csv", records(&place, true).replace(',', ";"));
+    place.run("data init other.csv").refused(&["semicolons separate the names", "save the table comma-separated"]);
+    place.write("other.csv", "id,diagnosis,age\n");
+    place.run("data init other.csv").refused(&["other.csv: no row to learn from"]);
+    assert!(!place.path("experiment.toml").exists());
+}
+
 #[test]
 fn a_check_that_finds_an_error_ends_with_two() {
     let place = Place::new();
@@ -147,7 +166,7 @@ fn a_check_that_finds_an_error_ends_with_two() {
     place.run("data init patients.csv --label diagnosis --subject patient --force").well();
     place.write("scans/s3.nii", &scan(4.0, 0.0)[..700]);
     let ran = place.run("data check experiment.toml");
-    ran.refused(&["patients.csv", "errors"]);
+    ran.refused(&["patients.csv", "1 error, listed above; correct it"]);
     assert!(ran.out.contains("s3.nii"), "{}", ran.out);
 }
 

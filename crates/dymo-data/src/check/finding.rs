@@ -73,6 +73,8 @@ pub enum Finding {
     Repeated {
         /// How many files have a content that was there before.
         count: u64,
+        /// The first of them.
+        first: Vec<Repeat>,
     },
     /// A subject in two parts.
     SubjectInTwoParts {
@@ -148,12 +150,14 @@ pub enum Finding {
         /// Cells that are numbers.
         numbers: u64,
     },
-    /// Values outside the range that the settings say was observed.
+    /// Values outside the range that the settings say was observed; of rows that do not train, that is no surprise.
     OutOfRange {
         /// The column.
         column: String,
         /// How many.
         count: u64,
+        /// How many of them train.
+        training: u64,
         /// The range.
         range: [f64; 2],
     },
@@ -164,11 +168,31 @@ pub enum Finding {
         /// The category.
         category: String,
     },
+    /// Rows that are no sample where parts are drawn: of the others alone.
+    Undivided {
+        /// How many.
+        rows: u64,
+    },
     /// More findings of a kind than are kept.
     More {
         /// How many are left out.
         count: u64,
+        /// What they are, in words.
+        what: &'static str,
+        /// How much each weighs.
+        severity: Severity,
     },
+}
+
+/// A file whose content was there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeat {
+    /// Line in the table, counted from 1.
+    pub line: u64,
+    /// The column.
+    pub column: String,
+    /// The line that had it first.
+    pub first: u64,
 }
 
 /// How a column gives the class away.
@@ -190,8 +214,7 @@ impl Finding {
             | Self::SubjectInTwoParts { .. }
             | Self::ClassNotTrained { .. }
             | Self::NeverObserved { .. }
-            | Self::TypeChange { .. }
-            | Self::More { .. } => Severity::Error,
+            | Self::TypeChange { .. } => Severity::Error,
             Self::Blank { .. }
             | Self::Changed { .. }
             | Self::MixedGeometry { what: "orientation", .. }
@@ -202,8 +225,21 @@ impl Finding {
             | Self::Imbalance { .. }
             | Self::ColumnEmpty { .. }
             | Self::ColumnConstant { .. }
-            | Self::OutOfRange { .. } => Severity::Warning,
-            Self::MixedGeometry { .. } | Self::Repeated { .. } | Self::CategoryUnused { .. } => Severity::Note,
+            | Self::OutOfRange { training: 1.., .. } => Severity::Warning,
+            Self::MixedGeometry { .. }
+            | Self::Repeated { .. }
+            | Self::CategoryUnused { .. }
+            | Self::OutOfRange { .. }
+            | Self::Undivided { .. } => Severity::Note,
+            Self::More { severity, .. } => *severity,
+        }
+    }
+
+    /// How many findings it stands for.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::More { count, .. } => *count,
+            _ => 1,
         }
     }
 }
@@ -231,7 +267,16 @@ impl fmt::Display for Finding {
                 a.name(),
                 b.name()
             ),
-            Self::Repeated { count } => write!(f, "{count} files have the content of another one"),
+            Self::Repeated { count, first } => {
+                let one = |Repeat { line, column, first }: &Repeat| {
+                    format!("line {line}, column {column}, that of line {first}")
+                };
+                let mut named: Vec<String> = first.iter().map(one).collect();
+                let more = count.saturating_sub(first.len() as u64);
+                named.extend((more > 0).then(|| format!("and {more} more")));
+                let what = if *count == 1 { "file has" } else { "files have" };
+                write!(f, "{count} {what} the content of another one: {}", named.join("; "))
+            }
             Self::SubjectInTwoParts { line, subject, parts } => {
                 let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
                 write!(
@@ -276,13 +321,20 @@ impl fmt::Display for Finding {
                 f,
                 "column {column}: {numbers} numbers, and from line {line} on {words} cells that are none, such as {found:?}; correct them or add the word to `missing`"
             ),
-            Self::OutOfRange { column, count, range: [low, high] } => {
-                write!(f, "column {column}: {count} values outside {low} to {high}, the range in the settings")
-            }
+            Self::OutOfRange { column, count, training, range: [low, high] } => write!(
+                f,
+                "column {column}: {count} values outside {low} to {high}, the range in the settings{}",
+                if *training == 0 { "; none of them trains" } else { "" }
+            ),
             Self::CategoryUnused { column, category } => {
                 write!(f, "column {column}: no row has category {category:?}")
             }
-            Self::More { count } => write!(f, "and {count} more problems of rows"),
+            Self::Undivided { rows } => write!(
+                f,
+                "{rows} {} left out when the parts were drawn; once corrected, all are drawn anew",
+                if *rows == 1 { "row was" } else { "rows were" }
+            ),
+            Self::More { count, what, .. } => write!(f, "and {count} more {what}"),
         }
     }
 }

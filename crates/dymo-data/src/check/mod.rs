@@ -8,19 +8,20 @@ mod finding;
 mod report;
 mod tally;
 
-pub use finding::{By, Finding, Severity};
+pub use finding::{By, Finding, Repeat, Severity};
 pub use report::{CheckReport, ClassCount, ColumnReport, Geometry, ModalityReport, Pattern};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::path::PathBuf;
 
 use dymo_core::ModalitySet;
 use rayon::prelude::*;
 
 use crate::checksum::short_hash;
 use crate::manifest::{
-    BadRow, Cell, Form, Manifest, ManifestError, ManifestSettings, ModalitySettings, Problem, Row, Rows, Split, Told,
-    Use,
+    BadRow, Cell, Form, ManifestError, ManifestSettings, ModalitySettings, Problem, Row, Rows, Split, Told, Use,
+    drawn_parts,
 };
 use crate::samples::ReadError;
 use crate::text::TextEncoder;
@@ -33,6 +34,8 @@ const CHUNK: usize = 512;
 const KEPT: usize = 2000;
 /// Blank files, leaks and the like that are kept, each kind for itself.
 const KEPT_EACH: usize = 200;
+/// Files of a repeated content that are named.
+const NAMED: usize = 5;
 /// Classes beyond which a label is taken for none.
 const CLASSES: usize = 10_000;
 /// Training samples of a class below which the report warns.
@@ -58,7 +61,7 @@ pub fn check(settings: &ManifestSettings, progress: &mut dyn FnMut(Progress)) ->
     let of_bytes = fs::metadata(&settings.path).map_or(0, |metadata| metadata.len());
     let mut rows = Rows::open(settings, Use::Training)?;
     let modalities = rows.modalities().to_vec();
-    let mut state = State::new(settings, &modalities);
+    let mut state = State::new(settings, &modalities, drawn_parts(settings)?);
     loop {
         let chunk: Vec<Result<Row, BadRow>> = rows.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
@@ -79,17 +82,20 @@ pub fn check(settings: &ManifestSettings, progress: &mut dyn FnMut(Progress)) ->
 /// What was seen of one modality of a row.
 enum Look {
     Nothing,
-    File(Box<Result<Facts, ReadError>>),
+    File(Box<Result<Facts, (PathBuf, ReadError)>>),
     UnknownText,
 }
 
 /// A row, and by modality what its files show.
 fn look(row: Row, settings: &ManifestSettings, modalities: &[ModalitySettings]) -> (Row, Vec<Look>) {
     let one = |(modality, cell): (&ModalitySettings, &Cell)| match (cell, &modality.form) {
-        (Cell::File(path), form) => match examine(form, &settings.folder().join(path)) {
-            Some(facts) => Look::File(Box::new(facts)),
-            None => Look::Nothing,
-        },
+        (Cell::File(path), form) => {
+            let path = settings.folder().join(path);
+            match examine(form, &path) {
+                Some(facts) => Look::File(Box::new(facts.map_err(|refused| (path, refused)))),
+                None => Look::Nothing,
+            }
+        }
         (Cell::Text(text), Form::Text { length, symbols, .. }) => match TextEncoder::new(*length, symbols) {
             Ok(encoder) if encoder.places(text).iter().all(Option::is_none) => Look::UnknownText,
             _ => Look::Nothing,
@@ -123,7 +129,7 @@ struct State {
     rows: u64,
     bad_rows: u64,
     parts: [u64; 3],
-    /// By line: the part that is drawn, where parts are drawn.
+    /// By line: the part that is drawn of the rows that can be used, where parts are drawn.
     drawn: HashMap<u64, Split>,
     classes: BTreeMap<String, usize>,
     class_parts: Vec<[u64; 3]>,
@@ -133,15 +139,50 @@ struct State {
     ids: HashMap<u128, u64>,
     subjects: HashMap<u128, First>,
     contents: HashMap<u128, First>,
-    repeated: u64,
-    problems: Vec<Problem>,
+    repeated: Repeats,
+    /// Rows that are no sample: parts that are drawn leave them out.
+    undivided: u64,
+    problems: Cut,
+    blanks: Cut,
+    leaks: Cut,
+}
+
+/// Files whose content was there before, in the same part: the first of them, and how many.
+#[derive(Default)]
+struct Repeats {
+    count: u64,
+    first: Vec<Repeat>,
+}
+
+/// Findings of a kind, of which so many are kept and the others are counted.
+struct Cut {
+    kept: Vec<Finding>,
+    most: usize,
     more: u64,
-    blanks: Vec<Finding>,
-    leaks: Vec<Finding>,
+}
+
+impl Cut {
+    fn to(most: usize) -> Self {
+        Self { kept: Vec::new(), most, more: 0 }
+    }
+
+    fn push(&mut self, finding: Finding) {
+        if self.kept.len() < self.most { self.kept.push(finding) } else { self.more += 1 }
+    }
+
+    /// What is kept, by line, and how many there are beyond: as grave as those.
+    fn take(&mut self, what: &'static str) -> Vec<Finding> {
+        let mut all = std::mem::take(&mut self.kept);
+        all.sort_by_key(|finding| finding.place().0.unwrap_or(u64::MAX));
+        if let (1.., Some(severity)) = (self.more, all.iter().map(Finding::severity).max()) {
+            all.push(Finding::More { count: self.more, what, severity });
+        }
+        all
+    }
 }
 
 impl State {
-    fn new(settings: &ManifestSettings, modalities: &[ModalitySettings]) -> Self {
+    fn new(settings: &ManifestSettings, modalities: &[ModalitySettings], drawn: HashMap<u64, Split>) -> Self {
         let seen = modalities.iter().map(|modality| Seen {
             name: modality.name.clone(),
             column: modality.columns().first().map_or(String::new(), |column| (*column).to_owned()),
@@ -155,12 +196,6 @@ impl State {
                 Form::Table { columns } => columns.iter().map(Tally::new).collect(),
                 _ => Vec::new(),
             },
-        });
-        // Parts that are drawn need every label first. A table with problems is not divided.
-        let drawn = settings.division.and_then(|_| Manifest::open(settings).ok()).map_or(HashMap::new(), |manifest| {
-            let lines =
-                Split::ALL.into_iter().flat_map(|split| manifest.part(split).into_iter().map(move |i| (i, split)));
-            lines.map(|(index, split)| (manifest.line(index), split)).collect()
         });
         let classes: BTreeMap<String, usize> =
             settings.classes.iter().enumerate().map(|(number, name)| (name.clone(), number)).collect();
@@ -176,21 +211,22 @@ impl State {
             ids: HashMap::new(),
             subjects: HashMap::new(),
             contents: HashMap::new(),
-            repeated: 0,
-            problems: Vec::new(),
-            more: 0,
-            blanks: Vec::new(),
-            leaks: Vec::new(),
+            repeated: Repeats::default(),
+            undivided: 0,
+            problems: Cut::to(KEPT),
+            blanks: Cut::to(KEPT_EACH),
+            leaks: Cut::to(KEPT_EACH),
         }
     }
 
     fn problem(&mut self, problem: Problem) {
-        if self.problems.len() < KEPT { self.problems.push(problem) } else { self.more += 1 }
+        self.problems.push(Finding::Row(problem));
     }
 
     fn bad_row(&mut self, bad: BadRow) {
         self.rows += 1;
         self.bad_rows += 1;
+        self.undivided += 1;
         if let Some(id) = &bad.id {
             self.id(id, bad.line);
         }
@@ -247,7 +283,6 @@ impl State {
         let first = self.subjects.entry(short_hash(subject.as_bytes())).or_insert(First { line, split });
         if let (Some(a), Some(b)) = (first.split, split)
             && a != b
-            && self.leaks.len() < KEPT_EACH
         {
             let parts = vec![a.min(b), a.max(b)];
             self.leaks.push(Finding::SubjectInTwoParts { line, subject: crate::manifest::short(subject), parts });
@@ -265,16 +300,15 @@ impl State {
             Look::Nothing => None,
             Look::UnknownText => Some(crate::manifest::Blank::UnknownText),
             Look::File(facts) => match *facts {
-                Err(error) => {
+                Err((path, refused)) => {
                     seen.unreadable += 1;
-                    self.problem(Problem::Unreadable { line, column, cause: error.to_string() });
+                    self.problem(Problem::of_file(line, column, path, &refused));
                     return true;
                 }
                 Ok(Facts { geometry, told: Told { blank, changed }, content }) => {
                     *seen.geometries.entry(geometry).or_default() += 1;
-                    let room = KEPT_EACH.saturating_sub(self.blanks.len());
                     let told = |changed| Finding::Changed { line, column: column.clone(), changed };
-                    self.blanks.extend(changed.into_iter().map(told).take(room));
+                    changed.into_iter().map(told).for_each(|finding| self.blanks.push(finding));
                     // All black pictures are alike, and no leak.
                     if blank.is_none() {
                         self.content(content, line, &column, split);
@@ -285,9 +319,7 @@ impl State {
         };
         if let Some(blank) = blank {
             self.modalities[modality].blank += 1;
-            if self.blanks.len() < KEPT_EACH {
-                self.blanks.push(Finding::Blank { line, column, blank });
-            }
+            self.blanks.push(Finding::Blank { line, column, blank });
         }
         false
     }
@@ -300,11 +332,15 @@ impl State {
         match (first.split, split) {
             (Some(a), Some(b)) if a != b => {
                 let (first, column) = (first.line, column.to_owned());
-                if self.leaks.len() < KEPT_EACH {
-                    self.leaks.push(Finding::SameContent { line, first, column, parts: [a, b] });
+                self.leaks.push(Finding::SameContent { line, first, column, parts: [a, b] });
+            }
+            _ => {
+                let Repeats { count, first: named } = &mut self.repeated;
+                *count += 1;
+                if named.len() < NAMED {
+                    named.push(Repeat { line, column: column.to_owned(), first: first.line });
                 }
             }
-            _ => self.repeated += 1,
         }
     }
 
@@ -316,19 +352,19 @@ impl State {
     }
 
     fn report(mut self, settings: &ManifestSettings) -> CheckReport {
-        self.problems.sort_by_key(|problem| problem.line().unwrap_or(u64::MAX));
         let mut names = vec![String::new(); self.classes.len()];
         self.classes.iter().for_each(|(name, &number)| names[number].clone_from(name));
-        let mut findings: Vec<Finding> = std::mem::take(&mut self.problems).into_iter().map(Finding::Row).collect();
-        if self.more > 0 {
-            findings.push(Finding::More { count: self.more });
-        }
-        findings.extend(std::mem::take(&mut self.leaks));
-        findings.extend(std::mem::take(&mut self.blanks));
+        let mut findings = self.problems.take("problems of rows");
+        findings.extend(self.leaks.take("files or subjects in two parts"));
+        findings.extend(self.blanks.take("files that show nothing or are not taken as they are"));
         findings.extend(self.of_parts(&names));
         findings.extend(self.of_modalities(&names));
-        if self.repeated > 0 {
-            findings.push(Finding::Repeated { count: self.repeated });
+        let Repeats { count, first } = std::mem::take(&mut self.repeated);
+        if count > 0 {
+            findings.push(Finding::Repeated { count, first });
+        }
+        if settings.division.is_some() && self.undivided > 0 {
+            findings.push(Finding::Undivided { rows: self.undivided });
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
         let class = |(name, parts): (String, [u64; 3])| ClassCount { name, parts };
@@ -396,7 +432,9 @@ impl State {
             if count > 0 {
                 found.push(Finding::NoOrientation { modality: modality(), count });
             }
-            found.extend(seen.tallies.iter().flat_map(|tally| tally.findings(classes)));
+            // Where nothing trains, that no training sample has a value says nothing of the column.
+            let trains = self.parts[Split::Train as usize] > 0;
+            found.extend(seen.tallies.iter().flat_map(|tally| tally.findings(classes, trains)));
         }
         found
     }

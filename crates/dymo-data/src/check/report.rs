@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::finding::{Finding, Severity};
 
+/// Sizes of a modality's files that are shown one by one.
+const GEOMETRIES: usize = 5;
+
 /// All that was found in a table and its files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckReport {
@@ -106,9 +109,9 @@ impl CheckReport {
         self.findings.iter().map(Finding::severity).max()
     }
 
-    /// How many findings have that weight.
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity() == severity).count()
+    /// How many findings have that weight, those that are counted only included.
+    pub fn count(&self, severity: Severity) -> u64 {
+        self.findings.iter().filter(|finding| finding.severity() == severity).map(Finding::count).sum()
     }
 }
 
@@ -150,8 +153,13 @@ impl fmt::Display for CheckReport {
                 write!(f, ", {} unreadable, {} blank", modality.unreadable, modality.blank)?;
             }
             writeln!(f)?;
-            for (geometry, count) in modality.geometries.iter().take(5) {
+            for (geometry, count) in modality.geometries.iter().take(GEOMETRIES) {
                 writeln!(f, "    {count} × {geometry}")?;
+            }
+            let others = modality.geometries.get(GEOMETRIES..).unwrap_or_default();
+            if !others.is_empty() {
+                let files: u64 = others.iter().map(|(_, count)| count).sum();
+                writeln!(f, "    {files} × {} other geometries", others.len())?;
             }
         }
         self.draw_patterns(f)?;

@@ -34,6 +34,8 @@ pub(super) struct Tally {
     low: f64,
     high: f64,
     outside: u64,
+    /// Of those outside: training rows.
+    outside_trained: u64,
 }
 
 impl Tally {
@@ -52,6 +54,7 @@ impl Tally {
             low: f64::INFINITY,
             high: f64::NEG_INFINITY,
             outside: 0,
+            outside_trained: 0,
         }
     }
 
@@ -70,7 +73,9 @@ impl Tally {
                 (self.low, self.high) = (self.low.min(number), self.high.max(number));
                 // Standardised values are f32: the ends of the range come back nearly.
                 let slack = 1e-5 * (high - low).max(low.abs()).max(high.abs());
-                self.outside += u64::from(number < low - slack || number > high + slack);
+                let outside = number < low - slack || number > high + slack;
+                self.outside += u64::from(outside);
+                self.outside_trained += u64::from(outside && train);
                 let share = if high > low { (number - low) / (high - low) } else { 0.5 };
                 // The cast saturates: what lies below is 0.
                 ((share * BINS as f64).floor() + 1.0).min(BINS as f64 + 1.0) as usize
@@ -112,14 +117,15 @@ impl Tally {
         }
     }
 
-    pub(super) fn findings(&self, classes: &[String]) -> Vec<Finding> {
+    /// `trains`: whether there are training rows at all.
+    pub(super) fn findings(&self, classes: &[String], trains: bool) -> Vec<Finding> {
         let column = || self.name().to_owned();
         let mut found = Vec::new();
         if let (Some((line, word)), true) = (&self.first_word, self.present > 0) {
             let (line, word, words, numbers) = (*line, word.clone(), self.words, self.present);
             found.push(Finding::TypeChange { column: column(), line, found: word, words, numbers });
         }
-        if self.trained == 0 {
+        if self.trained == 0 && trains {
             found.push(Finding::ColumnEmpty { column: column() });
         } else if self.counts.iter().filter(|bin| bin.iter().sum::<u64>() > 0).count() == 1
             && (self.column.cardinality().is_some() || self.low == self.high)
@@ -127,7 +133,8 @@ impl Tally {
             found.push(Finding::ColumnConstant { column: column() });
         }
         if let (true, Some(range)) = (self.outside > 0, self.column.range()) {
-            found.push(Finding::OutOfRange { column: column(), count: self.outside, range });
+            let (count, training) = (self.outside, self.outside_trained);
+            found.push(Finding::OutOfRange { column: column(), count, training, range });
         }
         for (bin, category) in self.column.categories().unwrap_or_default().iter().enumerate() {
             if self.present > 0 && self.counts[bin].iter().all(|&count| count == 0) {

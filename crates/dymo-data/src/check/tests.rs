@@ -69,6 +69,8 @@ fn everything_is_reported_at_once() {
         "class \"rare\" has 1 rows and none of them trains",
         "class \"well\" has 1 training samples",
         "echo is observed in no training sample",
+        "gone.png is no file; leave the cell empty where it is missing",
+        "bad.png: unexpected end of file; the file is cut short or damaged",
         "photo: files of 2 different grids",
         "column age: 1 values outside 0 to 100",
         "column age: 7 numbers, and from line 8 on 1 cells that are none, such as \"high\"",
@@ -130,6 +132,81 @@ fn drawn_parts_are_checked_too() {
     assert_eq!(report.parts, [16, 12, 12]);
     assert!(said(&report, "the same content"), "{report}");
     assert!(!said(&report, "subject"), "{report}");
+}
+
+/// One row that is no sample takes nothing from what is said of the others.
+#[test]
+fn rows_with_problems_do_not_keep_the_others_from_being_divided() {
+    let row = |i: usize| match i {
+        7 => "p7,w7,,,7.png,50,a,\n".to_owned(),
+        8 => "p8,w8,ill,,,,,\n".to_owned(),
+        _ => format!("p{i},w{i},{},,{}.png,5{},{},\n", ["ill", "well"][i % 2], i % 10, i % 10, ["a", "b"][i / 2 % 2]),
+    };
+    let (_folder, path) = folder(&format!("{HEAD}{}", (0..40).map(row).collect::<String>()));
+    let mut settings = settings(&path);
+    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None });
+    let report = check(&settings, &mut |_| ()).unwrap();
+    assert_eq!((report.rows, report.bad_rows, report.parts.iter().sum::<u64>()), (40, 2, 38), "{report}");
+    assert!(report.parts[0] > 10 && report.classes.iter().all(|class| class.parts[0] > 5), "{report}");
+    assert_eq!(report.patterns.iter().map(Pattern::rows).sum::<u64>(), 38);
+    for part in [
+        "line 9: the label is empty",
+        "line 10: every modality is missing",
+        "the same content as in line ",
+        "2 rows were left out when the parts were drawn; once corrected, all are drawn anew",
+    ] {
+        assert!(said(&report, part), "{part}\n{report}");
+    }
+    assert!(!said(&report, "no training sample has a value"), "{report}");
+}
+
+/// Where no row trains, nothing is said of what training lacks.
+#[test]
+fn a_table_of_wrong_rows_is_not_blamed_on_its_columns() {
+    let report = many(|i| format!("p{i},,ill,nowhere,,{i},a,\n"));
+    assert_eq!((report.bad_rows, report.parts), (60, [0; 3]));
+    assert!(!said(&report, "training"), "{report}");
+}
+
+#[test]
+fn what_is_not_listed_is_counted() {
+    let report = report(&(0..2500).map(|i| format!("p{i},,ill,train,,none,a,\n")).collect::<String>());
+    assert_eq!((report.bad_rows, report.count(Severity::Error)), (2500, 2500), "without the columns' own");
+    assert!(said(&report, "and 500 more problems of rows"));
+    let twins = many(|i| format!("p{i},,{},train,{}.png,{i},a,\n", ["ill", "well"][i % 2], i % 9));
+    assert!(
+        said(&twins, "51 files have the content of another one: line 11, column photo, that of line 2; line 12, "),
+        "{twins}"
+    );
+    assert!(said(&twins, "; and 46 more"), "{twins}");
+}
+
+#[test]
+fn every_geometry_is_counted() {
+    let rows: String =
+        (0..14).map(|i| format!("p{i},,{},train,g{}.png,5{i},a,\n", ["ill", "well"][i % 2], i % 7)).collect();
+    let (folder, path) = folder(&format!("{HEAD}{rows}"));
+    for side in 0..7usize {
+        let picture = Picture::new(side + 1, 4, Colour::Grey, vec![side as u8 + 9; (side + 1) * 4]).unwrap();
+        picture.save_png(&folder.path().join(format!("g{side}.png"))).unwrap();
+    }
+    let report = check(&settings(&path), &mut |_| ()).unwrap();
+    assert!(report.to_string().contains("    4 × 2 other geometries\n"), "{report}");
+}
+
+/// Beyond the range of the training rows is no surprise in the others.
+#[test]
+fn a_value_out_of_range_weighs_by_its_part() {
+    let row = |i: usize, age: u32, split: &str| format!("p{i},,{},{split},,{age},a,\n", ["ill", "well"][i % 2]);
+    let table = |split: &str| report(&format!("{}{}{}", row(0, 50, "train"), row(1, 60, "train"), row(2, 120, split)));
+    let weight = |report: &CheckReport| {
+        report.findings.iter().find(|found| matches!(found, Finding::OutOfRange { .. })).unwrap().severity()
+    };
+    assert_eq!((weight(&table("train")), weight(&table("test"))), (Severity::Warning, Severity::Note));
+    assert!(said(
+        &table("test"),
+        "column age: 1 values outside 0 to 100, the range in the settings; none of them trains"
+    ));
 }
 
 #[test]

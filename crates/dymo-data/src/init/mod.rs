@@ -21,7 +21,7 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use crate::manifest::{ManifestError, Records};
+use crate::manifest::{ManifestError, Records, Split};
 use profile::Profile;
 
 /// What a proposal may be told beforehand.
@@ -44,10 +44,12 @@ pub struct InitOptions {
 /// Reads a table and proposes how to use it.
 ///
 /// # Errors
-/// A [`ManifestError`] when the file cannot be read, is no table, or breaks off.
-pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ManifestError> {
+/// A [`ProposalError`] when the file cannot be read, is no table, or breaks off; when `options` name a column that it does not have;
+/// when nothing of it can be used.
+pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ProposalError> {
     let mut records = Records::open(path)?;
     let names = records.names().to_vec();
+    options.check(path, &names)?;
     let mut profiles: Vec<Profile> = names.iter().map(|name| Profile::new(name, path.parent())).collect();
     let split = roles::split_column(&names, options);
     let mut seen = Seen::default();
@@ -61,16 +63,40 @@ pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ManifestE
             continue;
         }
         let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
-        // Means and deviations are those of the training rows, where it is known which they are.
-        let train = split
-            .is_none_or(|split| crate::manifest::Split::parse(&cells[split]) == Some(crate::manifest::Split::Train));
+        let train = split.is_some_and(|split| Split::parse(&cells[split]) == Some(Split::Train));
         for (profile, cell) in profiles.iter_mut().zip(&cells) {
             profile.add(cell, line, train);
         }
         seen.rows += 1;
-        seen.pattern(&cells);
+        seen.pattern(&cells, line);
     }
-    Ok(proposal::build(path, profiles, seen, options))
+    if seen.rows == 0 {
+        return Err(ProposalError::NoRow { path: path.to_owned(), columns: names.len(), odd: seen.odd });
+    }
+    proposal::build(path, profiles, seen, options)
+}
+
+impl InitOptions {
+    /// Sees that every column that is named is there, and none for two things; a subject may be the id.
+    fn check(&self, path: &Path, names: &[String]) -> Result<(), ProposalError> {
+        let one = |what, column: &Option<String>| column.clone().map(|column| (what, column));
+        let roles =
+            [one("id", &self.id), one("label", &self.label), one("split", &self.split), one("subject", &self.subject)];
+        let left_out = self.leave_out.iter().map(|column| ("column to leave out", column.clone()));
+        let mut seen: Vec<(&'static str, String)> = Vec::new();
+        for (what, column) in roles.into_iter().flatten().chain(left_out) {
+            let path = path.to_owned();
+            if !names.contains(&column) {
+                return Err(ProposalError::NoColumn { path, what, column, found: names.to_vec() });
+            }
+            let other = seen.iter().find(|(other, known)| *known == column && (*other, what) != ("id", "subject"));
+            if let Some((other, _)) = other.filter(|(other, _)| *other != what) {
+                return Err(ProposalError::TwoUses { path, column, uses: [other, what] });
+            }
+            seen.push((what, column));
+        }
+        Ok(())
+    }
 }
 
 /// Missing patterns that are kept apart; a table of many columns may have as many as rows.
@@ -82,15 +108,15 @@ struct Seen {
     rows: u64,
     /// Rows with another number of cells than columns.
     odd: u64,
-    /// By which columns are filled: how many rows. Beyond [`PATTERNS`], only those already there.
-    patterns: std::collections::HashMap<Vec<bool>, u64>,
+    /// By which columns are filled: how many rows, and the line of the first. Beyond [`PATTERNS`], only those already there.
+    patterns: std::collections::HashMap<Vec<bool>, (u64, u64)>,
 }
 
 impl Seen {
-    fn pattern(&mut self, cells: &[std::borrow::Cow<'_, str>]) {
+    fn pattern(&mut self, cells: &[std::borrow::Cow<'_, str>], line: u64) {
         let filled: Vec<bool> = cells.iter().map(|cell| !profile::looks_missing(cell)).collect();
         if self.patterns.len() < PATTERNS || self.patterns.contains_key(&filled) {
-            *self.patterns.entry(filled).or_default() += 1;
+            self.patterns.entry(filled).or_insert((0, line)).0 += 1;
         }
     }
 }

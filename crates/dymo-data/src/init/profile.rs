@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::number;
+use crate::manifest::{Split, has_decimal_comma, number, short};
 
 /// Distinct values that are kept.
 pub(super) const DISTINCT: usize = 2000;
@@ -36,10 +36,19 @@ pub(super) struct Profile {
     pub(super) first_word: Option<(u64, String)>,
     pub(super) last_number: Option<u64>,
     /// Values and how often they came; complete unless `many`.
-    pub(super) distinct: HashMap<String, u64>,
+    pub(super) distinct: HashMap<String, Came>,
     pub(super) many: bool,
-    /// Whether a value came twice, as far as is known.
-    pub(super) repeated: bool,
+    /// Cells whose value came before, as far as is known.
+    pub(super) repeats: u64,
+    pub(super) first_repeat: Option<Repeat>,
+    /// The line of the first cell without a value.
+    pub(super) first_missing: Option<u64>,
+    /// Cells that name no part, and the first of them.
+    pub(super) no_part: u64,
+    pub(super) first_no_part: Option<(u64, String)>,
+    /// Cells that would be numbers with a decimal point, and the first of them.
+    pub(super) decimal_commas: u64,
+    pub(super) first_decimal_comma: Option<(u64, String)>,
     pub(super) pictures: u64,
     pub(super) volumes: u64,
     /// First paths, to be opened.
@@ -47,24 +56,48 @@ pub(super) struct Profile {
     pub(super) longest: usize,
     /// Values with a space in them.
     pub(super) spaced: u64,
+    /// Of all rows, and of those that a column of parts says train.
+    pub(super) all: Moments,
     pub(super) train: Moments,
-    pub(super) low: f64,
-    pub(super) high: f64,
-    /// Words of the texts and how often they came.
-    pub(super) vocabulary: HashMap<String, u64>,
+    /// Words of the texts and how often they came: in all rows, and in those that train.
+    pub(super) vocabulary: HashMap<String, [u64; 2]>,
 }
 
-/// Count, mean and sum of squares, by Welford's update.
-#[derive(Debug, Default, Clone, Copy)]
+/// How often a value came, and in which line first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Came {
+    pub(super) count: u64,
+    pub(super) first: u64,
+}
+
+/// A value that came before.
+#[derive(Debug)]
+pub(super) struct Repeat {
+    pub(super) value: String,
+    pub(super) line: u64,
+    pub(super) first: u64,
+}
+
+/// Count, mean and sum of squares, by Welford's update, and the range.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Moments {
     pub(super) count: u64,
     pub(super) mean: f64,
     squares: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self { count: 0, mean: 0.0, squares: 0.0, low: f64::INFINITY, high: f64::NEG_INFINITY }
+    }
 }
 
 impl Moments {
     fn add(&mut self, value: f64) {
         self.count += 1;
+        (self.low, self.high) = (self.low.min(value), self.high.max(value));
         let before = value - self.mean;
         self.mean += before / self.count as f64;
         self.squares += before * (value - self.mean);
@@ -97,57 +130,71 @@ impl Profile {
             last_number: None,
             distinct: HashMap::new(),
             many: false,
-            repeated: false,
+            repeats: 0,
+            first_repeat: None,
+            first_missing: None,
+            no_part: 0,
+            first_no_part: None,
+            decimal_commas: 0,
+            first_decimal_comma: None,
             pictures: 0,
             volumes: 0,
             paths: Vec::new(),
             longest: 0,
             spaced: 0,
+            all: Moments::default(),
             train: Moments::default(),
-            low: f64::INFINITY,
-            high: f64::NEG_INFINITY,
             vocabulary: HashMap::new(),
         }
     }
 
-    /// `train`: whether means are learned from it.
+    /// `train`: whether a column of parts says that the row trains.
     pub(super) fn add(&mut self, cell: &str, line: u64, train: bool) {
-        if cell.is_empty() {
-            self.empty += 1;
-            return;
-        }
         if looks_missing(cell) {
-            *self.markers.entry(cell.to_owned()).or_default() += 1;
+            self.first_missing.get_or_insert(line);
+            match cell.is_empty() {
+                true => self.empty += 1,
+                false => *self.markers.entry(cell.to_owned()).or_default() += 1,
+            }
             return;
         }
         self.filled += 1;
         self.longest = self.longest.max(cell.chars().count());
         self.spaced += u64::from(cell.contains(' '));
-        self.count(cell);
+        self.count(cell, line);
+        if Split::parse(cell).is_none() {
+            self.no_part += 1;
+            self.first_no_part.get_or_insert_with(|| (line, short(cell)));
+        }
         match number(cell) {
             Some(number) => {
                 self.numbers += 1;
                 self.whole += u64::from(number.fract() == 0.0);
                 self.last_number = Some(line);
-                (self.low, self.high) = (self.low.min(number), self.high.max(number));
+                self.all.add(number);
                 if train {
                     self.train.add(number);
                 }
             }
             None => {
                 self.words += 1;
-                self.first_word.get_or_insert_with(|| (line, crate::manifest::short(cell)));
+                self.first_word.get_or_insert_with(|| (line, short(cell)));
+                if has_decimal_comma(cell) {
+                    self.decimal_commas += 1;
+                    self.first_decimal_comma.get_or_insert_with(|| (line, short(cell)));
+                }
                 self.word(cell, train);
             }
         }
     }
 
-    fn count(&mut self, cell: &str) {
-        if let Some(count) = self.distinct.get_mut(cell) {
-            *count += 1;
-            self.repeated = true;
+    fn count(&mut self, cell: &str, line: u64) {
+        if let Some(came) = self.distinct.get_mut(cell) {
+            came.count += 1;
+            self.repeats += 1;
+            self.first_repeat.get_or_insert_with(|| Repeat { value: short(cell), line, first: came.first });
         } else if self.distinct.len() < DISTINCT && cell.len() <= LONGEST {
-            self.distinct.insert(cell.to_owned(), 1);
+            self.distinct.insert(cell.to_owned(), Came { count: 1, first: line });
         } else {
             self.many = true;
         }
@@ -165,11 +212,12 @@ impl Profile {
         if (picture || volume) && self.paths.len() < OPENED {
             self.paths.push(cell.to_owned());
         }
-        // As means and deviations are, the words are those of the training rows.
-        if !picture && !volume && train {
+        if !picture && !volume {
             for word in crate::text::words_of(cell) {
                 if self.vocabulary.len() < WORDS || self.vocabulary.contains_key(&word) {
-                    *self.vocabulary.entry(word).or_default() += 1;
+                    let [all, trained] = self.vocabulary.entry(word).or_default();
+                    *all += 1;
+                    *trained += u64::from(train);
                 }
             }
         }
@@ -182,7 +230,22 @@ impl Profile {
 
     /// Whether every row has a value of its own, as far as is known.
     pub(super) fn is_unique(&self) -> bool {
-        self.filled > 0 && !self.repeated && self.missing() == 0
+        self.filled > 0 && self.repeats == 0 && self.missing() == 0
+    }
+
+    /// Whether all rows but a few, which are taken for mistakes, have a value of their own.
+    pub(super) fn is_nearly_unique(&self) -> bool {
+        self.filled > 1 && 10 * (self.repeats + self.missing()) <= self.filled + self.missing()
+    }
+
+    /// Whether most cells name a part.
+    pub(super) fn names_parts(&self) -> bool {
+        2 * self.no_part < self.filled
+    }
+
+    /// Mean, deviation and range: of the training rows, where a column of parts says which they are.
+    pub(super) fn moments(&self, parts_known: bool) -> Moments {
+        if parts_known { self.train } else { self.all }
     }
 
     /// The values in their order: by number where all are numbers, by a known scale, else by alphabet.

@@ -7,10 +7,10 @@ use dymo_core::{Column, Columns};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::profile::Profile;
-use super::roles::Roles;
+use super::profile::{Profile, Repeat};
+use super::roles::{self, Roles};
 use super::{InitOptions, Seen, files};
-use crate::manifest::{Division, Form, ManifestSettings, ModalitySettings};
+use crate::manifest::{Division, Form, ManifestError, ManifestSettings, ModalitySettings};
 use crate::source::Source;
 use crate::text::Symbols;
 
@@ -51,19 +51,79 @@ pub struct ColumnSummary {
     pub missing: u64,
 }
 
-/// Why a proposal has no text.
+impl ColumnSummary {
+    /// What it was taken for, and why it is left out if it is.
+    fn in_words(&self) -> String {
+        if self.role == "left out" { format!("left out, {}", self.values) } else { self.role.clone() }
+    }
+}
+
+/// Why there is no proposal, or no text of it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProposalError {
+    /// The table cannot be read.
+    #[error(transparent)]
+    Table(#[from] ManifestError),
+    /// A column that the table does not have.
+    #[error("{}: no column {column:?}, which is named as the {what}; the first row names {}: name one of these", path.display(), found.join(", "))]
+    NoColumn {
+        /// The table.
+        path: PathBuf,
+        /// What it was to be.
+        what: &'static str,
+        /// The column.
+        column: String,
+        /// Its first row.
+        found: Vec<String>,
+    },
+    /// One column for two things.
+    #[error("{}: column {column:?} is named as the {} and as the {}; name it once", path.display(), uses[0], uses[1])]
+    TwoUses {
+        /// The table.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What it was to be.
+        uses: [&'static str; 2],
+    },
+    /// A table without rows.
+    #[error(
+        "{}: no row to learn from{}; wanted a first row of names and below it one row for each sample, comma-separated",
+        path.display(),
+        if *odd > 0 { format!(": {odd} have another number of cells than the first row, which has {columns}") } else { String::new() }
+    )]
+    NoRow {
+        /// The table.
+        path: PathBuf,
+        /// Names of its first row.
+        columns: usize,
+        /// Rows with another number of cells.
+        odd: u64,
+    },
+    /// No column that a sample could be classified by.
+    #[error("{}: no column can be used to classify by ({}); add columns of files, numbers, categories or text", path.display(), columns.join("; "))]
+    NothingToUse {
+        /// The table.
+        path: PathBuf,
+        /// What each column was taken for.
+        columns: Vec<String>,
+    },
     /// A value that TOML cannot hold.
     #[error("the proposal cannot be written as TOML: {0}; rename what is odd in the table's first row")]
     Toml(#[from] toml::ser::Error),
 }
 
-pub(super) fn build(path: &Path, profiles: Vec<Profile>, seen: Seen, options: &InitOptions) -> Proposal {
+pub(super) fn build(
+    path: &Path,
+    profiles: Vec<Profile>,
+    seen: Seen,
+    options: &InitOptions,
+) -> Result<Proposal, ProposalError> {
     let roles = Roles::find(&profiles, options);
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut draft = Draft::default();
+    let parts_known = roles.split.is_some_and(|split| profiles[split].names_parts());
+    let mut draft = Draft { parts_known, ..Draft::default() };
     for (at, profile) in profiles.iter().enumerate() {
         if !roles.contains(at) {
             draft.column(at, profile, folder, options.leave_out.contains(&profile.name));
@@ -74,23 +134,34 @@ pub(super) fn build(path: &Path, profiles: Vec<Profile>, seen: Seen, options: &I
         }
     }
     let (modalities, places) = draft.modalities();
+    if modalities.is_empty() {
+        let columns = draft.columns.iter().map(|column| format!("{}: {}", column.name, column.in_words())).collect();
+        return Err(ProposalError::NothingToUse { path: path.to_owned(), columns });
+    }
     let mut settings = ManifestSettings::new(path.file_name().map_or(path.into(), PathBuf::from), modalities);
     let name = |at: Option<usize>| at.map(|at| profiles[at].name.clone());
     name(roles.id).into_iter().for_each(|name| settings.id = name);
     name(roles.label).into_iter().for_each(|name| settings.label = name);
     name(roles.split).into_iter().for_each(|name| settings.split = name);
     settings.subject = name(roles.subject);
-    if roles.split.is_none() {
-        settings.division =
-            Some(Division { validation: 0.15, test: 0.15, seed: options.seed.unwrap_or(2025), fold: None });
-        draft.remarks.push("no column of parts: they are drawn from a seed, see [data.division]".into());
-    }
-    if roles.id.is_none() {
-        draft.remarks.push("no column names each row differently: add one, or set data.id".into());
+    draft.id(roles.id.map(|at| &profiles[at]));
+    match roles.split {
+        Some(split) => draft.parts(&profiles[split]),
+        None => {
+            settings.division =
+                Some(Division { validation: 0.15, test: 0.15, seed: options.seed.unwrap_or(2025), fold: None });
+            draft.remarks.push("no column of parts: they are drawn from a seed, see [data.division]; means and ranges are those of all rows".into());
+            let names: Vec<String> = profiles.iter().map(|profile| profile.name.clone()).collect();
+            if let Some(at) = roles::split_column(&names, options).filter(|at| !roles.contains(*at)) {
+                draft.remark(&profiles[at], "called as a column of parts is, but most cells name none; if it is that, write train, validation or test");
+            }
+        }
     }
     match roles.label {
         None => draft.remarks.push("no column looks like the class: set data.label".into()),
-        Some(at) => settings.classes = profiles[at].categories(),
+        Some(at) => {
+            settings.classes = draft.classes(&profiles[at]);
+        }
     }
     let mut markers: Vec<String> = profiles.iter().flat_map(|profile| profile.markers.keys().cloned()).collect();
     markers.sort();
@@ -105,24 +176,37 @@ pub(super) fn build(path: &Path, profiles: Vec<Profile>, seen: Seen, options: &I
     if seen.odd > 0 {
         draft.remarks.push(format!("{} rows have another number of cells than the first row has names", seen.odd));
     }
+    draft.empty_rows(&seen, &places);
     let classes = roles.label.map_or(Vec::new(), |at| {
-        let count = |name: &String| (name.clone(), profiles[at].distinct.get(name).copied().unwrap_or(0));
+        let count = |name: &String| (name.clone(), profiles[at].distinct.get(name).map_or(0, |came| came.count));
         settings.classes.iter().map(count).collect()
     });
     let patterns = patterns(&seen, &places);
-    Proposal { settings, rows: seen.rows, classes, columns: draft.columns, patterns, remarks: draft.remarks }
+    Ok(Proposal { settings, rows: seen.rows, classes, columns: draft.columns, patterns, remarks: draft.remarks })
+}
+
+/// Which modalities a row has of which these columns are filled.
+fn there(filled: &[bool], places: &[Vec<usize>]) -> Vec<bool> {
+    places.iter().map(|columns| columns.iter().any(|&at| filled[at])).collect()
 }
 
 /// By modality: rows in which at least one of its columns is filled.
 fn patterns(seen: &Seen, places: &[Vec<usize>]) -> Vec<(Vec<bool>, u64)> {
     let mut counts = std::collections::BTreeMap::<Vec<bool>, u64>::new();
-    for (filled, count) in &seen.patterns {
-        let there = places.iter().map(|columns| columns.iter().any(|&at| filled[at])).collect();
-        *counts.entry(there).or_default() += count;
+    for (filled, (count, _)) in &seen.patterns {
+        *counts.entry(there(filled, places)).or_default() += count;
     }
     let mut patterns: Vec<_> = counts.into_iter().collect();
     patterns.sort_by(|a, b| b.1.cmp(&a.1).then(b.0.cmp(&a.0)));
     patterns
+}
+
+/// How many more there are of what was named once.
+fn others(count: u64, what: &str) -> String {
+    match count.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(", and {more} more {what}"),
+    }
 }
 
 /// Values of a column in words.
@@ -145,9 +229,66 @@ struct Draft {
     table: Vec<(Column, usize)>,
     columns: Vec<ColumnSummary>,
     remarks: Vec<String>,
+    /// Whether a column says which rows train.
+    parts_known: bool,
 }
 
 impl Draft {
+    /// What is to be said of the column of the ids.
+    fn id(&mut self, profile: Option<&Profile>) {
+        let Some(profile) = profile else {
+            return self.remarks.push("no column names each row differently: add one, or set data.id".into());
+        };
+        if let Some(Repeat { value, line, first }) = &profile.first_repeat {
+            let more = others(profile.repeats, "repeat an earlier one");
+            self.remark(profile, format!("the id {value:?} in line {line} is that of line {first} too{more}; give each sample its own, or name another column with --id"));
+        }
+        self.gaps(profile, "id");
+    }
+
+    /// What is to be said of the column of the parts.
+    fn parts(&mut self, profile: &Profile) {
+        if let Some((line, value)) = &profile.first_no_part {
+            let more = others(profile.no_part, "name no part");
+            self.remark(profile, format!("{value:?} in line {line} is no part{more}; write train, validation or test"));
+        }
+        self.gaps(profile, "part");
+    }
+
+    /// Rows without an id, a part or a label.
+    fn gaps(&mut self, profile: &Profile, what: &str) {
+        if let Some(line) = profile.first_missing {
+            let more = others(profile.missing(), &format!("have no {what}"));
+            self.remark(profile, format!("no {what} in line {line}{more}; fill it in or remove the row"));
+        }
+    }
+
+    /// The classes in their order; none where they are too many to be listed.
+    fn classes(&mut self, profile: &Profile) -> Vec<String> {
+        self.gaps(profile, "label");
+        if profile.many {
+            self.remark(profile, format!("has {}: is it the class?", values(profile)));
+            return Vec::new();
+        }
+        if profile.distinct.len() < 2 {
+            self.remark(profile, "all rows have the same class, wanted two or more");
+        }
+        profile.categories()
+    }
+
+    /// Rows that have none of the modalities.
+    fn empty_rows(&mut self, seen: &Seen, places: &[Vec<usize>]) {
+        let empty = seen.patterns.iter().filter(|(filled, _)| !there(filled, places).contains(&true));
+        let (count, first) =
+            empty.fold((0, u64::MAX), |(all, first), (_, (count, line))| (all + count, first.min(*line)));
+        if count > 0 {
+            let more = others(count, "have nothing");
+            self.remarks.push(format!(
+                "line {first} has nothing to classify by{more}: `dymo data check` and `dymo train` refuse such rows; fill something in or remove them"
+            ));
+        }
+    }
+
     fn note(&mut self, profile: &Profile, role: &str, values: String) {
         let (name, missing) = (profile.name.clone(), profile.missing());
         self.columns.push(ColumnSummary { name, role: role.into(), values, missing });
@@ -175,8 +316,20 @@ impl Draft {
         if most(profile.pictures) || most(profile.volumes) {
             return self.files(at, profile, folder);
         }
+        // As default names of [data] they would stand for two things.
+        if roles::names_samples(&profile.name) || profile.name == "label" {
+            return self.leave_out(
+                profile,
+                "called as the samples' names or classes are; set data.id, data.label or data.subject if it is that",
+            );
+        }
         if profile.distinct.len() == 1 && !profile.many {
             return self.leave_out(profile, "always the same");
+        }
+        if let (Some((line, value)), true) = (&profile.first_decimal_comma, most(profile.decimal_commas)) {
+            let what = format!("numbers with a decimal comma, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, is left out; write them with a point and propose again"));
+            return self.leave_out(profile, &format!("{what}: write them with a point"));
         }
         self.type_change(profile);
         match most(profile.numbers) {
@@ -222,16 +375,19 @@ impl Draft {
         }
         if profile.is_unique()
             && profile.whole == profile.numbers
-            && profile.high - profile.low + 1.0 == profile.filled as f64
+            && profile.all.high - profile.all.low + 1.0 == profile.filled as f64
         {
             return self.leave_out(profile, "numbers the rows");
         }
-        let train = profile.train;
+        let train = profile.moments(self.parts_known);
+        if train.count == 0 {
+            return self.leave_out(profile, "empty in all training rows");
+        }
         let column =
-            Column::continuous(&profile.name, round(train.mean), round(train.deviation()), [profile.low, profile.high]);
+            Column::continuous(&profile.name, round(train.mean), round(train.deviation()), [train.low, train.high]);
         match column {
             Ok(column) => {
-                let values = format!("{} to {}, mean {}", profile.low, profile.high, round(train.mean));
+                let values = format!("{} to {}, mean {}", train.low, train.high, round(train.mean));
                 self.note(profile, "continuous", values);
                 self.table.push((column, at));
             }
@@ -251,7 +407,7 @@ impl Draft {
         if !text && !profile.many && repeated {
             return self.categorical(at, profile);
         }
-        let form = text_form(profile);
+        let form = text_form(profile, self.parts_known);
         let values = match &form {
             Form::Text { length, symbols: Symbols { vocabulary: Some(words), .. }, .. } => {
                 format!("{} words, {length} places", words.len())
@@ -279,16 +435,15 @@ impl Draft {
             let name = if taken("table") { "table of values" } else { "table" };
             all.push((ModalitySettings { name: name.into(), form: Form::Table { columns } }, places));
         }
-        if all.is_empty() {
-            self.remarks.push("no column can be used: there is nothing to classify by".into());
-        }
         all.into_iter().unzip()
     }
 }
 
 /// Words where texts are long and repeat them, with a symbol for those that are rare or come later; else characters.
-fn text_form(profile: &Profile) -> Form {
-    let mut words: Vec<(&String, u64)> = profile.vocabulary.iter().map(|(word, &count)| (word, count)).collect();
+/// As means and deviations are, the words are those of the training rows, where it is known which they are.
+fn text_form(profile: &Profile, parts_known: bool) -> Form {
+    let counted = profile.vocabulary.iter().map(|(word, counts)| (word, counts[usize::from(parts_known)]));
+    let mut words: Vec<(&String, u64)> = counted.collect();
     words.retain(|(_, count)| *count >= 2);
     words.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let vocabulary: Vec<String> = words.into_iter().take(VOCABULARY).map(|(word, _)| word.clone()).collect();

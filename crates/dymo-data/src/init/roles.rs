@@ -2,7 +2,6 @@
 
 use super::InitOptions;
 use super::profile::Profile;
-use crate::manifest::Split;
 
 const ID: [&str; 12] = [
     "id",
@@ -31,40 +30,58 @@ pub(super) struct Roles {
     pub(super) subject: Option<usize>,
 }
 
-/// The column of the parts, by its name.
+/// The column that may be that of the parts, by its name; [`Roles`] sees what it holds.
 pub(super) fn split_column(names: &[String], options: &InitOptions) -> Option<usize> {
-    named(names, options.split.as_deref(), &SPLIT)
+    match &options.split {
+        Some(said) => names.iter().position(|name| name == said),
+        None => usual(names, &SPLIT).find(|at| !options.leave_out.contains(&names[*at])),
+    }
 }
 
-fn named(names: &[String], said: Option<&str>, usual: &[&str]) -> Option<usize> {
-    match said {
-        Some(name) => names.iter().position(|known| known == name),
-        None => usual.iter().find_map(|word| names.iter().position(|known| known.eq_ignore_ascii_case(word))),
-    }
+/// Columns that are called as such columns usually are, the likeliest first.
+fn usual<'a>(names: &'a [String], words: &'a [&str]) -> impl Iterator<Item = usize> + 'a {
+    words.iter().filter_map(|word| names.iter().position(|known| known.eq_ignore_ascii_case(word)))
+}
+
+/// Whether a column is called as one that names samples or those whose samples they are: never what to classify by. A `name` may
+/// be that of a thing, and tell something.
+pub(super) fn names_samples(column: &str) -> bool {
+    ID.iter().chain(&SUBJECT).any(|word| *word != "name" && column.eq_ignore_ascii_case(word))
 }
 
 impl Roles {
     pub(super) fn find(profiles: &[Profile], options: &InitOptions) -> Self {
         let names: Vec<String> = profiles.iter().map(|profile| profile.name.clone()).collect();
-        // A column that is called split and holds something else is no such column.
-        let split = split_column(&names, options)
-            .filter(|&at| profiles[at].distinct.keys().all(|value| Split::parse(value).is_some()));
-        let id = named(&names, options.id.as_deref(), &ID)
-            .filter(|&at| options.id.is_some() || profiles[at].is_unique())
-            .or_else(|| {
-                let words =
-                    |profile: &Profile| profile.pictures + profile.volumes == 0 && profile.whole == profile.numbers;
-                profiles.iter().position(|profile| profile.is_unique() && words(profile))
-            });
+        let said = |name: &Option<String>| name.as_ref().and_then(|name| names.iter().position(|known| known == name));
+        let told = [&options.id, &options.label, &options.split, &options.subject].map(said);
+        let mut taken: Vec<usize> = told.into_iter().flatten().collect();
+        let free = |taken: &[usize], at: &usize| !taken.contains(at) && !options.leave_out.contains(&names[*at]);
+
+        // A column that is called split and mostly holds something else is no such column.
+        let parts = || split_column(&names, options).filter(|at| free(&taken, at) && profiles[*at].names_parts());
+        let split = told[2].or_else(parts);
+        taken.extend(split);
         let few = |at: &usize| !profiles[*at].many && profiles[*at].distinct.len() >= 2;
-        let label = named(&names, options.label.as_deref(), &LABEL).filter(|at| options.label.is_some() || few(at));
-        let free = |at: &usize| ![id, label, split].contains(&Some(*at));
-        let subject = named(&names, options.subject.as_deref(), &SUBJECT)
-            .filter(|at| options.subject.is_some() || (free(at) && profiles[*at].repeated));
+        let label = told[1].or_else(|| usual(&names, &LABEL).find(|at| free(&taken, at) && few(at)));
+        taken.extend(label);
+        let id = told[0].or_else(|| id(profiles, &names, &|at| free(&taken, at)));
+        taken.extend(id);
+        let many = |at: &usize| profiles[*at].repeats > 0;
+        let subject = told[3].or_else(|| usual(&names, &SUBJECT).find(|at| free(&taken, at) && many(at)));
         Self { id, label, split, subject }
     }
 
     pub(super) fn contains(&self, at: usize) -> bool {
         [self.id, self.label, self.split, self.subject].contains(&Some(at))
     }
+}
+
+/// By its name and its values; by its name where a few values are wrong; `id` whatever it holds; by its values.
+fn id(profiles: &[Profile], names: &[String], free: &dyn Fn(&usize) -> bool) -> Option<usize> {
+    let named = |fits: fn(&Profile) -> bool| usual(names, &ID).find(|at| free(at) && fits(&profiles[*at]));
+    let words = |profile: &Profile| profile.pictures + profile.volumes == 0 && profile.whole == profile.numbers;
+    named(Profile::is_unique)
+        .or_else(|| named(Profile::is_nearly_unique))
+        .or_else(|| names.iter().position(|name| name == ID[0]).filter(free))
+        .or_else(|| (0..profiles.len()).find(|at| free(at) && profiles[*at].is_unique() && words(&profiles[*at])))
 }

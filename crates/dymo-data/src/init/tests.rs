@@ -97,19 +97,135 @@ fn training_rows_alone_give_mean_and_deviation() {
     let (_folder, proposal) = propose_text(&format!("id,label,split,dose\n{rows}"));
     let Form::Table { columns } = &proposal.settings.modalities[0].form else { panic!() };
     let Values::Continuous { mean, range, .. } = columns[0].values() else { panic!() };
-    assert_eq!((*mean, *range), (2.4, [0.0, 919.0]));
+    assert_eq!((*mean, *range), (2.4, [0.0, 6.0]));
     assert_eq!(proposal.settings.division, None);
 }
 
+fn refused(table: &str, options: &InitOptions) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patients.csv");
+    std::fs::write(&path, table).unwrap();
+    propose(&path, options).unwrap_err().to_string()
+}
+
 #[test]
-fn an_empty_or_absent_table_is_no_panic() {
-    for table in ["", "a\n", "a,a,\n,,\n", "id,label\n1,x\n"] {
-        let (_folder, proposal) = propose_text(table);
-        assert!(!proposal.remarks.is_empty(), "{table:?}");
-        proposal.to_toml().unwrap();
+fn a_table_that_is_not_understood_is_refused() {
+    let plain = |table: &str| refused(table, &InitOptions::default());
+    for table in ["", "a\n", "id,label\n", "id,label\nx\n"] {
+        assert!(plain(table).contains("no row to learn from"), "{table:?}: {}", plain(table));
     }
+    assert!(plain("id,label\nx\n").contains("1 have another number of cells than the first row, which has 2"));
+    assert!(plain("a,a,\n,,\n").contains("no column can be used to classify by (a: left out, always empty"));
+    assert!(plain("id;diagnosis;age\np1;ill;50\n").contains("semicolons separate the names of the first row"));
+    assert!(plain("id\tdiagnosis, at last\tage\np1\till\t50\n").contains("tabs separate the names"));
+    assert!(plain("i\0d\0,\0a\0\n\0").contains("the first row is no UTF-8 text"));
+    let commas: String = (0..9).map(|i| format!("p{i},{},\"{i},5\"\n", ["ill", "well"][i % 2])).collect();
+    let message = plain(&format!("id,label,dose\n{commas}"));
+    assert!(message.contains("dose: left out, numbers with a decimal comma"), "{message}");
     let error = propose(std::path::Path::new("/nowhere.csv"), &InitOptions::default()).unwrap_err();
     assert!(error.to_string().starts_with("/nowhere.csv: "));
+}
+
+#[test]
+fn a_column_that_is_told_must_be_there() {
+    let nope = || Some("nope".to_owned());
+    let wrong = [
+        InitOptions { id: nope(), ..InitOptions::default() },
+        InitOptions { label: nope(), ..InitOptions::default() },
+        InitOptions { split: nope(), ..InitOptions::default() },
+        InitOptions { subject: nope(), ..InitOptions::default() },
+        InitOptions { leave_out: vec!["age".into(), "nope".into()], ..InitOptions::default() },
+    ];
+    for options in wrong {
+        let message = refused(&table(), &options);
+        assert!(message.contains("no column \"nope\"") && message.contains("names patient, photo, age"), "{message}");
+    }
+    let twice = InitOptions { label: Some("stage".into()), leave_out: vec!["stage".into()], ..InitOptions::default() };
+    assert!(refused(&table(), &twice).contains("named as the label and as the column to leave out"));
+    let same = InitOptions { id: Some("patient".into()), subject: Some("patient".into()), ..InitOptions::default() };
+    assert!(same.check(std::path::Path::new(""), &["patient".into()]).is_ok());
+}
+
+/// Twenty rows: an id, a class, a part, a number.
+fn with_parts(change: impl Fn(usize, &mut [String; 4])) -> String {
+    let row = |i: usize| {
+        let part = ["train", "train", "validation", "test"][i / 2 % 4];
+        let mut cells = [format!("s{i}"), ["ill", "well"][i % 2].into(), part.into(), format!("{}.5", i % 7)];
+        change(i, &mut cells);
+        cells.join(",") + "\n"
+    };
+    format!("id,diagnosis,part,dose\n{}", (0..20).map(row).collect::<String>())
+}
+
+fn roles_of(proposal: &Proposal) -> Vec<(&str, &str)> {
+    proposal.columns.iter().map(|column| (column.name.as_str(), column.role.as_str())).collect()
+}
+
+const ROLES: [(&str, &str); 4] = [("id", "id"), ("diagnosis", "label"), ("part", "split"), ("dose", "continuous")];
+
+#[test]
+fn an_id_that_comes_twice_stays_the_id() {
+    let (folder, proposal) = propose_text(&with_parts(|i, cells| {
+        if i == 11 {
+            cells[0] = "s3".into();
+        }
+        if i == 15 {
+            cells[0].clear();
+        }
+    }));
+    assert_eq!(roles_of(&proposal), ROLES);
+    let remarks = proposal.remarks.join("\n");
+    assert!(remarks.contains("column id: the id \"s3\" in line 13 is that of line 5 too; give each"), "{remarks}");
+    assert!(remarks.contains("column id: no id in line 17; fill it in"), "{remarks}");
+    let settings = read_back(&proposal).at(folder.path().join("patients.csv"));
+    let message = crate::manifest::Manifest::open(&settings).unwrap_err().to_string();
+    assert!(message.contains("line 13: the id \"s3\" is that of line 5 too"), "{message}");
+    // Called `id` it is never what to classify by, even where all but nothing of it is its own.
+    let (_folder, proposal) = propose_text(&with_parts(|i, cells| cells[0] = format!("s{}", i / 5)));
+    assert_eq!(roles_of(&proposal), ROLES);
+    assert!(proposal.remarks[0].contains("is that of line 2 too, and 15 more repeat an earlier one"));
+}
+
+#[test]
+fn a_cell_that_is_no_part_leaves_the_parts_what_they_are() {
+    let (_folder, proposal) = propose_text(&with_parts(|i, cells| {
+        if i == 4 {
+            cells[2] = "holdout".into();
+        }
+    }));
+    assert_eq!((roles_of(&proposal), proposal.settings.division), (ROLES.to_vec(), None));
+    let remarks = proposal.remarks.join("\n");
+    assert!(remarks.contains("column part: \"holdout\" in line 6 is no part; write train, validation"), "{remarks}");
+    // Mostly something else, it is no column of parts, and means are those of all rows.
+    let (_folder, proposal) = propose_text(&with_parts(|i, cells| cells[2] = ["head", "hand"][i % 3 / 2].into()));
+    assert_eq!(roles_of(&proposal)[2..], [("part", "categorical"), ("dose", "continuous")]);
+    assert!(proposal.settings.division.is_some());
+    assert!(proposal.remarks.iter().any(|remark| remark.contains("column part: called as a column of parts is")));
+}
+
+#[test]
+fn a_column_of_parts_is_left_out_as_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patients.csv");
+    std::fs::write(&path, with_parts(|_, _| ())).unwrap();
+    let options = InitOptions { leave_out: vec!["part".into()], ..InitOptions::default() };
+    let proposal = propose(&path, &options).unwrap();
+    assert_eq!(roles_of(&proposal)[2], ("part", "left out"));
+    assert!(proposal.settings.division.is_some());
+}
+
+#[test]
+fn rows_that_have_nothing_are_told() {
+    let (_folder, proposal) = propose_text(&with_parts(|i, cells| {
+        if i % 8 == 5 {
+            cells[3].clear();
+        }
+    }));
+    let remarks = proposal.remarks.join("\n");
+    assert!(
+        remarks.contains("line 7 has nothing to classify by, and 1 more have nothing: `dymo data check`"),
+        "{remarks}"
+    );
 }
 
 proptest! {

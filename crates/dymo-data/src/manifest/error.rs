@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dymo_core::SchemaError;
 use thiserror::Error;
 
+use crate::samples::ReadError;
 use crate::text::TextError;
 
 /// Problems that a message lists; the others are counted.
@@ -29,6 +30,26 @@ pub enum ManifestError {
         path: PathBuf,
         /// What the CSV reader said.
         source: csv::Error,
+    },
+    /// A first row that is no text: another encoding, a spreadsheet's own format, a compressed file.
+    #[error(
+        "{}: the first row is no UTF-8 text; save the table as CSV, comma-separated, in UTF-8 (not as UTF-16 or a workbook, not compressed)",
+        path.display()
+    )]
+    NoText {
+        /// The table.
+        path: PathBuf,
+    },
+    /// Names that something else than commas separates.
+    #[error(
+        "{}: {found} separate the names of the first row; save the table comma-separated, in UTF-8, with decimal points",
+        path.display()
+    )]
+    Separator {
+        /// The table.
+        path: PathBuf,
+        /// What separates them, in words.
+        found: &'static str,
     },
     /// A Parquet file in a program that cannot read any.
     #[error(
@@ -212,7 +233,10 @@ pub enum Problem {
         known: Vec<String>,
     },
     /// A cell of a column of numbers that is none.
-    #[error("line {line}, column {column}: {found:?} is no number; correct it, empty the cell, or add it to `missing`")]
+    #[error(
+        "line {line}, column {column}: {found:?} is no number; {}, empty the cell, or add it to `missing`",
+        if super::has_decimal_comma(found) { "write it with a decimal point" } else { "correct it" }
+    )]
     Number {
         /// The line.
         line: u64,
@@ -292,6 +316,14 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What a cell's file that could not be read is: absent, or there and unreadable.
+    pub(crate) fn of_file(line: u64, column: String, path: PathBuf, refused: &ReadError) -> Self {
+        match path.try_exists() {
+            Ok(false) => Self::NoFile { line, column, path },
+            _ => Self::Unreadable { line, column, cause: refused.to_string() },
+        }
+    }
+
     /// The line it is about; `None` for a problem of the whole table.
     pub fn line(&self) -> Option<u64> {
         match self {

@@ -186,6 +186,11 @@ pub(crate) fn number(cell: &str) -> Option<f64> {
     cell.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// Whether a cell is a number once its one comma is a point.
+pub(crate) fn has_decimal_comma(cell: &str) -> bool {
+    cell.matches(',').count() == 1 && number(&cell.replace(',', ".")).is_some()
+}
+
 /// Longest cell that a message repeats, in characters.
 const QUOTED: usize = 60;
 

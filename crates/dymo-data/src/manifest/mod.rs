@@ -24,7 +24,7 @@ mod settings;
 mod stream;
 mod values;
 
-pub(crate) use layout::{number, short};
+pub(crate) use layout::{has_decimal_comma, number, short};
 pub(crate) use records::Records;
 
 pub use error::{ManifestError, Problem, SettingsError};
@@ -36,7 +36,7 @@ pub use stream::{Chunk, ManifestStream, Notice, Oddity, Outcome};
 pub(crate) use values::Told;
 pub use values::{Blank, Changed};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dymo_core::{ModalitySet, Schema};
 use serde::{Deserialize, Serialize};
@@ -218,6 +218,23 @@ impl Samples for Manifest {
     }
 }
 
+/// The parts that a division draws of the rows that can be used, by line, whatever is wrong with the others; files are not looked at.
+/// Nothing where the parts stand in a column.
+///
+/// # Errors
+/// A [`ManifestError`] when the table cannot be opened, or its header does not fit the settings.
+pub(crate) fn drawn_parts(settings: &ManifestSettings) -> Result<HashMap<u64, Split>, ManifestError> {
+    if settings.division.is_none() {
+        return Ok(HashMap::new());
+    }
+    let rows = Rows::open(settings, Use::Training)?;
+    let mut read = Reading { stores: Vec::new(), ..Reading::new(rows.layout()) };
+    rows.for_each(|row| read.add(row));
+    let (_, labels) = read.classes(settings);
+    let splits = read.splits(settings, &labels);
+    Ok(read.lines.into_iter().zip(splits).collect())
+}
+
 /// A table that is being read.
 struct Reading {
     ids: Texts,
@@ -284,14 +301,7 @@ impl Reading {
         self.find_files(settings, &layout);
         self.find_same_ids();
         let (classes, labels) = self.classes(settings);
-        let splits = match settings.division {
-            None => self.splits.iter().copied().flatten().collect(),
-            Some(division) => {
-                let subjects = self.subjects.as_ref().unwrap_or(&self.ids);
-                let groups: Vec<&str> = (0..subjects.len()).map(|row| subjects.get(row)).collect();
-                division::divide(division, &labels, &groups)
-            }
-        };
+        let splits = self.splits(settings, &labels);
         // A row with problems may be the one that is looked for.
         let complete = self.problems.is_empty();
         for part in Split::ALL {
@@ -308,6 +318,14 @@ impl Reading {
         let schema = layout.schema(&settings.path, classes)?;
         let Self { ids, lines, stores, .. } = self;
         Ok(Manifest { settings: settings.clone(), layout, schema, ids, lines, labels, splits, stores })
+    }
+
+    /// The part of each row: its own, or the one that is drawn.
+    fn splits(&self, settings: &ManifestSettings, labels: &[u32]) -> Vec<Split> {
+        let Some(division) = settings.division else { return self.splits.iter().copied().flatten().collect() };
+        let subjects = self.subjects.as_ref().unwrap_or(&self.ids);
+        let groups: Vec<&str> = (0..subjects.len()).map(|row| subjects.get(row)).collect();
+        division::divide(division, labels, &groups)
     }
 
     /// The classes in their order, and the class of each row.

@@ -138,9 +138,10 @@ fn load(row: Row, layout: &Layout, settings: &ManifestSettings, schema: &Schema)
                     told.blank.map(Oddity::Blank).into_iter().chain(told.changed.into_iter().map(Oddity::Changed));
                 notices.extend(odd.map(|odd| Notice { column: column(), odd }));
             }
-            Err(error) => {
-                problems.push(Problem::Unreadable { line: row.line, column: column(), cause: error.to_string() });
-            }
+            Err(error) => problems.push(match cell {
+                Cell::File(path) => Problem::of_file(row.line, column(), settings.folder().join(path), &error),
+                _ => Problem::Unreadable { line: row.line, column: column(), cause: error.to_string() },
+            }),
         }
         values.push(out);
     }

@@ -300,6 +300,45 @@ fn an_open_quotation_mark_does_not_eat_the_rest() {
     assert!(rows.next().is_none());
 }
 
+/// Whatever ends a line, and whatever stands between the rows.
+#[test]
+fn lines_are_counted_as_an_editor_counts_them() {
+    let table = "id,label,split,front,note\np1,ill,train,a.png,\"two\nlines\"\n\n\np2,ill,nowhere,a.png,\n  p3,ill,test,a.png, x \np4,ill,never,b.png,\"\n\"\np5,ill,no,b.png,";
+    for ending in ["\n", "\r\n", "\r"] {
+        let text = table.replace('\n', ending);
+        let settings = ManifestSettings::pictures("table.csv", GRID);
+        let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
+        let lines: Vec<u64> = rows.map(|row| row.map_or_else(|bad| bad.line, |row| row.line)).collect();
+        assert_eq!(lines, [2, 6, 7, 8, 10], "{ending:?}");
+    }
+}
+
+/// A table longer than what is read of it at a time, its line ends on either side of the seams.
+#[test]
+fn lines_of_a_long_table_are_counted() {
+    for ending in ["\n", "\r\n", "\r"] {
+        let rows: String = (0..30_000).map(|i| format!("p{i},ill,train,a.png{ending}")).collect();
+        let text = format!("id,label,split,front{ending}{rows}");
+        let settings = ManifestSettings::pictures("table.csv", GRID);
+        let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
+        let mut wanted = 2;
+        for row in rows {
+            let row = row.unwrap();
+            assert_eq!((row.line, row.id), (wanted, format!("p{}", wanted - 2)));
+            wanted += 1;
+        }
+        assert_eq!(wanted, 30_002);
+    }
+}
+
+#[test]
+fn a_decimal_comma_is_told() {
+    let folder = folder(b"patient,file,scan,age,stage,note\nq0,a.png,,\"61,5\",severe,\n");
+    let mut stream = ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
+    let said = format!("{}", stream.next_chunk(5).unwrap().outcomes()[0].sample.as_ref().unwrap_err()[0]);
+    assert!(said.contains("\"61,5\" is no number; write it with a decimal point, empty the cell"), "{said}");
+}
+
 #[test]
 fn columns_and_classes_are_checked() {
     assert!(matches!(open("id,label,front\n"), Err(ManifestError::Columns { .. })));

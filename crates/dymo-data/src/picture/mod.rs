@@ -314,15 +314,24 @@ fn checked_size(height: usize, width: usize) -> Result<usize, PictureError> {
     }
 }
 
+/// What to do about bytes that are no picture.
+fn remedy(refused: &ImageError) -> String {
+    match refused {
+        ImageError::Unsupported(_) => "convert it to PNG or JPEG".into(),
+        ImageError::Limits(_) => format!("make it at most {MAX_SIDE}×{MAX_SIDE} pixels, {MAX_MIB} MiB decoded"),
+        _ => "the file is cut short or damaged, fetch or write it again".into(),
+    }
+}
+
 /// Why there is no picture.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PictureError {
     /// Reading or writing failed.
-    #[error(transparent)]
+    #[error("{source}; {remedy}", source = .0, remedy = crate::samples::remedy(.0))]
     Io(#[from] io::Error),
     /// Not a PNG or JPEG picture, a damaged one, or one above the limits.
-    #[error("{0}; PNG and JPEG pictures of at most {MAX_SIDE}×{MAX_SIDE} pixels and {MAX_MIB} MiB are read")]
+    #[error("{source}; {remedy}", source = .0, remedy = remedy(.0))]
     Decode(#[from] ImageError),
     /// Not an array that can be read.
     #[error(transparent)]
@@ -463,6 +472,15 @@ mod tests {
         let mut out = [0.0; 5];
         assert!(ramp(2, 2, Colour::Grey).write_f32(&mut out).is_err());
         assert!(matches!(Picture::decode(b"no picture", Colour::Rgb), Err(PictureError::Decode(_))));
+        let refused = |bytes: &[u8]| Picture::decode(bytes, Colour::Rgb).unwrap_err().to_string();
+        assert!(
+            refused(b"BM other formats").ends_with("convert it to PNG or JPEG"),
+            "{}",
+            refused(b"BM other formats")
+        );
+        let png = Picture::new(9, 9, Colour::Grey, (0..81).collect()).unwrap().to_png().unwrap();
+        let cut = refused(&png[..png.len() / 2]);
+        assert!(cut.ends_with("the file is cut short or damaged, fetch or write it again"), "{cut}");
         let png = ramp(20, 20, Colour::Rgb).to_png().unwrap();
         assert!(Picture::decode(&png[..png.len() / 2], Colour::Rgb).is_err());
         let error = Picture::open(Path::new("/nowhere.png"), Colour::Rgb).unwrap_err();

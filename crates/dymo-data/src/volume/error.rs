@@ -15,7 +15,7 @@ pub enum VolumeError {
         problem: Box<VolumeError>,
     },
     /// The operating system refused.
-    #[error("could not {action}: {cause}")]
+    #[error("could not {action}: {cause}; {}", crate::samples::remedy(cause))]
     Io {
         /// What was tried, as a verb: `open it`.
         action: &'static str,
@@ -71,7 +71,7 @@ pub enum VolumeError {
         found: i64,
     },
     /// The header promises more than [`Limits::voxels`](super::Limits::voxels); seen before anything was allocated.
-    #[error("{found} voxels, at most {limit} are read; raise the limit on voxels if the file is right")]
+    #[error("{found} voxels, at most {limit} are read; crop the volume, or resample it to a coarser grid")]
     TooManyVoxels {
         /// Product of the extents, `u64::MAX` if it does not fit.
         found: u64,
@@ -80,7 +80,7 @@ pub enum VolumeError {
     },
     /// The file holds, or unpacks to, more than [`Limits::bytes`](super::Limits::bytes).
     #[error(
-        "{found} bytes or more once unpacked, at most {limit} are read; raise the limit on bytes if the file is right"
+        "{found} bytes or more once unpacked, at most {limit} are read; crop the volume, or store it with fewer bytes a voxel"
     )]
     TooManyBytes {
         /// Bytes needed or seen so far.

@@ -39,6 +39,8 @@ fn limits_are_kept_to_the_number() {
     assert!(read(12, 376).is_ok());
     assert!(matches!(read(11, 376), Err(VolumeError::TooManyVoxels { found: 12, limit: 11 })));
     assert!(matches!(read(12, 375), Err(VolumeError::TooManyBytes { found: 376, limit: 375 })));
+    let told = read(11, 376).unwrap_err().to_string();
+    assert_eq!(told, "12 voxels, at most 11 are read; crop the volume, or resample it to a coarser grid");
 }
 
 #[test]
@@ -134,6 +136,7 @@ fn absent_files_and_half_pairs_are_named() {
     let error = Volume::read(&path, &Limits::default()).unwrap_err();
     assert!(matches!(error.problem(), VolumeError::Io { action: "open it", .. }));
     assert!(error.to_string().starts_with(&format!("{}: could not open it", path.display())), "{error}");
+    assert!(error.to_string().ends_with("; correct the path, or put the file back"), "{error}");
     std::fs::write(&path, Nifti { magic: b"ni1\0", offset: 0.0, ..Nifti::default() }.header()).unwrap();
     let error = Volume::read(&path, &Limits::default()).unwrap_err();
     assert!(matches!(error.problem(), VolumeError::HalfPair { wanted } if wanted.ends_with("scan.img")), "{error}");

@@ -17,14 +17,21 @@ pub(super) fn write(contents: &Contents) -> String {
     text
 }
 
+fn modalities(count: usize) -> String {
+    match count {
+        1 => "one modality".into(),
+        n => format!("{n} modalities, any of which may be missing,"),
+    }
+}
+
 fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
     let Contents { name, schema, fusion, recovery, .. } = contents;
     writeln!(out, "# Model card: {name}\n")?;
     writeln!(
         out,
-        "Classifies samples of {} modalities, any of which may be missing, into {} classes. What is missing is recovered, and \
-         selected sample by sample (DyMo). This file is written by `dymo` together with the weights.\n",
-        schema.modalities().len(),
+        "Classifies samples of {} into {} classes. What is missing is recovered, and selected sample by sample (DyMo). This file \
+         is written by `dymo` together with the weights.\n",
+        modalities(schema.modalities().len()),
         schema.classes().len()
     )?;
     writeln!(out, "* **Modalities**")?;
@@ -167,3 +174,14 @@ generative model: a picture that looks real may show the wrong class, most often
 rests on class statistics that assume one mode a class.
 `sha256sum --check SHA256SUMS` tells whether the files are those that were written.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_modality_is_never_missing() {
+        assert_eq!(modalities(1), "one modality");
+        assert_eq!(modalities(2), "2 modalities, any of which may be missing,");
+    }
+}

@@ -143,6 +143,7 @@ pub(super) fn check_data(context: &Context, args: &CheckArgs, out: &mut dyn Writ
     let outcome = context.result(out, report.to_string().trim_end(), &serde_json::to_value(&report)?)?;
     match report.count(Severity::Error) {
         0 => Ok(outcome),
+        1 => bail!("{}: 1 error, listed above; correct it and check again", table.path.display()),
         n => bail!("{}: {n} errors, listed above; correct them and check again", table.path.display()),
     }
 }
