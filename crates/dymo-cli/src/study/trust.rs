@@ -164,9 +164,10 @@ impl Study<'_> {
         // As many as make a sentence about a pattern, if there are so many samples.
         let each = wanted.div_ceil(all.len()).max(self.experiment.trust().few);
         let of_pattern = |(number, pattern): (usize, ModalitySet)| {
-            let first = number * each;
-            let turned = (0..samples.len()).map(move |i| (first + i) % samples.len());
-            turned.filter(move |i| pattern.is_subset_of(samples.observed(*i))).take(each).map(move |i| (i, pattern))
+            let have: Vec<usize> = (0..samples.len()).filter(|i| pattern.is_subset_of(samples.observed(*i))).collect();
+            let count = have.len().min(each);
+            // Spread over all of them: tables are often sorted by class.
+            (0..count).map(move |k| (have[(k * have.len() / count + number) % have.len()], pattern))
         };
         Some(all.into_iter().enumerate().flat_map(of_pattern).unzip())
     }

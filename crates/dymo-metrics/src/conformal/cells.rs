@@ -58,8 +58,14 @@ impl Cell {
     }
 }
 
-/// The cells of held-out samples with these scores, in the order in which they are looked through.
-pub(super) fn fit(scores: &[f64], groupings: &[Grouping<'_>], settings: &SetSettings) -> Vec<Cell> {
+/// The cells of held-out samples with these scores, in the order in which they are looked through. Groups of the first grouping
+/// are of all rows, everything else of those for which `counts`.
+pub(super) fn fit(
+    scores: &[f64],
+    groupings: &[Grouping<'_>],
+    counts: impl Fn(usize) -> bool,
+    settings: &SetSettings,
+) -> Vec<Cell> {
     let possible = fewest(settings.coverage);
     let least = settings.least.max(possible);
     let mut left: Vec<usize> = (0..scores.len()).collect();
@@ -75,12 +81,13 @@ pub(super) fn fit(scores: &[f64], groupings: &[Grouping<'_>], settings: &SetSett
         }
         groups.retain(|_, members| members.len() >= least);
         cells.extend(groups.iter().map(|(&group, members)| cell(Scope::Group { level, group }, members)));
-        left.retain(|&i| !groups.contains_key(&grouping.of[i]));
+        left.retain(|&i| !groups.contains_key(&grouping.of[i]) && counts(i));
     }
+    left.retain(|&i| counts(i));
     if left.len() >= possible {
         cells.push(cell(Scope::Rest, &left));
     }
-    let all: Vec<usize> = (0..scores.len()).collect();
+    let all: Vec<usize> = (0..scores.len()).filter(|&i| counts(i)).collect();
     let together = cell(Scope::StandIn, &all);
     let widest = cells.iter().map(|cell| cell.threshold).fold(together.threshold, |a, b| Some(a?.max(b?)));
     cells.push(Cell { threshold: widest, ..together });

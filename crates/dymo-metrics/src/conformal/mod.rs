@@ -82,6 +82,33 @@ impl Conformal {
         groupings: &[Grouping<'_>],
         settings: SetSettings,
     ) -> Result<Self, MetricError> {
+        Self::of_rows(probabilities, labels, groupings, |_| true, settings)
+    }
+
+    /// The same where samples come in several rows, in each with another group of the first grouping, such as another missing
+    /// pattern: no group of it may hold a sample twice. `once[i]` marks one row of each sample. A group of the first grouping is
+    /// fitted to all of its rows, for they are different samples; what is shared between groups, to the marked rows alone.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); also if `once` has another length.
+    pub fn fit_looks(
+        probabilities: &Probabilities<'_>,
+        labels: &[usize],
+        groupings: &[Grouping<'_>],
+        once: &[bool],
+        settings: SetSettings,
+    ) -> Result<Self, MetricError> {
+        check_length("once", once.len(), probabilities.len())?;
+        Self::of_rows(probabilities, labels, groupings, |row| once[row], settings)
+    }
+
+    fn of_rows(
+        probabilities: &Probabilities<'_>,
+        labels: &[usize],
+        groupings: &[Grouping<'_>],
+        counts: impl Fn(usize) -> bool,
+        settings: SetSettings,
+    ) -> Result<Self, MetricError> {
         settings.check()?;
         check_groupings(groupings, probabilities.len())?;
         let own_score = |(place, (row, label)): (usize, (&[f32], usize))| {
@@ -92,7 +119,7 @@ impl Conformal {
             settings,
             classes: probabilities.classes(),
             levels: groupings.iter().map(|g| g.name.to_owned()).collect(),
-            cells: cells::fit(&scores, groupings, &settings),
+            cells: cells::fit(&scores, groupings, counts, &settings),
         })
     }
 

@@ -190,3 +190,29 @@ proptest! {
         }
     }
 }
+
+/// 60 samples in two patterns each, in a third half of them: a pattern has a threshold by all that were seen in it, and what rare
+/// patterns share rests on each sample once.
+#[test]
+fn samples_seen_in_several_patterns_count_once_for_what_is_shared() {
+    let (mut values, mut pattern, mut once) = (Vec::new(), Vec::new(), Vec::new());
+    for i in 0..60u32 {
+        // Pattern 1 is easy, pattern 2 hard; patterns from 10 on have two samples each.
+        for (own, right) in [(1, 0.9), (2, 0.4), (10 + u64::from(i / 2), 0.6)] {
+            let right = right + 0.001 * i as f32;
+            values.extend([right, 1.0 - right]);
+            pattern.push(own);
+        }
+        once.extend([0, 1, 2].map(|row| row == i % 3));
+    }
+    let rows = Probabilities::new(&values, 2).unwrap();
+    let groupings = [Grouping { name: "pattern", of: &pattern }];
+    let settings = SetSettings { least: 30, ..SetSettings::new(0.9) };
+    let fitted = Conformal::fit_looks(&rows, &[0; 180], &groupings, &once, settings).unwrap();
+    let told: Vec<(Scope, usize)> = fitted.cells.iter().map(|cell| (cell.scope, cell.n)).collect();
+    let group = |group| Scope::Group { level: 0, group };
+    assert_eq!(told, [(group(1), 60), (group(2), 60), (Scope::Rest, 20), (Scope::StandIn, 60)]);
+    let [easy, hard] = [0, 1].map(|cell| fitted.cells[cell].threshold.unwrap());
+    assert!(easy < hard, "{easy}, {hard}");
+    assert!(Conformal::fit_looks(&rows, &[0; 180], &groupings, &once[1..], settings).is_err());
+}

@@ -41,6 +41,14 @@ impl<'a> HeldOut<'a> {
         (0..samples).map(|i| of(i).copied().unwrap_or(ModalitySet::EMPTY)).collect()
     }
 
+    /// Whether this look is the first in which sample i comes in its pattern of what is observed, its own look before all others.
+    fn is_first_of_pattern(&self, sample: usize, look: usize) -> bool {
+        let of = |look: usize| self.looks.get(look).and_then(|look| look.present.get(sample));
+        let own = self.look_of(sample);
+        let before = std::iter::once(own).chain((0..look).filter(|other| *other != own));
+        look == own || before.into_iter().all(|other| of(other) != of(look))
+    }
+
     /// Each sample as its own look shows it; `None` without looks.
     pub fn once(&'a self) -> Option<Once<'a>> {
         Some(Once { held_out: self, first: self.looks.first()?.samples })
@@ -94,7 +102,8 @@ impl Samples for Once<'_> {
 }
 
 /// Learns the threshold, then fits temperature and sets to what selection with it, and discarding, say of the same samples. Every
-/// sample is looked at in every way of going missing for the threshold, as one observation; for temperature and sets it counts once.
+/// sample is looked at in every way of going missing for the threshold, as one observation; for the temperature it counts once, for
+/// sets once in every pattern.
 ///
 /// Threshold and temperature are chosen on the samples that the sets are fitted to. A handful of thresholds and one number leave
 /// little to overfit, but little is not nothing: what coverage comes of it is measured on the test split. `progress(done, all)`
@@ -119,22 +128,26 @@ pub fn fit(
     let thresholds = table.thresholds.iter().map(|threshold| setting.selector().with_threshold(*threshold));
     let ways: Vec<Way<'_>> = [Selector::discard(), setting.selector()].into_iter().chain(thresholds).map(way).collect();
 
-    // `[way][sample · looks + look]` for the threshold, `[way]` with each sample once for confidence.
+    // `[way][sample · looks + look]` for the threshold; for confidence the rows of `seen`, of each way.
     let mut right = vec![vec![false; indices.len() * looks]; ways.len()];
-    let mut once = vec![vec![Vec::new(); indices.len()]; ways.len()];
+    let mut rows = vec![Vec::new(); ways.len()];
+    let mut seen = Seen::default();
     for (look, Look { samples, present }) in held_out.looks.iter().enumerate() {
         let before = look * indices.len();
         let mut tell = |done: usize| progress(before + done, looks * indices.len());
         let found = select(setting, *samples, &indices, present, &ways, &mut tell)?;
+        let kept: Vec<usize> = indices.iter().copied().filter(|i| held_out.is_first_of_pattern(*i, look)).collect();
+        for sample in &kept {
+            seen.labels.push(labels[*sample]);
+            seen.observed.push(present[*sample]);
+            seen.once.push(held_out.look_of(*sample) == look);
+        }
         for (place, found) in found.iter().enumerate() {
-            let classes = found.probabilities.len() / indices.len();
-            let rows = found.probabilities.chunks_exact(classes.max(1));
-            for ((sample, is_right), row) in found.right(&labels).into_iter().enumerate().zip(rows) {
+            for (sample, is_right) in found.right(&labels).into_iter().enumerate() {
                 right[place][sample * looks + look] = is_right;
-                if held_out.look_of(sample) == look {
-                    once[place][sample] = row.to_vec();
-                }
             }
+            let classes = found.probabilities.len() / indices.len();
+            rows[place].extend(kept.iter().flat_map(|i| &found.probabilities[i * classes..(i + 1) * classes]));
         }
     }
     let trials = table.thresholds.iter().zip(&right[2..]);
@@ -142,8 +155,7 @@ pub fn fit(
     let guarantee = learn_threshold_in_looks(&right[0], &trials, looks, table.guarantee())?;
 
     let chosen = guarantee.threshold.and_then(|t| table.thresholds.iter().position(|own| *own == t));
-    let observed = held_out.present_once();
-    let confidence = |place: usize| confidence(&once[place].concat(), &labels, &observed, setting, table);
+    let confidence = |place: usize| confidence(&rows[place], &seen, setting, table);
     Ok(Trust {
         recovery,
         metric: setting.statistics.metric(),
@@ -154,17 +166,31 @@ pub fn fit(
     })
 }
 
+/// Samples as they were seen, each once in every pattern of what is observed that it came in.
+#[derive(Default)]
+struct Seen {
+    labels: Vec<usize>,
+    observed: Vec<ModalitySet>,
+    /// Marks one row of each sample.
+    once: Vec<bool>,
+}
+
+/// Temperature by one row of each sample; sets for a pattern by all samples that were seen in it.
 fn confidence(
     probabilities: &[f32],
-    labels: &[usize],
-    observed: &[ModalitySet],
+    seen: &Seen,
     setting: &Setting<'_>,
     table: &TrustTable,
 ) -> Result<Confidence, MetricError> {
     let classes = setting.network.layout().classes();
-    let temperature = fit_temperature(&logits_of(&Probabilities::new(probabilities, classes)?), labels, classes)?;
+    let rows = probabilities.chunks_exact(classes.max(1)).zip(&seen.labels).zip(&seen.once);
+    let (once, labels): (Vec<&[f32]>, Vec<usize>) =
+        rows.filter(|(_, once)| **once).map(|((row, label), _)| (row, *label)).unzip();
+    let temperature = fit_temperature(&logits_of(&Probabilities::new(&once.concat(), classes)?), &labels, classes)?;
     let scaled = temperature.apply_to_probabilities(&Probabilities::new(probabilities, classes)?)?;
     let scaled = Probabilities::new(&scaled, classes)?;
-    let sets = by_pattern(observed, |groupings| Conformal::fit(&scaled, labels, groupings, table.sets()))?;
+    let sets = by_pattern(&seen.observed, |groupings| {
+        Conformal::fit_looks(&scaled, &seen.labels, groupings, &seen.once, table.sets())
+    })?;
     Ok(Confidence { temperature, sets })
 }
