@@ -8,6 +8,8 @@ use crate::volume::{Intensity, Limits, Volume};
 
 /// Longest side that is proposed; what is larger is halved until it fits.
 const SIDE: usize = 128;
+/// And the smallest: less leaves no token behind three convolutions and the pooling.
+const LEAST_SIDE: usize = 16;
 /// Most slices that are proposed.
 const SLICES: usize = 16;
 
@@ -72,5 +74,5 @@ fn fit([mut height, mut width]: [usize; 2]) -> [usize; 2] {
     while height.max(width) > SIDE {
         (height, width) = (height.div_ceil(2), width.div_ceil(2));
     }
-    [height, width]
+    [height.max(LEAST_SIDE), width.max(LEAST_SIDE)]
 }

@@ -53,7 +53,7 @@ fn kinds_categories_ranges_and_remarks() {
     assert_eq!(names, ["photo", "remark", "table"]);
     assert_eq!(
         settings.modalities[0].form,
-        Form::Image { column: None, height: 8, width: 4, colour: Colour::Rgb, crop: None }
+        Form::Image { column: None, height: 16, width: 16, colour: Colour::Rgb, crop: None }
     );
     assert!(matches!(settings.modalities[1].form, Form::Text { length: 33, .. }), "{:?}", settings.modalities[1]);
     let Form::Table { columns } = &settings.modalities[2].form else { panic!() };
