@@ -104,15 +104,22 @@ fn uncovered(own: &[&PatternRecord]) -> Option<String> {
     let asked = measured.first()?.asked_coverage;
     let below: Vec<String> =
         measured.iter().filter(|p| p.coverage_high < p.asked_coverage).map(|p| subset(&p.observed)).collect();
-    Some(if below.is_empty() {
-        format!("in no pattern is the coverage clearly below the {} asked for.", percent(asked))
-    } else {
-        format!(
-            "Warning: coverage is clearly below the {} asked for with {} observed.",
-            percent(asked),
-            shortened(&below)
-        )
-    })
+    let enough = measured.iter().filter(|p| !p.few).count();
+    if below.is_empty() {
+        // Of patterns with a handful of samples nothing can be said to be clear.
+        let which = match (enough, measured.len()) {
+            (0, _) => return None,
+            (enough, all) if enough == all => "in no pattern".to_owned(),
+            (1, _) => "not in the only pattern with enough samples".to_owned(),
+            (enough, _) => format!("in none of the {enough} patterns with enough samples"),
+        };
+        return Some(format!("{which} is the coverage clearly below the {} asked for.", percent(asked)));
+    }
+    Some(format!(
+        "Warning: coverage is clearly below the {} asked for with {} observed.",
+        percent(asked),
+        shortened(&below)
+    ))
 }
 
 fn too_few(own: &[&PatternRecord]) -> Option<String> {
@@ -286,6 +293,12 @@ mod tests {
         assert!(lines[1].contains("Warning: coverage is clearly below the 90.0\u{a0}% asked for with {1} observed"));
         assert!(lines[2].contains("Warning: 1 of 3 patterns have too few samples to conclude from: {0}."));
         assert_eq!(lines.len(), 3);
+        let (few, enough) = (pattern(&[0], 10, 0.2, 0.99), pattern(&[1], 90, 0.6, 0.95));
+        assert!(
+            patterns(&[few.clone(), enough])[1].contains("not in the only pattern with enough samples is the coverage")
+        );
+        let lines = patterns(&[few]);
+        assert!(lines.len() == 1 && lines[0].contains("too few samples"), "nothing else can be said: {lines:?}");
         let discard = PatternRecord { arm: DISCARD.into(), accuracy: 0.7, ..all[1].clone() };
         let lines = patterns(&[all[1].clone(), discard]);
         assert!(lines.iter().any(|l| l.contains("fewer right than discarding in 1 of 1 patterns: {1}.")), "{lines:?}");
