@@ -14,7 +14,7 @@ pub fn accuracy_over_least_gain(curve: &[MinGain], label: &str) -> String {
     let drawing = Drawing { axis: "accuracy, %", values, tick: percent_tick, of: |g| g.accuracy };
     let told = |g: &MinGain| {
         let share = g.samples_recovered_share;
-        if share.is_finite() { format!("{} %", percent_tick(share)) } else { String::new() }
+        if share.is_finite() { format!("{:.0}\u{a0}%", 100.0 * share) } else { String::new() }
     };
     drawing.draw(&known, label, told)
 }
