@@ -122,7 +122,7 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// Takes those filters of the maps, `wide` floats a pixel.
+    /// Takes those filters of the maps.
     fn take(&mut self, filters: &Range<usize>) {
         let all = self.it.g.filters;
         let there = filters.start..filters.end.min(all);
