@@ -26,6 +26,8 @@ mod memory;
 mod norm;
 mod pool;
 mod products;
+#[cfg(test)]
+mod repeatable;
 mod trunk;
 
 pub use activation::{gelu, gelu_backward};

@@ -88,6 +88,18 @@ pub fn zeros(len: usize) -> Vec<f32> {
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static LAID_OUT: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's room for images laid out otherwise, within [`with_scratch`] too; as there, contents are whatever was left,
+/// and `work` must not enter the thread pool.
+pub(crate) fn with_layout<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    LAID_OUT.with_borrow_mut(|buffer| {
+        if buffer.len() < len {
+            buffer.resize(len, 0.0);
+        }
+        work(&mut buffer[..len])
+    })
 }
 
 /// Lends the thread's scratch, cut into parts of the given lengths, to `work`, which must not enter the thread pool. Contents are

@@ -285,12 +285,14 @@ impl FusionNetwork {
         self.read(last.forward_first(x))
     }
 
-    /// Fuses the same samples under several subsets: `tokens[m]` `[B, T_m, d]` of at least every modality that a subset names.
-    /// Rows of the result go subset after subset, `[subsets · B, ..]`. On the CPU, what the first block makes of a token by itself is
+    /// Fuses the same samples under several subsets: `tokens[m]` `[B, T_m, d]` of every modality that a subset names; others are not
+    /// looked at. Rows of the result go subset after subset, `[subsets · B, ..]`. On the CPU, what the first block makes of a token by itself is
     /// made once for all subsets.
     pub fn fuse_subsets(&self, tokens: &[Option<Tensor<3>>], subsets: &[ModalitySet]) -> Fused {
         let of = |subset: &ModalitySet| subset.iter().filter_map(|m| tokens.get(m)?.clone()).collect::<Vec<_>>();
-        let on_cpu = tokens.iter().flatten().next().is_some_and(|t| ops::is_cpu(&t.device()));
+        let named = subsets.iter().fold(ModalitySet::EMPTY, |all, subset| all.union(*subset));
+        let known = of(&named);
+        let on_cpu = known.first().is_some_and(|t| ops::is_cpu(&t.device()));
         if !on_cpu || self.blocks.is_empty() {
             let (logits, features) =
                 subsets.iter().map(|s| self.fuse(of(s))).map(|fused| (fused.logits, fused.feature)).unzip();
@@ -299,8 +301,8 @@ impl FusionNetwork {
         // Of every modality its first token behind the class token, and how many there are.
         let mut places = Vec::new();
         let mut next = 1;
-        for tokens in tokens {
-            let count = tokens.as_ref().map_or(0, |t| t.dims()[1]);
+        for (m, tokens) in tokens.iter().enumerate() {
+            let count = tokens.as_ref().filter(|_| named.contains(m)).map_or(0, |t| t.dims()[1]);
             places.push(next..next + count);
             next += count;
         }
@@ -308,7 +310,7 @@ impl FusionNetwork {
             .iter()
             .map(|subset| std::iter::once(0).chain(subset.iter().flat_map(|m| places[m].clone())).collect())
             .collect();
-        let mut x = self.behind_class_token(tokens.iter().flatten().cloned().collect());
+        let mut x = self.behind_class_token(known);
         for (place, block) in self.blocks.iter().enumerate() {
             let last = place + 1 == self.blocks.len();
             let sequence =

@@ -261,8 +261,9 @@ fn subsets_fused_together_are_fused_as_if_alone() {
     let indices: Vec<usize> = (0..9).collect();
     let subsets: Vec<ModalitySet> = subsets(4).into_iter().filter(|s| !s.contains(2) && s.bits() != 1).collect();
     let run = |together: bool| {
-        let of = |m: usize| (m != 2).then(|| network.tokens(m, pictures(&indices, m, &device)));
-        let tokens: Vec<Option<Tensor<3>>> = (0..4).map(of).collect();
+        // No subset names modality 2, so it does not matter that some samples lack it.
+        let of = |m: usize| network.tokens(m, pictures(&indices[..if m == 2 { 4 } else { 9 }], m, &device));
+        let tokens: Vec<Option<Tensor<3>>> = (0..4).map(|m| Some(of(m))).collect();
         let fused = if together {
             network.fuse_subsets(&tokens, &subsets)
         } else {

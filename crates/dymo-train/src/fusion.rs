@@ -132,41 +132,46 @@ impl<'a> Encoded<'a> {
 
     /// Fuses some subsets, each for the samples that have all of it; `None` where there is no such sample.
     fn fuse(&self, network: &FusionNetwork, subsets: &[ModalitySet]) -> Option<Seen> {
+        let groups: Vec<Group> = subsets.iter().map(|subset| (*subset, self.batch.rows_with(*subset))).collect();
+        let groups: Vec<Group> = groups.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
+        if groups.is_empty() {
+            return None;
+        }
         let samples = self.batch.labels.len();
-        let needed = subsets.iter().fold(ModalitySet::EMPTY, |sum, s| sum.union(*s));
-        let complete = samples > 0 && self.batch.rows_with(needed).len() == samples;
-        let groups: Vec<Vec<usize>> = if complete {
-            vec![(0..samples).collect(); subsets.len()]
-        } else {
-            subsets.iter().map(|subset| self.batch.rows_with(*subset)).collect()
+        let fused = match groups.iter().all(|(_, rows)| rows.len() == samples) {
+            true => self.fuse_together(network, &groups),
+            false => self.fuse_apart(network, &groups),
         };
-        let groups_seen = groups.iter().filter(|rows| !rows.is_empty()).count();
-        let weight = |rows: &Vec<usize>| vec![1.0 / (groups_seen * rows.len()) as f32; rows.len()];
-        let weights = groups.iter().flat_map(weight).collect();
-        let fused = if complete && !subsets.is_empty() {
-            let tokens: Vec<_> = self.tokens.iter().map(|t| t.as_ref().map(|(tokens, _)| tokens.clone())).collect();
-            network.fuse_subsets(&tokens, subsets)
-        } else {
-            let of_group = |(subset, rows): (&ModalitySet, &Vec<usize>)| {
-                let tokens = subset.iter().filter_map(|m| self.tokens[m].as_ref()).map(|(tokens, has)| {
-                    // Both lists ascend, and every one of `rows` is in `has`.
-                    let places: Vec<usize> = rows.iter().filter_map(|row| has.binary_search(row).ok()).collect();
-                    select(tokens.clone(), &places)
-                });
-                let fused = network.fuse(tokens.collect());
-                (fused.logits, fused.feature)
-            };
-            let present = subsets.iter().zip(&groups).filter(|(_, rows)| !rows.is_empty());
-            let (logits, features): (Vec<_>, Vec<_>) = present.map(of_group).unzip();
-            if logits.is_empty() {
-                return None;
-            }
-            Fused { logits: Tensor::cat(logits, 0), feature: Tensor::cat(features, 0) }
-        };
-        let labels = groups.into_iter().flatten().map(|row| self.batch.labels[row]).collect();
+        let weight = |rows: &Vec<usize>| vec![1.0 / (groups.len() * rows.len()) as f32; rows.len()];
+        let weights = groups.iter().flat_map(|(_, rows)| weight(rows)).collect();
+        let labels = groups.iter().flat_map(|(_, rows)| rows).map(|row| self.batch.labels[*row]).collect();
         Some(Seen { fused, labels, weights })
     }
+
+    /// Where every sample has all of every subset.
+    fn fuse_together(&self, network: &FusionNetwork, groups: &[Group]) -> Fused {
+        let tokens: Vec<_> = self.tokens.iter().map(|t| t.as_ref().map(|(tokens, _)| tokens.clone())).collect();
+        let subsets: Vec<ModalitySet> = groups.iter().map(|(subset, _)| *subset).collect();
+        network.fuse_subsets(&tokens, &subsets)
+    }
+
+    fn fuse_apart(&self, network: &FusionNetwork, groups: &[Group]) -> Fused {
+        let fused = groups.iter().map(|(subset, rows)| {
+            let tokens = subset.iter().filter_map(|m| self.tokens[m].as_ref()).map(|(tokens, has)| {
+                // Both lists ascend, and every one of `rows` is in `has`.
+                let places: Vec<usize> = rows.iter().filter_map(|row| has.binary_search(row).ok()).collect();
+                select(tokens.clone(), &places)
+            });
+            let fused = network.fuse(tokens.collect());
+            (fused.logits, fused.feature)
+        });
+        let (logits, features) = fused.unzip();
+        Fused { logits: Tensor::cat(logits, 0), feature: Tensor::cat(features, 0) }
+    }
 }
+
+/// A subset, and the places in the batch of the samples that have all of it.
+type Group = (ModalitySet, Vec<usize>);
 
 /// What the network says of samples under subsets, row after row, `[N, ..]`.
 struct Seen {

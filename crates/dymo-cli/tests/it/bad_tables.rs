@@ -250,25 +250,30 @@ fn volumes_of_several_grids() {
     assert!(place.path("model/guided.safetensors").exists());
 }
 
+/// What a training says of which a file goes away as soon as the fusion network has a checkpoint.
+fn failed_while_it_went(place: &Place, file: &Path, away: &Path) -> String {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let checkpoint = place.path("model/checkpoints/fusion-cosine.checkpoint");
+            while !checkpoint.exists() && !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::fs::rename(file, away).unwrap();
+        });
+        let ended = run(place, &format!("{TRAIN} --checkpoint-every 0"));
+        over.store(true, Ordering::Relaxed);
+        ended.unwrap_err()
+    })
+}
+
 /// A file that goes away while networks learn: the run says which, keeps what it has, and goes on once the file is back.
 #[test]
 fn a_file_that_vanishes_during_the_run() {
     let place = place();
     place.write("experiment.toml", EXPERIMENT.replacen("epochs = 2", "epochs = 4000\npatience = 4000", 1));
     let (picture, away) = (place.path("1.png"), place.path("1.away"));
-    let over = AtomicBool::new(false);
-    let message = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let checkpoint = place.path("model/checkpoints/fusion-cosine.checkpoint");
-            while !checkpoint.exists() && !over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            std::fs::rename(&picture, &away).unwrap();
-        });
-        let ended = run(&place, &format!("{TRAIN} --checkpoint-every 0"));
-        over.store(true, Ordering::Relaxed);
-        ended.unwrap_err()
-    });
+    let message = failed_while_it_went(&place, &picture, &away);
     for words in ["table.csv, line ", "column front: ", "1.png", "is saved", "go on with --resume"] {
         assert!(message.contains(words), "{words:?} is not in: {message}");
     }
@@ -297,19 +302,7 @@ fn a_file_that_vanishes_before_the_evaluation() {
         std::fs::copy(place.path(&format!("{i}.png")), place.path(&format!("{i}-tested.png"))).unwrap();
     }
     let (picture, away) = (place.path("3-tested.png"), place.path("3.away"));
-    let over = AtomicBool::new(false);
-    let message = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let checkpoint = place.path("model/checkpoints/fusion-cosine.checkpoint");
-            while !checkpoint.exists() && !over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            std::fs::rename(&picture, &away).unwrap();
-        });
-        let ended = run(&place, &format!("{TRAIN} --checkpoint-every 0"));
-        over.store(true, Ordering::Relaxed);
-        ended.unwrap_err()
-    });
+    let message = failed_while_it_went(&place, &picture, &away);
     for words in ["column front: ", "3-tested.png", "put the file back; what was trained is saved", "on with --resume"]
     {
         assert!(message.contains(words), "{words:?} is not in: {message}");

@@ -3,19 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::repeatable;
 
 const EPSILON: f32 = 1e-5;
 
 /// Repeatable values in −1..1.
 fn values(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
+    repeatable::values(len, seed).into_iter().map(|v| 2.0 * v).collect()
 }
 
 /// Weights in the order of [`BlockShape::weight_parts`], x, and the gradient of the output.

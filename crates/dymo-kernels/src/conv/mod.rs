@@ -6,8 +6,6 @@ mod outer;
 
 pub use backward::{ConvGradients, conv_transpose2d_backward, conv2d_backward};
 
-use std::cell::RefCell;
-
 use crate::layer::{Finish, Layer};
 
 /// Shape of a convolution from an *image* to a *map*: `image [batch, height, width, channels]` → `map [batch, map_height,
@@ -31,10 +29,6 @@ pub struct Geometry {
     pub stride: usize,
     /// Zeros around the image.
     pub padding: usize,
-}
-
-thread_local! {
-    static PATCHES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Geometry {
@@ -134,16 +128,6 @@ impl Geometry {
         let last = (self.width + self.padding).saturating_sub(start).min(self.kernel).max(first);
         first..last
     }
-}
-
-/// Lends the thread's scratch for patches; contents are whatever was left there.
-pub(crate) fn with_patches<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
-    PATCHES.with_borrow_mut(|buffer| {
-        if buffer.len() < len {
-            buffer.resize(len, 0.0);
-        }
-        work(&mut buffer[..len])
-    })
 }
 
 /// `map = relu?(conv(image) + bias)`. Lengths: `image` [`Geometry::image_len`], `weight` [`Geometry::weight_len`], `bias`

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{Geometry, with_patches};
+use super::Geometry;
 use crate::layer::tile::{Level, add};
 use crate::layer::{LINE, Line};
+use crate::memory::with_layout;
 
 /// Elements of a window row that the largest tile takes.
 const TILE: usize = 12;
@@ -76,7 +77,7 @@ impl Outer {
         let as_it_is = g.padding == 0 && g.kernel * g.channels >= TILE;
         let framed = if as_it_is { 0 } else { count * g.height * row + TILE };
         let panel = self.group * g.pixels() * 2 * self.level.lanes();
-        with_patches(framed + panel + LINE, |scratch| {
+        with_layout(framed + panel + LINE, |scratch| {
             let (framed, rest) = scratch.split_at_mut(framed);
             let panel = &mut bytemuck::cast_slice_mut(bytemuck::pod_align_to_mut::<f32, Line>(rest).1)[..panel];
             if !as_it_is {

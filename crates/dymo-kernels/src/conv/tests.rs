@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::outer::Outer;
 use super::*;
 use crate::layer::tile::Level;
+use crate::repeatable::values;
 
 /// The definition, one multiplication at a time, in double precision.
 fn naive(g: &Geometry, image: &[f32], weight: &[f32], map: Option<&[f32]>) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
@@ -27,18 +28,6 @@ fn naive(g: &Geometry, image: &[f32], weight: &[f32], map: Option<&[f32]>) -> (V
         }
     }
     (forward, image_gradient, weight_gradient)
-}
-
-fn values(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-        })
-        .collect()
 }
 
 fn close(ours: &[f32], theirs: &[f64]) -> Result<(), TestCaseError> {

@@ -13,7 +13,8 @@ mod tests;
 
 use rayon::prelude::*;
 
-use crate::conv::{Geometry, with_patches};
+use crate::conv::Geometry;
+use crate::memory::with_layout;
 use tile::{Level, run_layer};
 
 /// What happens to a sum before it is stored.
@@ -319,7 +320,7 @@ impl Layer {
             return run_layer(self, self.finish, n, (x, x_stride), (out, out_stride));
         };
         let (size, last) = (blocks.floats(), if self.finish == Finish::Add { Finish::Linear } else { self.finish });
-        with_patches(n * size + self.outputs, |scratch| {
+        with_layout(n * size + self.outputs, |scratch| {
             let (made, image) = scratch.split_at_mut(n * size);
             run_layer(self, last, n, (x, x_stride), (&mut *made, size));
             for (i, made) in made.chunks_exact(size).enumerate() {

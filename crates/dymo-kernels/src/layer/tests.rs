@@ -5,18 +5,7 @@ use proptest::prelude::*;
 use super::tile::Level;
 use super::{Finish, Layer, Pixel, Run};
 use crate::conv::Geometry;
-
-fn values(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-        })
-        .collect()
-}
+use crate::repeatable::values;
 
 fn close(ours: &[f32], theirs: &[f32]) -> Result<(), TestCaseError> {
     prop_assert_eq!(ours.len(), theirs.len());

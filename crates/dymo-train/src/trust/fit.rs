@@ -45,8 +45,7 @@ impl<'a> HeldOut<'a> {
     fn is_first_of_pattern(&self, sample: usize, look: usize) -> bool {
         let of = |look: usize| self.looks.get(look).and_then(|look| look.present.get(sample));
         let own = self.look_of(sample);
-        let before = std::iter::once(own).chain((0..look).filter(|other| *other != own));
-        look == own || before.into_iter().all(|other| of(other) != of(look))
+        look == own || (0..look).chain([own]).all(|before| of(before) != of(look))
     }
 
     /// Each sample as its own look shows it; `None` without looks.
