@@ -161,3 +161,19 @@ fn statistics_take_complete_samples_or_all_for_what_they_have() {
         Hiding { whole: splits.train.clone(), observed: vec![ModalitySet::EMPTY; 96], peeked: Mutex::default() };
     assert!(fit(&nothing, None).is_err());
 }
+
+/// Modalities that no sample has both of: subsets of the others are whole for all, those of one of the two for half, those of both for
+/// none.
+#[test]
+fn modalities_that_never_come_together_do_not_stop_a_training() {
+    let splits = splits();
+    let apart = |whole: Arc<dyn Samples>| {
+        let full = whole.schema().full();
+        let observed = (0..whole.len()).map(|i| full.without(i % 2)).collect();
+        Arc::new(Hiding { whole, observed, peeked: Mutex::default() })
+    };
+    let (train, validation) = (apart(splits.train.clone()), apart(splits.validation.clone()));
+    let trained = learn(fusion(validation), train.as_ref()).expect("trained");
+    assert!(trained.history.iter().all(|point| point.value.is_finite()), "{:?}", trained.history);
+    assert!(train.peeked.lock().expect("a lock").is_empty(), "what is hidden was read");
+}
