@@ -1,5 +1,5 @@
-//! `cargo xtask baseline`: what a strong method makes of an experiment's tables alone. No well-kept crate grows boosted trees
-//! with missing entries and categories, so scikit-learn does.
+//! `cargo xtask baseline`: what a strong method makes of each modality alone. No well-kept crate grows boosted trees with missing
+//! entries and categories, so scikit-learn does, and answers for the other kinds too.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::reproduce::Reproduction;
 /// What `cargo xtask baseline` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BaselineArgs {
-    /// Folder under datasets with an experiment.toml and tables in it
+    /// Folder under datasets with an experiment.toml on a table of samples
     name: String,
     /// A Python with scikit-learn
     #[arg(long, value_name = "FILE", default_value = "python3")]
@@ -48,16 +48,15 @@ pub(crate) fn measure(run: &Reproduction, python: &Path, folds: usize, repeats: 
     Ok(())
 }
 
-/// Columns of all tables of an experiment.
-fn columns(experiment: &toml::Table) -> Vec<toml::Value> {
+/// The modalities of a table of samples, as the experiment says them; empty for data of another maker.
+fn modalities(experiment: &toml::Table) -> Vec<toml::Value> {
     let modalities = experiment.get("data").and_then(|d| d.get("modalities")).and_then(|m| m.as_array());
-    let tables = modalities.into_iter().flatten().filter(|m| m.get("kind").and_then(|k| k.as_str()) == Some("table"));
-    tables.filter_map(|m| m.get("columns").and_then(|c| c.as_array())).flatten().cloned().collect()
+    modalities.cloned().unwrap_or_default()
 }
 
-/// Whether trees would have something to learn from.
-pub(crate) fn has_tables(experiment: &toml::Table) -> bool {
-    !columns(experiment).is_empty()
+/// Whether there is something that a method could learn from.
+pub(crate) fn has_modalities(experiment: &toml::Table) -> bool {
+    !modalities(experiment).is_empty()
 }
 
 /// What the Python peer is to do.
@@ -65,9 +64,9 @@ fn request(experiment: &toml::Table, path: &Path, folds: usize, repeats: usize) 
     let data = experiment.get("data").and_then(|d| d.as_table()).context("the experiment has no [data]")?;
     let text = |key: &str, default: &str| data.get(key).and_then(|v| v.as_str()).unwrap_or(default).to_owned();
     let list = |key: &str| data.get(key).cloned().unwrap_or(toml::Value::Array(Vec::new()));
-    let columns = columns(experiment);
-    if columns.is_empty() {
-        bail!("{}: no modality of kind table, so trees have nothing to learn from", path.display());
+    let modalities = modalities(experiment);
+    if modalities.is_empty() {
+        bail!("{}: no [[data.modalities]], so there is nothing to learn from", path.display());
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     Ok(json!({
@@ -76,7 +75,7 @@ fn request(experiment: &toml::Table, path: &Path, folds: usize, repeats: usize) 
         "split": text("split", "split"),
         "classes": list("classes"),
         "missing": list("missing"),
-        "columns": columns,
+        "modalities": modalities,
         "folds": folds,
         "repeats": repeats.max(1),
         "seed": experiment.get("seed").and_then(toml::Value::as_integer).unwrap_or(2025),
@@ -84,7 +83,7 @@ fn request(experiment: &toml::Table, path: &Path, folds: usize, repeats: usize) 
 }
 
 fn ask(python: &Path, request: &Value) -> Result<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/trees.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/alone.py");
     let mut child = Command::new(python)
         .arg(&script)
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -99,7 +98,7 @@ fn ask(python: &Path, request: &Value) -> Result<Value> {
     if !output.status.success() {
         bail!("{} ended with {}; its own words are above", script.display(), output.status);
     }
-    serde_json::from_slice(&output.stdout).context("the answer of trees.py")
+    serde_json::from_slice(&output.stdout).context("the answer of alone.py")
 }
 
 #[cfg(test)]
@@ -107,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_tables_of_an_experiment_are_asked_about() {
+    fn all_modalities_of_an_experiment_are_asked_about() {
         let text = "seed = 7\n[data]\nmaker = 'manifest'\npath = 'data/t.csv'\nlabel = 'region'\nclasses = ['a', 'b']\n\
                     [[data.modalities]]\nname = 'p'\nkind = 'image'\nheight = 4\nwidth = 4\ncolour = 'grey'\n\
                     [[data.modalities]]\nname = 't'\nkind = 'table'\ncolumns = [{ name = 'x', type = 'continuous', mean = 0.0, deviation = 1.0, range = [0.0, 1.0] }]\n\
@@ -119,16 +118,18 @@ mod tests {
             (&request["label"], &request["split"], &request["seed"]),
             (&json!("region"), &json!("split"), &json!(7))
         );
-        let names: Vec<&str> =
-            request["columns"].as_array().expect("columns").iter().filter_map(|c| c["name"].as_str()).collect();
-        assert_eq!(names, ["x", "c"]);
+        let asked = request["modalities"].as_array().expect("modalities").iter();
+        let asked: Vec<_> =
+            asked.map(|m| (m["name"].as_str().unwrap_or(""), m["kind"].as_str().unwrap_or(""))).collect();
+        assert_eq!(asked, [("p", "image"), ("t", "table"), ("u", "table")]);
+        assert_eq!(request["modalities"][2]["columns"][0]["categories"], json!(["l", "r"]));
     }
 
     #[test]
-    fn an_experiment_without_tables_is_refused() {
+    fn an_experiment_on_no_table_of_samples_is_refused() {
         let experiment: toml::Table = toml::from_str("[data]\nmaker = 'polymnist'\nseed = 1").expect("TOML");
         let error = request(&experiment, Path::new("e.toml"), 0, 1).expect_err("nothing to learn from");
-        assert!(error.to_string().contains("no modality of kind table"), "{error}");
-        assert!(!has_tables(&experiment));
+        assert!(error.to_string().contains("no [[data.modalities]]"), "{error}");
+        assert!(!has_modalities(&experiment));
     }
 }

@@ -53,7 +53,7 @@ enum Task {
     },
     /// Measure speed against the published code and against PyTorch, and write docs/results/speed.md
     Bench(bench::BenchArgs),
-    /// Trees (boosted or a forest, tuned) on an experiment's tables alone, through scikit-learn; the page shows them beside ours
+    /// Each modality of an experiment alone, through scikit-learn (trees, n-grams, pixels; tuned); the page shows it beside ours
     Baseline(baseline::BaselineArgs),
     /// Feed the readers of files with made-up bytes for a while (libFuzzer), and keep what breaks them
     Fuzz(fuzz::FuzzArgs),

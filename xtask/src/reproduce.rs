@@ -28,7 +28,7 @@ pub(crate) struct Around {
     /// Folder of real data, for a recipe that no package serves
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// A Python with scikit-learn: boosted trees on the experiment's tables, beside ours on the page
+    /// A Python with scikit-learn: what it makes of each modality alone, beside ours on the page
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
 }
@@ -71,7 +71,7 @@ impl Reproduction {
         &self.experiment
     }
 
-    /// Trains and evaluates, or cross-validates, or evaluates shipped weights; measures trees on the tables; writes the page. A stage
+    /// Trains and evaluates, or cross-validates, or evaluates shipped weights; measures baselines; writes the page. A stage
     /// that has ended is not repeated, one that was stopped goes on.
     pub(crate) fn all(&self, shipped: bool, folds: &Folds, around: &Around) -> Result<()> {
         self.data(around)?;
@@ -88,7 +88,7 @@ impl Reproduction {
         } else {
             self.stage("train and evaluate", "train", &["--out", &model, "--results", &results, "--resume"])?;
         }
-        self.trees(folds, around)?;
+        self.baselines(folds, around)?;
         self.page()
     }
 
@@ -112,16 +112,16 @@ impl Reproduction {
         prepare::prepare(folder, around.from.clone(), None, prepare::SEED)
     }
 
-    /// Boosted trees on the tables, where there are tables and a Python for it.
-    fn trees(&self, folds: &Folds, around: &Around) -> Result<()> {
-        if !baseline::has_tables(&self.table()?) {
+    /// Each modality alone, where there is a table of samples and a Python for it.
+    fn baselines(&self, folds: &Folds, around: &Around) -> Result<()> {
+        if !baseline::has_modalities(&self.table()?) {
             return Ok(());
         }
         let Some(python) = &around.python else {
-            println!("== trees left out: --python names a Python with scikit-learn");
+            println!("== baselines left out: --python names a Python with scikit-learn");
             return Ok(());
         };
-        println!("== trees on the tables: {}", python.display());
+        println!("== each modality alone, through scikit-learn: {}", python.display());
         baseline::measure(self, python, folds.folds.into(), folds.repeats.into())
     }
 
@@ -207,18 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn trees_need_tables_and_a_python() {
+    fn baselines_need_a_table_of_samples_and_a_python() {
         let root = tempfile::tempdir().expect("a folder");
         let folds = Folds { folds: 0, repeats: 1, permutations: 0 };
         let python = Some(PathBuf::from("/nowhere/python"));
         let around = Around { from: None, python };
-        run(root.path(), "a", "[data]\nmaker = 'polymnist'\nseed = 1\n").trees(&folds, &around).expect("no tables");
+        run(root.path(), "a", "[data]\nmaker = 'polymnist'\nseed = 1\n")
+            .baselines(&folds, &around)
+            .expect("nothing to learn from");
         let table = "[data]\nmaker = 'manifest'\npath = 't.csv'\n[[data.modalities]]\nname = 't'\nkind = 'table'\n\
                      columns = [{ name = 'c', type = 'categorical', categories = ['l', 'r'] }]\n";
         let tables = run(root.path(), "b", table);
-        let refused = tables.trees(&folds, &around).expect_err("no such Python");
+        let refused = tables.baselines(&folds, &around).expect_err("no such Python");
         assert!(format!("{refused:#}").contains("/nowhere/python did not start"), "{refused:#}");
-        tables.trees(&folds, &Around { python: None, ..around }).expect("left out, and said");
+        tables.baselines(&folds, &Around { python: None, ..around }).expect("left out, and said");
         assert!(!tables.results().join("baseline.json").exists());
     }
 }

@@ -97,11 +97,10 @@ fn datasets() -> PathBuf {
     built.canonicalize().unwrap_or(built)
 }
 
-/// A word as a shell reads it back; the program itself by its name.
+/// A word as a shell reads it back; the program itself by the name that everybody's has.
 fn shell_word(place: usize, word: &str) -> String {
     if place == 0 {
-        let name = Path::new(word).file_name().map(|name| name.to_string_lossy().into_owned());
-        return name.unwrap_or_else(|| "dymo".into());
+        return "dymo".into();
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     fn words_survive_the_shell() {
-        assert_eq!(shell_word(0, "target/release/dymo"), "dymo");
+        assert_eq!(shell_word(0, "target/release/dymo-new"), "dymo");
         assert_eq!(shell_word(1, "--out=a/b.c"), "--out=a/b.c");
         assert_eq!(shell_word(1, "it's here"), r"'it'\''s here'");
         assert_eq!(shell_word(1, ""), "''");
