@@ -336,7 +336,7 @@ fn promises(page: &mut String, report: &Report) -> Result<()> {
     if !report.guarantees.is_empty() {
         writeln!(
             page,
-            "\n## Whether selection may be used\n\nFound on held-out samples; `dymo predict` goes by it. (Retrieval, which reads the training data, is for evaluation alone.)\n"
+            "\n## Whether selection may be used\n\nFound on held-out samples; `dymo predict` goes by it.\n"
         )?;
     }
     for g in &report.guarantees {

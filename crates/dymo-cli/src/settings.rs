@@ -197,6 +197,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace().with_context(|| format!("cannot write {}; check free space and permissions", path.display()))
 }
 
+/// Refuses a file to be written that is one of those that are read, under whatever name: it would be lost.
+pub(crate) fn not_over(output: &Path, flag: &str, inputs: &[&Path]) -> anyhow::Result<()> {
+    // What cannot be found is not there yet, so nothing of it can be lost.
+    let Ok(place) = output.canonicalize() else { return Ok(()) };
+    if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == place)) {
+        bail!("{}: {flag} is a file that is read here, and would be written over: name another", output.display());
+    }
+    Ok(())
+}
+
 /// A number from 0 to 1, for a flag.
 pub(crate) fn share(text: &str) -> Result<f32, String> {
     let number = text.parse::<f32>().map_err(|e| e.to_string())?;

@@ -162,8 +162,9 @@ impl Study<'_> {
 
     fn recovery(&self, kind: RecoveryKind, reader: &Reader) -> anyhow::Result<Box<dyn Recovery>> {
         let model = match kind {
-            RecoveryKind::Retrieval => Box::new(self.retrieval(reader)?),
-            _ => self.folder.recovery(kind, self.experiment.seed(), &self.context.device)?,
+            // A folder that keeps no samples, as one of published weights does not, looks into the experiment's.
+            RecoveryKind::Retrieval if !self.folder.recoveries().contains(&kind) => Box::new(self.retrieval(reader)?),
+            _ => self.folder.recovery(kind, reader.metric, self.experiment.seed(), &self.context.device)?,
         };
         Ok(self.experiment.offering(kind, model, self.splits.train.schema()))
     }
@@ -172,7 +173,7 @@ impl Study<'_> {
         let table = self.experiment.table().recovery.retrieval.clone().unwrap_or_default();
         // What is shown must be there, whichever modality is asked for.
         let train = self.splits.train.clone();
-        let whole = complete(train.as_ref()).take(table.train_limit.unwrap_or(usize::MAX)).collect();
+        let whole = complete(train.as_ref()).take(table.train_limit).collect();
         let train = Arc::new(Subset::new(train, whole)?);
         let (gallery, device) = (Arc::new(SampleGallery(train)), self.context.device.clone());
         Ok(Retrieval::new(reader.network.clone(), gallery, table.neighbours, self.experiment.seed(), device))

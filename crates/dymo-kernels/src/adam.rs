@@ -28,13 +28,20 @@ impl AdamStep {
     }
 }
 
+/// Zero in place of a subnormal number. The moments of a parameter that gets no gradient any more fade until they are subnormal, and
+/// every later step would be many times slower for them; what they still moved a weight by was lost in its rounding long before.
+#[inline(always)]
+fn normal(value: f32) -> f32 {
+    if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
+}
+
 #[inline(always)]
 fn piece(step: &AdamStep, weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
     let [b1, b2] = step.betas;
     let (c1, c2) = (1.0 - b1, 1.0 - b2);
     for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(first).zip(second) {
-        *m = *m * b1 + g * c1;
-        *v = *v * b2 + g * g * c2;
+        *m = normal(*m * b1 + g * c1);
+        *v = normal(*v * b2 + g * g * c2);
         *w -= *m * step.correction / (v.sqrt() + step.epsilon) * step.rate;
     }
 }
@@ -69,6 +76,18 @@ mod tests {
             assert!((w[0] - (1.0 - 0.1 * time as f32)).abs() < 1e-5, "step {time}: {}", w[0]);
         }
         assert!((m[0] - 0.38).abs() < 1e-6 && (v[0] - 0.007_996).abs() < 1e-6);
+    }
+
+    #[test]
+    fn moments_without_gradients_fade_to_zero_and_never_are_subnormal() {
+        let (mut w, mut m, mut v) = ([1.0f32], [0.0f32], [0.0f32]);
+        adam(&AdamStep::at(1, [0.9, 0.9], 1e-8, 0.1), &mut w, &[1e-3], &mut m, &mut v);
+        for time in 2..=1000 {
+            adam(&AdamStep::at(time, [0.9, 0.9], 1e-8, 0.1), &mut w, &[0.0], &mut m, &mut v);
+            assert!(!m[0].is_subnormal() && !v[0].is_subnormal(), "step {time}: {} {}", m[0], v[0]);
+        }
+        assert_eq!((m[0], v[0]), (0.0, 0.0));
+        assert!(w[0].is_finite());
     }
 
     #[test]

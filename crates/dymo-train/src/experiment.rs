@@ -231,7 +231,7 @@ impl Experiment {
             Stage::Guided => self.table.recovery.guided.as_ref().map(|t| t.schedule.over(&schedule::guided())),
             Stage::Mopoe => self.table.recovery.mopoe.as_ref().map(|t| t.schedule.over(&schedule::mopoe())),
             Stage::Tip => self.table.recovery.tip.as_ref().map(|t| t.schedule.over(&schedule::tip())),
-            Stage::Imi | Stage::Mean | Stage::Neighbours | Stage::HotDeck => None,
+            Stage::Retrieval | Stage::Imi | Stage::Mean | Stage::Neighbours | Stage::HotDeck => None,
         }
     }
 
@@ -269,7 +269,7 @@ impl Experiment {
     /// Everything that is trained, in the order in which it is best trained.
     pub fn stages(&self) -> Vec<Stage> {
         let fusion = self.metrics().iter().map(|m| Stage::Fusion(*m));
-        fusion.chain(self.recoveries().into_iter().filter_map(RecoveryKind::stage)).collect()
+        fusion.chain(self.recoveries().into_iter().map(RecoveryKind::stage)).collect()
     }
 
     /// The calibration for a metric.

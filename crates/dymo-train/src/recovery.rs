@@ -19,7 +19,7 @@ use crate::error::TrainError;
 use crate::evaluation::coherence;
 use crate::trainer::{Moment, Objective, StepLoss};
 
-pub use fitted::{Fitted, FittedModel, fit_centre, fit_chain, fit_donors};
+pub use fitted::{Fitted, FittedModel, fit_centre, fit_chain, fit_donors, fit_gallery};
 pub use tip::TipObjective;
 
 const VALIDATION_BATCH: usize = 256;

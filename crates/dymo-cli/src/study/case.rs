@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use dymo_data::{Samples, Splits};
-use dymo_train::experiment::{Experiment, Scenario, Shown};
+use anyhow::{Context as _, bail};
+use dymo_data::{Samples, Splits, complete};
+use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, Shown};
 use dymo_train::trust::{HeldOut, Look};
 
 use super::judged;
@@ -57,6 +57,13 @@ pub(crate) fn hardest<'a>(cases: &[&'a Case]) -> Option<&'a Case> {
 
 /// Lets everything go missing once, so that what cannot be done is said before anything is trained.
 pub(crate) fn rehearse(experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
+    let retrieves = experiment.recoveries().contains(&RecoveryKind::Retrieval);
+    if retrieves && complete(splits.train.as_ref()).next().is_none() {
+        bail!(
+            "{}: [recovery.retrieval] takes from training samples with every modality, and there is none: leave it out",
+            experiment.path().display()
+        );
+    }
     let samples = judged(experiment, splits);
     Case::all(experiment, experiment.scenarios(samples.schema())?, &samples)?;
     Case::all(experiment, experiment.drawn_scenarios(samples.schema())?, &splits.validation)?;

@@ -51,7 +51,7 @@ impl Study<'_> {
             task.at(1 + checks.rates.len() + place);
             let (train, seed) = (self.splits.train.clone(), self.experiment.seed());
             let device = self.context.device.clone();
-            let bad = Spoilt::new(setting.recovery, train, run.labels.clone(), *share, seed, device);
+            let bad = Spoilt::new(setting.recovery, train, samples, *share, seed, device);
             let Some(bad) = bad else { break };
             let change = (Varied::BadRecovery, format!("{} %", (share * 1e4).round() / 1e2), *share == 0.0);
             run.three_arms(report, &Setting { recovery: &bad, ..*setting }, present, &change)?;

@@ -57,13 +57,14 @@ Examples:
   dymo train fusion experiment.toml --out model --metric cosine --epochs 5
   dymo train fusion experiment.toml --out model --resume        after Ctrl-C, or a crash")]
     Fusion(FusionArgs),
-    /// Train or fit a recovery model: guided, mopoe, tip, imi, mean, neighbours or hot-deck (retrieval needs none)
+    /// Train or fit a recovery model: guided, mopoe, tip, imi, retrieval, mean, neighbours or hot-deck
     #[command(after_help = "\
 Examples:
   dymo train recovery guided experiment.toml --out model
   dymo train recovery mopoe experiment.toml --out model --epochs 20 --resume
   dymo train recovery tip experiment.toml --out model           tables from pictures
   dymo train recovery imi experiment.toml --out model           tables from tables, by chained regressions
+  dymo train recovery retrieval experiment.toml --out model     keeps training samples, the nearest of which fill in
   dymo train recovery hot-deck experiment.toml --out model      a baseline; so are mean and neighbours
 
 More epochs than before with --resume go on from the last checkpoint.")]
@@ -92,7 +93,7 @@ pub struct FusionArgs {
 /// Arguments of `dymo train recovery`.
 #[derive(Debug, clap::Args)]
 pub struct RecoveryArgs {
-    /// Which model: guided, mopoe, tip, imi, mean, neighbours or hot-deck
+    /// Which model: guided, mopoe, retrieval, tip, imi, mean, neighbours or hot-deck
     #[arg(value_name = "NAME")]
     pub model: RecoveryKind,
     /// The experiment
@@ -176,10 +177,7 @@ fn run_part(context: &Context, verb: TrainVerb, out: &mut dyn Write) -> anyhow::
             train_all(context, &experiment, &stages, args.out, &args.training, out)
         }
         TrainVerb::Recovery(args) => {
-            let Some(stage) = args.model.stage() else {
-                let line = format!("{} recovery needs no training: `dymo evaluate` uses it as it is", args.model);
-                return context.result(out, &line, &serde_json::json!({ "trained": [] }));
-            };
+            let stage = args.model.stage();
             if stage.is_in_one_go() && args.schedule.says_something() {
                 bail!(
                     "{} recovery is fitted in one go and has no epochs, batches or steps: leave the flags out",

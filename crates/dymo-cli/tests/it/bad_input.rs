@@ -46,6 +46,25 @@ fn files_that_are_not_there() {
     nothing_written(&place);
 }
 
+/// A slip of the hand costs no table.
+#[test]
+fn nothing_is_written_over_what_is_read() {
+    let place = Place::with_model();
+    let experiment = std::fs::read(place.path("experiment.toml")).expect("the experiment");
+    for command in [
+        "predict model experiment.toml --out experiment.toml",
+        "predict model experiment.toml --out p.csv --explain ./experiment.toml",
+        "data masks experiment.toml --rate 0.5 --out experiment.toml",
+        "data sheet experiment.toml --out experiment.toml",
+    ] {
+        place.run(command).refused(&["experiment.toml", "is a file that is read here", "name another"]);
+        assert!(std::fs::read(place.path("experiment.toml")).expect("it is there") == experiment, "{command}");
+    }
+    place.run("predict model experiment.toml --out p.csv --explain p.csv").refused(&["p.csv", "one file"]);
+    place.write("t.csv", "id,label,x\na,u,1\nb,v,2\n");
+    place.run("data init t.csv --out t.csv --force").refused(&["t.csv", "is a file that is read here"]);
+}
+
 #[test]
 fn a_model_without_what_is_asked_for() {
     let place = Place::with_model();

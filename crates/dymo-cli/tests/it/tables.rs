@@ -10,7 +10,7 @@ use crate::place::Place;
 const ROWS: usize = 120;
 const SIDE: usize = 16;
 
-const NAMES: [&str; 6] = ["guided", "tip", "imi", "mean", "neighbours", "hot-deck"];
+const NAMES: [&str; 7] = ["guided", "retrieval", "tip", "imi", "mean", "neighbours", "hot-deck"];
 
 pub const EXPERIMENT: &str = r#"
 metrics = ["cosine"]
@@ -66,6 +66,8 @@ projection = 4
 [recovery.tip.schedule]
 epochs = 2
 batch = 32
+[recovery.retrieval]
+neighbours = 3
 [recovery.imi]
 [recovery.mean]
 [recovery.neighbours]
@@ -111,11 +113,14 @@ fn every_recovery_is_trained_evaluated_and_predicts() {
     let place = place();
     place.run("train experiment.toml --out model").well();
     let names = place.names("model");
-    for file in ["tip.safetensors", "imi.json", "mean.safetensors", "neighbours.safetensors", "hot-deck.safetensors"] {
-        assert!(names.iter().any(|name| name == file), "{file} is not in {names:?}");
+    for name in NAMES {
+        let file = format!("{name}.{}", if name == "imi" { "json" } else { "safetensors" });
+        assert!(names.contains(&file), "{file} is not in {names:?}");
     }
     let card = std::fs::read_to_string(place.path("model/README.md")).expect("the card");
-    assert!(card.contains("`hot-deck.safetensors` **holds training samples"), "{card}");
+    for name in ["retrieval", "hot-deck"] {
+        assert!(card.contains(&format!("`{name}.safetensors` **holds training samples")), "{card}");
+    }
 
     let metrics = std::fs::read(place.path("model/evaluation/metrics.json")).expect("metrics");
     let metrics: Value = serde_json::from_slice(&metrics).expect("JSON");
@@ -167,7 +172,7 @@ fn every_recovery_is_trained_evaluated_and_predicts() {
 #[test]
 fn fits_are_repeatable() {
     let place = place();
-    for name in ["imi", "mean", "neighbours", "hot-deck"] {
+    for name in ["retrieval", "imi", "mean", "neighbours", "hot-deck"] {
         let extension = if name == "imi" { "json" } else { "safetensors" };
         let fit = |folder: &str| {
             place.run(&format!("train recovery {name} experiment.toml --out {folder}")).well();

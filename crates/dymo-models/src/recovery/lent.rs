@@ -9,7 +9,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::table::{rows, tensor};
-use super::{Observed, Recovery, RecoveryError, check_inputs};
+use super::{Gallery, Observed, Recovery, RecoveryError, check_inputs};
 use crate::weights::WeightsError;
 
 /// How what is missing is taken from training samples.
@@ -76,7 +76,7 @@ impl Recovery for LentRecovery {
 }
 
 /// Donors as a SafeTensors file: `observed [n]` (bit m = has modality m) and, for each modality, `modality.m [·, values]` of those that have
-/// it, in their order.
+/// it, in their order; as bytes where every value is one of 0/255, 1/255, …, 1, which is how pictures are read.
 ///
 /// # Errors
 /// If the file cannot be made.
@@ -85,19 +85,75 @@ pub fn donors_to_bytes(donors: &Donors) -> Result<Vec<u8>, WeightsError> {
     let list = donors.donors();
     let observed: Vec<u32> = list.iter().map(|donor| donor.observed.bits()).collect();
     let modalities = list.first().map_or(0, |donor| donor.values.len());
-    let parts: Vec<(String, Vec<usize>, Vec<f32>)> = (0..modalities)
+    let parts: Vec<(String, Vec<usize>, Values)> = (0..modalities)
         .map(|m| {
             let having = || list.iter().filter(|donor| donor.observed.contains(m)).map(|donor| &donor.values[m]);
             let width = having().next().map_or(0, Vec::len);
-            (format!("modality.{m}"), vec![having().count(), width], having().flatten().copied().collect())
+            (
+                format!("modality.{m}"),
+                vec![having().count(), width],
+                Values::of(&having().flatten().copied().collect::<Vec<f32>>()),
+            )
         })
         .collect();
     let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(unreadable);
     let mut file = vec![("observed".to_owned(), view(Dtype::U32, vec![observed.len()], cast_slice(&observed))?)];
     for (name, shape, values) in &parts {
-        file.push((name.clone(), view(Dtype::F32, shape.clone(), cast_slice(values))?));
+        file.push((name.clone(), view(values.dtype(), shape.clone(), values.bytes())?));
     }
     safetensors::serialize(file, None).map_err(unreadable)
+}
+
+/// Values of a modality as a file has them.
+enum Values {
+    /// Each a number of 255ths.
+    Bytes(Vec<u8>),
+    /// Any.
+    Numbers(Vec<f32>),
+}
+
+impl Values {
+    fn of(values: &[f32]) -> Self {
+        let byte = |value: &f32| {
+            let byte = (value * 255.0).round() as u8;
+            // To the last bit, the sign of zero too: what is read back is what was written.
+            (from_byte(byte).to_bits() == value.to_bits()).then_some(byte)
+        };
+        values.iter().map(byte).collect::<Option<Vec<u8>>>().map_or_else(|| Self::Numbers(values.to_vec()), Self::Bytes)
+    }
+
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::Bytes(_) => Dtype::U8,
+            Self::Numbers(_) => Dtype::F32,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Numbers(numbers) => cast_slice(numbers),
+        }
+    }
+}
+
+fn from_byte(byte: u8) -> f32 {
+    f32::from(byte) / 255.0
+}
+
+impl Gallery for Donors {
+    fn len(&self) -> usize {
+        self.donors().len()
+    }
+
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), String> {
+        let donor = &self.donors()[index];
+        if !donor.observed.contains(modality) {
+            return Err("it is kept without this modality".into());
+        }
+        out.copy_from_slice(&donor.values[modality]);
+        Ok(())
+    }
 }
 
 /// Donors of these kinds from such a file.
@@ -107,24 +163,27 @@ pub fn donors_to_bytes(donors: &Donors) -> Result<Vec<u8>, WeightsError> {
 pub fn donors_from_bytes(kinds: &[Kind], bytes: &[u8]) -> Result<Donors, WeightsError> {
     let refuse = |reason: String| WeightsError::Unreadable { reason };
     let file = SafeTensors::deserialize(bytes).map_err(|e| refuse(e.to_string()))?;
-    let tensor = |name: &str, dtype: Dtype| {
+    let tensor = |name: &str, dtypes: &[Dtype]| {
         let found = file.tensor(name).map_err(|e| refuse(e.to_string()))?;
-        if found.dtype() == dtype { Ok(found) } else { Err(refuse(format!("{name} is {:?}", found.dtype()))) }
+        if dtypes.contains(&found.dtype()) { Ok(found) } else { Err(refuse(format!("{name} is {:?}", found.dtype()))) }
     };
-    let bits: Vec<u32> = pod_collect_to_vec(tensor("observed", Dtype::U32)?.data());
+    let bits: Vec<u32> = pod_collect_to_vec(tensor("observed", &[Dtype::U32])?.data());
     let mut donors: Vec<Donor> = bits
         .iter()
         .map(|bits| Donor { observed: ModalitySet::from_bits(*bits), values: vec![Vec::new(); kinds.len()] })
         .collect();
     for (m, kind) in kinds.iter().enumerate() {
         let name = format!("modality.{m}");
-        let found = tensor(&name, Dtype::F32)?;
+        let found = tensor(&name, &[Dtype::F32, Dtype::U8])?;
         let having: Vec<&mut Donor> = donors.iter_mut().filter(|donor| donor.observed.contains(m)).collect();
         let wanted = [having.len(), kind.values()];
         if found.shape() != wanted {
             return Err(refuse(format!("{name} has shape {:?}, not {wanted:?}", found.shape())));
         }
-        let values: Vec<f32> = pod_collect_to_vec(found.data());
+        let values: Vec<f32> = match found.dtype() {
+            Dtype::U8 => found.data().iter().map(|byte| from_byte(*byte)).collect(),
+            _ => pod_collect_to_vec(found.data()),
+        };
         if values.iter().any(|value| value.is_infinite()) {
             return Err(WeightsError::NotFinite { name });
         }

@@ -79,6 +79,9 @@ pub enum RecoveryError {
         /// What went wrong.
         reason: String,
     },
+    /// Retrieval with an empty gallery.
+    #[error("retrieval has no sample to take from: it needs a training sample with every modality")]
+    NothingKept,
     /// Something was wanted that the model does not recover: see [`Recovery::recoverable`].
     #[error("{model} does not recover modality {modality} from {present}")]
     NotRecoverable {

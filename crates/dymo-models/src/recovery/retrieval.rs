@@ -92,6 +92,9 @@ impl Retrieval {
 
     /// For each query the chosen training sample.
     fn nearest(&self, observed: &Observed) -> Result<Vec<usize>, RecoveryError> {
+        if self.gallery.is_empty() {
+            return Err(RecoveryError::NothingKept);
+        }
         let table = self.table(observed.present)?;
         let tokens = observed.present.iter().zip(&observed.inputs).map(|(m, x)| self.network.tokens(m, x.clone()));
         let query = self.network.fuse(tokens.collect()).feature;

@@ -15,7 +15,7 @@ pub enum RecoveryKind {
     Guided,
     /// MoPoE, as published.
     Mopoe,
-    /// Nearest training samples in the fused feature; nothing is trained.
+    /// Nearest training samples in the fused feature; they are kept, nothing is learnt.
     Retrieval,
     /// TIP: tables from pictures.
     Tip,
@@ -48,17 +48,17 @@ impl RecoveryKind {
         }
     }
 
-    /// The stage that trains it; `None` for one that is not trained.
-    pub fn stage(self) -> Option<Stage> {
+    /// The stage that trains it.
+    pub fn stage(self) -> Stage {
         match self {
-            Self::Guided => Some(Stage::Guided),
-            Self::Mopoe => Some(Stage::Mopoe),
-            Self::Retrieval => None,
-            Self::Tip => Some(Stage::Tip),
-            Self::Imi => Some(Stage::Imi),
-            Self::Mean => Some(Stage::Mean),
-            Self::Neighbours => Some(Stage::Neighbours),
-            Self::HotDeck => Some(Stage::HotDeck),
+            Self::Guided => Stage::Guided,
+            Self::Mopoe => Stage::Mopoe,
+            Self::Retrieval => Stage::Retrieval,
+            Self::Tip => Stage::Tip,
+            Self::Imi => Stage::Imi,
+            Self::Mean => Stage::Mean,
+            Self::Neighbours => Stage::Neighbours,
+            Self::HotDeck => Stage::HotDeck,
         }
     }
 }

@@ -122,14 +122,13 @@ pub struct RetrievalTable {
     pub draws: usize,
     /// One of so many nearest training samples is taken; 1 is the nearest itself.
     pub neighbours: usize,
-    /// Retrieve from the first so many complete training samples; all without a limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_limit: Option<usize>,
+    /// The first so many complete training samples are kept in the model folder and retrieved from.
+    pub train_limit: usize,
 }
 
 impl Default for RetrievalTable {
     fn default() -> Self {
-        Self { draws: 1, neighbours: 1, train_limit: None }
+        Self { draws: 1, neighbours: 1, train_limit: 10_000 }
     }
 }
 
@@ -228,7 +227,7 @@ impl RecoveryTable {
         }
         if let Some(retrieval) = &self.retrieval {
             at_least_one("recovery.retrieval.neighbours", Some(retrieval.neighbours))?;
-            at_least_one("recovery.retrieval.train_limit", retrieval.train_limit)?;
+            at_least_one("recovery.retrieval.train_limit", Some(retrieval.train_limit))?;
         }
         self.check_draws()?;
         self.check_tables()

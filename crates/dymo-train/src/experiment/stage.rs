@@ -16,7 +16,7 @@ use crate::error::TrainError;
 use crate::fusion::FusionObjective;
 use crate::model_folder::RecoveryModel;
 use crate::recovery::{
-    Fitted, GuidedObjective, HeldOut, MopoeObjective, TipObjective, fit_centre, fit_chain, fit_donors,
+    Fitted, GuidedObjective, HeldOut, MopoeObjective, TipObjective, fit_centre, fit_chain, fit_donors, fit_gallery,
 };
 use crate::trainer::{History, Progress, Run, Trained, train};
 
@@ -29,6 +29,8 @@ pub enum Stage {
     Guided,
     /// The MoPoE recovery model.
     Mopoe,
+    /// What retrieval takes from.
+    Retrieval,
     /// TIP.
     Tip,
     /// IMI.
@@ -49,6 +51,7 @@ impl Stage {
             Self::Fusion(Metric::Euclid) => "fusion-euclid",
             Self::Guided => RecoveryKind::Guided.name(),
             Self::Mopoe => RecoveryKind::Mopoe.name(),
+            Self::Retrieval => RecoveryKind::Retrieval.name(),
             Self::Tip => RecoveryKind::Tip.name(),
             Self::Imi => RecoveryKind::Imi.name(),
             Self::Mean => RecoveryKind::Mean.name(),
@@ -61,7 +64,7 @@ impl Stage {
 impl Stage {
     /// Whether it is fitted in one go, without steps or a schedule.
     pub fn is_in_one_go(self) -> bool {
-        matches!(self, Self::Imi | Self::Mean | Self::Neighbours | Self::HotDeck)
+        matches!(self, Self::Retrieval | Self::Imi | Self::Mean | Self::Neighbours | Self::HotDeck)
     }
 }
 
@@ -223,7 +226,9 @@ impl Experiment {
                     TipObjective::new(settings, HeldOut { samples: held_out, reader, device: device.clone() });
                 Ok(TrainedStage::Tip(train(&mut objective, &schedule, samples.as_ref(), device, run)?))
             }
-            Stage::Imi | Stage::Mean | Stage::Neighbours | Stage::HotDeck => self.fit(splits, stage, run),
+            Stage::Retrieval | Stage::Imi | Stage::Mean | Stage::Neighbours | Stage::HotDeck => {
+                self.fit(splits, stage, run)
+            }
         }
     }
 
@@ -232,6 +237,10 @@ impl Experiment {
         let absent = || self.fail(Problem::NoRecovery { name: stage.name().into() });
         let (train, table) = (splits.train.as_ref(), &self.table().recovery);
         let (kind, fitted) = match stage {
+            Stage::Retrieval => {
+                let limit = table.retrieval.as_ref().ok_or_else(absent)?.train_limit;
+                (RecoveryKind::Retrieval, fit_gallery(train, limit, run)?)
+            }
             Stage::Imi => {
                 let imi = table.imi.as_ref().ok_or_else(absent)?;
                 let fitted = fit_chain(&imi.model, train, imi.train_limit, splits.validation.as_ref(), run)?;
@@ -261,6 +270,7 @@ impl Experiment {
             Stage::Fusion(_) => None,
             Stage::Guided => self.guided().cloned().map(RecoveryModel::Guided),
             Stage::Mopoe => self.mopoe().cloned().map(RecoveryModel::Mopoe),
+            Stage::Retrieval => table.retrieval.as_ref().map(|t| RecoveryModel::Retrieval { neighbours: t.neighbours }),
             Stage::Tip => self.tip().cloned().map(RecoveryModel::Tip),
             Stage::Imi => table.imi.as_ref().map(|imi| RecoveryModel::Imi(imi.model.clone())),
             Stage::Mean => table.mean.as_ref().map(|_| RecoveryModel::Mean),

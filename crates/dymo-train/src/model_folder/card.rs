@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dymo_reward::Edges;
 
 use super::error::metric_name;
-use super::{Contents, Provenance, RecoveryModel};
+use super::{Contents, Provenance};
 use crate::experiment::StatisticsSamples;
 use crate::trainer::Schedule;
 
@@ -98,8 +98,7 @@ fn fill(out: &mut String, contents: &Contents) -> std::fmt::Result {
             part.samples
         )?;
     }
-    for part in recovery.iter().filter(|p| matches!(p.model, RecoveryModel::Neighbours { .. } | RecoveryModel::HotDeck))
-    {
+    for part in recovery.iter().filter(|part| part.model.holds_samples()) {
         writeln!(out, "`{}` **holds training samples as they are**: give it away only where they may go.", part.file)?;
     }
     if let Some(sample) = &contents.sample {

@@ -132,6 +132,11 @@ pub enum RecoveryModel {
     Guided(GuidedSettings),
     /// MoPoE.
     Mopoe(MopoeSettings),
+    /// Retrieval.
+    Retrieval {
+        /// One of so many nearest samples is taken.
+        neighbours: usize,
+    },
     /// TIP.
     Tip(TipSettings),
     /// IMI.
@@ -148,11 +153,17 @@ pub enum RecoveryModel {
 }
 
 impl RecoveryModel {
+    /// Whether training samples stand in the folder as they are.
+    pub fn holds_samples(&self) -> bool {
+        matches!(self, Self::Retrieval { .. } | Self::Neighbours { .. } | Self::HotDeck)
+    }
+
     /// Which model it is.
     pub fn kind(&self) -> RecoveryKind {
         match self {
             Self::Guided(_) => RecoveryKind::Guided,
             Self::Mopoe(_) => RecoveryKind::Mopoe,
+            Self::Retrieval { .. } => RecoveryKind::Retrieval,
             Self::Tip(_) => RecoveryKind::Tip,
             Self::Imi(_) => RecoveryKind::Imi,
             Self::Mean => RecoveryKind::Mean,

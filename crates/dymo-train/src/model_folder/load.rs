@@ -1,13 +1,15 @@
 //! From the folder's files to networks.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::Device;
 use dymo_core::Kind;
 use dymo_data::checksum::Checksums;
-use dymo_impute::Chain;
+use dymo_impute::{Chain, Donors};
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{
-    ChainedRecovery, GuidedRecovery, Lender, LentRecovery, MopoeRecovery, Offering, Recovery, TipRecovery,
+    ChainedRecovery, GuidedRecovery, Lender, LentRecovery, MopoeRecovery, Offering, Recovery, Retrieval, TipRecovery,
     donors_from_bytes,
 };
 use dymo_models::weights;
@@ -53,13 +55,15 @@ impl ModelFolder {
         serde_json::from_slice(&bytes).map(Some).map_err(refuse)
     }
 
-    /// A trained recovery model; `seed` settles its draws.
+    /// A trained recovery model; `seed` settles its draws. Retrieval looks for likeness with the fusion network for `metric`; the
+    /// others are the same for every metric.
     ///
     /// # Errors
-    /// [`ModelFolderError`]: there is none, or its weights cannot be used. Retrieval is not trained and never in a folder.
+    /// [`ModelFolderError`]: there is none, or its weights cannot be used.
     pub fn recovery(
         &self,
         kind: RecoveryKind,
+        metric: Metric,
         seed: u64,
         device: &Device,
     ) -> Result<Box<dyn Recovery>, ModelFolderError> {
@@ -74,6 +78,10 @@ impl ModelFolder {
             RecoveryModel::Mopoe(settings) => {
                 let fresh = settings.init(&kinds, device).map_err(refuse)?;
                 Box::new(MopoeRecovery::new(self.weights(&part.file, fresh)?, settings, seed))
+            }
+            RecoveryModel::Retrieval { neighbours } => {
+                let (gallery, network) = (self.donors(part, &kinds)?, self.fusion(metric, device)?);
+                Box::new(Retrieval::new(network, Arc::new(gallery), *neighbours, seed, device.clone()))
             }
             RecoveryModel::Tip(settings) => {
                 let fresh = settings.init(&kinds, device).map_err(refuse)?;
@@ -98,9 +106,13 @@ impl ModelFolder {
     }
 
     fn lender(&self, part: &RecoveryPart, kinds: &[Kind], lender: Lender) -> Result<LentRecovery, ModelFolderError> {
+        Ok(LentRecovery::new(self.donors(part, kinds)?, lender))
+    }
+
+    fn donors(&self, part: &RecoveryPart, kinds: &[Kind]) -> Result<Donors, ModelFolderError> {
         let bytes = Checksums::of(&self.path)?.read(&part.file)?;
         let refuse = |source| ModelFolderError::Weights { path: self.path.join(&part.file), source };
-        Ok(LentRecovery::new(donors_from_bytes(kinds, &bytes).map_err(refuse)?, lender))
+        donors_from_bytes(kinds, &bytes).map_err(refuse)
     }
 
     /// Where a recovery model came from.

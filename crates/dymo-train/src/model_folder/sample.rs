@@ -227,18 +227,21 @@ impl ModelFolder {
     /// # Errors
     /// [`ModelFolderError`]: a part cannot be read, or cannot answer.
     pub fn answers(&self, sample: &StoredSample, device: &Device) -> Result<Vec<StoredAnswer>, ModelFolderError> {
-        let mut recoveries: Vec<(Option<RecoveryKind>, Box<dyn Recovery>)> = Vec::new();
-        for kind in self.recoveries() {
-            let seed = self.recovery_part(kind)?.provenance.seed;
-            recoveries.push((Some(kind), self.recovery(kind, seed, device)?));
-        }
-        if recoveries.is_empty() {
-            recoveries.push((None, Box::new(Nothing)));
+        let mut kinds: Vec<Option<RecoveryKind>> = self.recoveries().into_iter().map(Some).collect();
+        if kinds.is_empty() {
+            kinds.push(None);
         }
         let mut answers = Vec::new();
         for part in self.contents.fusion.iter().filter(|part| part.statistics.is_some()) {
             let (network, statistics) = (self.fusion(part.metric, device)?, self.statistics(part.metric)?);
-            for (kind, recovery) in &recoveries {
+            for kind in &kinds {
+                let recovery: Box<dyn Recovery> = match kind {
+                    Some(kind) => {
+                        let seed = self.recovery_part(*kind)?.provenance.seed;
+                        self.recovery(*kind, part.metric, seed, device)?
+                    }
+                    None => Box::new(Nothing),
+                };
                 // As `dymo predict` asks if it is told nothing.
                 let setting = Setting {
                     network: &network,

@@ -166,7 +166,8 @@ impl ModelFolder {
                     let fresh = settings.init(&kinds, device).map_err(refuse)?;
                     self.to_bytes(&part.file, &self.weights(&part.file, fresh)?, precision)?
                 }
-                RecoveryModel::Imi(_)
+                RecoveryModel::Retrieval { .. }
+                | RecoveryModel::Imi(_)
                 | RecoveryModel::Mean
                 | RecoveryModel::Neighbours { .. }
                 | RecoveryModel::HotDeck => sums.read(&part.file)?,

@@ -77,7 +77,7 @@ fn what_is_added_is_found_again() {
     assert!(matches!(folder.fusion(Metric::Euclid, &Device::flex()), Err(ModelFolderError::NoFusion { .. })));
     assert!(
         folder
-            .recovery(RecoveryKind::Guided, 0, &Device::flex())
+            .recovery(RecoveryKind::Guided, Metric::Cosine, 0, &Device::flex())
             .err()
             .unwrap()
             .to_string()

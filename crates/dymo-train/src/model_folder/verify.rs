@@ -7,6 +7,8 @@ use burn::tensor::Device;
 use dymo_data::checksum::{ChecksumError, Checksums, SHA256SUMS};
 use serde::Serialize;
 
+use dymo_reward::Metric;
+
 use super::sample::StoredAnswer;
 use super::{CHECKPOINTS, COMPLETE_ONLY, ModelFolder, ModelFolderError};
 use crate::evaluation::Arm;
@@ -161,8 +163,10 @@ fn parts(folder: &ModelFolder, device: &Device, whole: &dyn Fn(&str) -> bool) ->
             see(&statistics.file, &|| folder.statistics(part.metric).map(drop));
         }
     }
+    // Which one it is read with does not matter: the file is the same.
+    let metric = folder.metrics().first().copied().unwrap_or(Metric::Cosine);
     for part in &folder.contents.recovery {
-        see(&part.file, &|| folder.recovery(part.model.kind(), part.provenance.seed, device).map(drop));
+        see(&part.file, &|| folder.recovery(part.model.kind(), metric, part.provenance.seed, device).map(drop));
     }
     for part in &folder.contents.trust {
         see(&part.file, &|| folder.trust(part.recovery, part.metric).map(drop));

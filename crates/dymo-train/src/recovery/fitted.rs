@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use dymo_core::ModalitySet;
-use dymo_data::{Samples, read_batch};
+use dymo_data::{Samples, complete, read_batch};
 use dymo_impute::{Centre, Chain, ChainSettings, Donor, Donors, Field, ImputeError, Round, fields};
 use rand::RngExt;
 
@@ -172,17 +172,32 @@ impl Hidden {
     }
 }
 
+/// Keeps the first `limit` complete training samples, to be retrieved from: what is shown must be there, whichever modality is asked
+/// for.
+///
+/// # Errors
+/// If a sample cannot be read, or none is complete.
+pub fn fit_gallery(samples: &dyn Samples, limit: usize, run: Run<'_>) -> Result<Fitted, TrainError> {
+    let indices = complete(samples).take(limit).collect();
+    keep(samples, indices, "keeping what is retrieved from", run)
+}
+
 /// Keeps `limit` training samples, drawn by the run's seed, as donors.
 ///
 /// # Errors
 /// If a sample cannot be read, or a modality is missing of all of them.
 pub fn fit_donors(samples: &dyn Samples, limit: usize, run: Run<'_>) -> Result<Fitted, TrainError> {
-    let began = Instant::now();
-    let kinds = kinds(samples.schema());
     let mut order = epoch_order(samples.len(), run.seed, 0);
     order.truncate(limit);
-    let mut donors = Vec::with_capacity(order.len());
-    for index in order {
+    keep(samples, order, "keeping donors", run)
+}
+
+/// These samples, as they are.
+fn keep(samples: &dyn Samples, indices: Vec<usize>, doing: &str, run: Run<'_>) -> Result<Fitted, TrainError> {
+    let began = Instant::now();
+    let kinds = kinds(samples.schema());
+    let mut donors = Vec::with_capacity(indices.len());
+    for index in indices {
         let observed = samples.observed(index);
         let mut values = vec![Vec::new(); kinds.len()];
         for m in observed.iter() {
@@ -191,7 +206,7 @@ pub fn fit_donors(samples: &dyn Samples, limit: usize, run: Run<'_>) -> Result<F
         }
         donors.push(Donor { observed, values });
         if run.stop.load(Ordering::Relaxed) {
-            return Err(TrainError::Stopped { stage: "keeping donors".into(), step: donors.len() });
+            return Err(TrainError::Stopped { stage: doing.into(), step: donors.len() });
         }
     }
     let samples = donors.len();

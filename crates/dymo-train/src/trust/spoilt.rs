@@ -1,5 +1,6 @@
 //! A recovery model that is bad in a known share of the cases.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -16,7 +17,7 @@ pub struct Spoilt<'a> {
     train: Arc<dyn Samples>,
     /// Complete training samples.
     complete: Vec<usize>,
-    labels: Vec<usize>,
+    label_of: HashMap<u64, usize>,
     share: f64,
     seed: u64,
     device: Device,
@@ -26,18 +27,19 @@ pub struct Spoilt<'a> {
 const TRIES: usize = 20;
 
 impl<'a> Spoilt<'a> {
-    /// `labels[id]` is the true class of the sample with that id; the samples that are spoilt at one share are spoilt at
+    /// `judged` are the samples whose recoveries are spoilt, and say which class each of them is not to get; the samples that are spoilt at one share are spoilt at
     /// every larger one, too. `None` where no training sample is complete.
     pub fn new(
         inner: &'a dyn Recovery,
         train: Arc<dyn Samples>,
-        labels: Vec<usize>,
+        judged: &dyn Samples,
         share: f64,
         seed: u64,
         device: Device,
     ) -> Option<Self> {
         let complete: Vec<usize> = complete(train.as_ref()).collect();
-        (!complete.is_empty()).then_some(Self { inner, train, complete, labels, share, seed, device })
+        let label_of = (0..judged.len()).map(|i| (judged.number(i), judged.label(i))).collect();
+        (!complete.is_empty()).then_some(Self { inner, train, complete, label_of, share, seed, device })
     }
 
     /// The training sample that stands in for what is recovered of this one; `None` where that stays.
@@ -47,7 +49,7 @@ impl<'a> Spoilt<'a> {
         if rng.random::<f64>() >= self.share {
             return None;
         }
-        let label = usize::try_from(id).ok().and_then(|id| self.labels.get(id));
+        let label = self.label_of.get(&id);
         let mut draw = || self.complete[rng.random_range(0..self.complete.len())];
         let first = draw();
         let other = |found: &usize| Some(&self.train.label(*found)) != label;
@@ -103,8 +105,12 @@ mod tests {
     use dymo_core::Schema;
     use dymo_data::ReadError;
 
-    /// Samples of two modalities of one number: its class, plus ten times the modality.
-    struct Numbers(Schema);
+    /// So many samples of two modalities of one number: its class, plus ten times the modality. Numbered by name, as those of a table are.
+    struct Numbers(Schema, usize);
+
+    fn numbered(index: usize) -> u64 {
+        (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 
     impl Samples for Numbers {
         fn schema(&self) -> &Schema {
@@ -112,7 +118,7 @@ mod tests {
         }
 
         fn len(&self) -> usize {
-            60
+            self.1
         }
 
         fn label(&self, index: usize) -> usize {
@@ -126,6 +132,10 @@ mod tests {
 
         fn id(&self, index: usize) -> String {
             index.to_string()
+        }
+
+        fn number(&self, index: usize) -> u64 {
+            numbered(index)
         }
     }
 
@@ -149,11 +159,12 @@ mod tests {
                 {"name":"b","kind":"image","height":1,"width":1,"channels":1}],"classes":["x","y","z"]}"#,
         )
         .expect("a schema");
-        let train: Arc<dyn Samples> = Arc::new(Numbers(schema));
-        let labels: Vec<usize> = (0..600).map(|i| i % 3).collect();
+        let train: Arc<dyn Samples> = Arc::new(Numbers(schema.clone(), 60));
+        let judged = Numbers(schema, 600);
         let recovered = |share: f64| -> Vec<[f32; 2]> {
-            let spoilt = Spoilt::new(&Nothing, train.clone(), labels.clone(), share, 5, Device::flex());
-            let observed = Observed { present: ModalitySet::EMPTY, inputs: Vec::new(), ids: (0..600).collect() };
+            let spoilt = Spoilt::new(&Nothing, train.clone(), &judged, share, 5, Device::flex());
+            let observed =
+                Observed { present: ModalitySet::EMPTY, inputs: Vec::new(), ids: (0..600).map(numbered).collect() };
             let found = spoilt.expect("complete samples").recover(&observed, ModalitySet::full(2)).expect("recovered");
             let columns: Vec<Vec<f32>> =
                 found.into_iter().map(|x| x.into_data().try_to_vec::<f32>().expect("numbers")).collect();
@@ -164,8 +175,11 @@ mod tests {
         let spoilt = some.iter().filter(|row| row[0] >= 0.0).count();
         // 180 of 600 are expected, with a standard deviation of 11.
         assert!((130..230).contains(&spoilt), "{spoilt}");
-        for ((some, all), label) in some.iter().zip(&all).zip(&labels) {
-            assert!(all[0] != *label as f32 && all[1] == all[0] + 10.0, "one sample of another class: {all:?}");
+        for (i, (some, all)) in some.iter().zip(&all).enumerate() {
+            assert!(
+                all[0] != judged.label(i) as f32 && all[1] == all[0] + 10.0,
+                "one sample of another class: {all:?}"
+            );
             assert!(some[0] < 0.0 || some == all, "spoilt at one share, spoilt alike at a larger one");
         }
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dymo_core::{Kind, Schema};
-use dymo_data::Samples;
 use dymo_data::missingness::{Protocol, draw_entries, write_masks};
+use dymo_data::{Samples, Source};
 use dymo_report::Picture;
 use dymo_train::experiment::{Experiment, Missing};
 
@@ -104,11 +104,21 @@ pub(crate) fn run(context: &Context, verb: DataVerb, out: &mut dyn Write) -> any
     }
 }
 
+/// The experiment file, and the table where it has one.
+fn read_here(experiment: &Experiment) -> Vec<&Path> {
+    let table = match experiment.source() {
+        Source::Manifest(manifest) => Some(manifest.path.as_path()),
+        _ => None,
+    };
+    [Some(experiment.path()), table].into_iter().flatten().collect()
+}
+
 fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let experiment = settings::experiment(context, &args.experiment, |_| ())?;
     if settings::shown(context, &experiment, out)? {
         return Ok(Outcome::Done);
     }
+    settings::not_over(&args.out, "--out", &read_here(&experiment))?;
     let splits = experiment.open(&context.datasets)?;
     let samples = match args.split {
         Some(split) => part(&splits, split.into()),
@@ -163,6 +173,7 @@ fn sheet(context: &Context, args: &SheetArgs, out: &mut dyn Write) -> anyhow::Re
     }
     let samples = part(&experiment.open(&context.datasets)?, args.split.into());
     let count = usize::from(args.samples).min(samples.len());
+    settings::not_over(&args.out, "--out", &read_here(&experiment))?;
     settings::write(&args.out, &contact_sheet(samples.as_ref(), count, &args.experiment)?)?;
     let classes = samples.schema().classes();
     let labels: Vec<&str> = (0..count).map(|i| classes.get(samples.label(i)).map_or("?", String::as_str)).collect();

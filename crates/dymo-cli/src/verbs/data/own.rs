@@ -109,6 +109,7 @@ pub(super) fn init(context: &Context, args: &InitArgs, out: &mut dyn Write) -> a
     if to.exists() && !args.force {
         bail!("{} is there already; name another file with --out, or replace it with --force", to.display());
     }
+    settings::not_over(&to, "--out", &[&args.table])?;
     let mut proposal = propose(&args.table, &options)?;
     proposal.settings.path = seen_from(&to, &args.table)?;
     settings::write(&to, proposal.to_toml()?.as_bytes())?;

@@ -6,7 +6,7 @@ mod judge;
 mod table;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dymo_core::Schema;
@@ -31,10 +31,6 @@ use crate::training::metric_name;
 
 /// Rows that are read, classified and written at a time: what memory is bounded by.
 const ROWS: usize = 512;
-
-/// Retrieval reads the training samples themselves.
-const RETRIEVAL: &str = "retrieval looks into the training data, which a model folder does not hold: it is for evaluation; \
-                         [recovery.neighbours] keeps its samples in the folder";
 
 /// Arguments of `dymo predict`.
 #[derive(Debug, clap::Args)]
@@ -119,12 +115,9 @@ impl Effective {
         let Some(metric) = args.metric.map(Into::into).or(folder.metrics().first().copied()) else {
             bail!("{}: there is no fusion network; train it with `dymo train fusion`", folder.path().display());
         };
-        if args.recovery == Some(RecoveryKind::Retrieval) {
-            bail!("{}: {RETRIEVAL}", folder.path().display());
-        }
         let Some(recovery) = args.recovery.or(folder.recoveries().first().copied()) else {
             bail!(
-                "{}: there is no recovery model in it; train one with `dymo train recovery` ({RETRIEVAL})",
+                "{}: there is no recovery model in it; train one with `dymo train recovery`",
                 folder.path().display()
             );
         };
@@ -150,9 +143,10 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         out.write_all(toml::to_string(&effective)?.as_bytes())?;
         return Ok(Outcome::Done);
     }
+    spare(&args)?;
     let (kind, metric) = (effective.recovery, metric_name(effective.metric));
     let reader = Reader::load(context, &folder, effective.metric)?;
-    let recovery = folder.recovery(kind, effective.seed, &context.device)?;
+    let recovery = folder.recovery(kind, effective.metric, effective.seed, &context.device)?;
     let mut input = Input::open(context, &args, &folder)?;
     let masks = masks(&args, folder.schema())?;
     if let (Some(masks), Some(path), Some(all)) = (&masks, &args.masks, input.rows()) {
@@ -211,6 +205,24 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         "edges": effective.edges, "explained": args.explain, "selection_off": judge.is_off(),
     });
     context.result(out, &text, &json)
+}
+
+/// Refuses to write over what is read, or one result over the other.
+fn spare(args: &PredictArgs) -> anyhow::Result<()> {
+    let read: Vec<&Path> =
+        [Some(&args.data), args.masks.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+    for (path, flag) in [(&args.out, "--out"), (&args.explain, "--explain")] {
+        if let Some(path) = path {
+            settings::not_over(path, flag, &read)?;
+        }
+    }
+    let absolute = |path: &Option<PathBuf>| path.as_ref().and_then(|path| std::path::absolute(path).ok());
+    if let (Some(out), Some(explain)) = (absolute(&args.out), absolute(&args.explain))
+        && out == explain
+    {
+        bail!("{}: --out and --explain are one file: name two", out.display());
+    }
+    Ok(())
 }
 
 /// What decides every row, as a later run must have it to go on.
