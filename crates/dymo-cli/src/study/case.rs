@@ -44,7 +44,11 @@ impl Case {
 
 /// All cases as looks at the same samples.
 pub(crate) fn looks<'a>(cases: impl IntoIterator<Item = &'a Case>) -> HeldOut<'a> {
-    let look = |case: &'a Case| Look { samples: case.shown.samples.as_ref(), present: &case.shown.present };
+    let look = |case: &'a Case| Look {
+        samples: case.shown.samples.as_ref(),
+        present: &case.shown.present,
+        at_random: case.scenario.missing.is_at_random(),
+    };
     HeldOut { looks: cases.into_iter().map(look).collect() }
 }
 

@@ -55,6 +55,16 @@ pub enum Mechanism {
     },
 }
 
+impl Mechanism {
+    /// Whether the values and the class of a sample have nothing to do with what it loses.
+    pub fn is_at_random(&self) -> bool {
+        match self {
+            Self::Completely { .. } | Self::Exactly { .. } | Self::Patterns { .. } => true,
+            Self::GivenObserved { .. } | Self::ByValue { .. } | Self::ByLabel { .. } => false,
+        }
+    }
+}
+
 /// What goes missing together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -57,6 +57,17 @@ pub enum Missing {
     },
 }
 
+impl Missing {
+    /// Whether what goes missing has nothing to do with the sample. Of a file nobody knows.
+    pub fn is_at_random(&self) -> bool {
+        match self {
+            Self::Protocol(_) => true,
+            Self::Modalities(how) | Self::Entries { how, .. } => how.is_at_random(),
+            Self::Masks(_) | Self::EntryMasks { .. } => false,
+        }
+    }
+}
+
 /// Samples of which something has gone missing.
 #[derive(Clone)]
 pub struct Shown {

@@ -25,6 +25,8 @@ pub struct Look<'a> {
     pub samples: &'a dyn Samples,
     /// What is left of each, never nothing.
     pub present: &'a [ModalitySet],
+    /// Whether what goes missing has nothing to do with the sample.
+    pub at_random: bool,
 }
 
 impl<'a> HeldOut<'a> {
@@ -39,6 +41,17 @@ impl<'a> HeldOut<'a> {
         let samples = self.looks.first().map_or(0, |look| look.samples.len());
         let of = |i| self.looks.get(self.look_of(i)).and_then(|look| look.present.get(i));
         (0..samples).map(|i| of(i).copied().unwrap_or(ModalitySet::EMPTY)).collect()
+    }
+
+    /// Whether every sample comes in a pattern as easily as any other. Only then may a pattern's sets rest on all samples that any
+    /// look shows in it: else those that seldom come so would count for as much there as those that often do, and the coverage
+    /// promised for the next one, which is seen once, would not hold.
+    fn is_at_random(&self) -> bool {
+        let whole = |samples: &dyn Samples| {
+            let full = samples.schema().full();
+            (0..samples.len()).all(|i| samples.observed(i) == full)
+        };
+        self.looks.iter().all(|look| look.at_random) && self.looks.first().is_none_or(|look| whole(look.samples))
     }
 
     /// Whether this look is the first in which sample i comes in its pattern of what is observed, its own look before all others.
@@ -102,7 +115,7 @@ impl Samples for Once<'_> {
 
 /// Learns the threshold, then fits temperature and sets to what selection with it, and discarding, say of the same samples. Every
 /// sample is looked at in every way of going missing for the threshold, as one observation; for the temperature it counts once, for
-/// sets once in every pattern.
+/// sets once in every pattern where all of it goes missing at random, else once in all.
 ///
 /// Threshold and temperature are chosen on the samples that the sets are fitted to. A handful of thresholds and one number leave
 /// little to overfit, but little is not nothing: what coverage comes of it is measured on the test split. `progress(done, all)`
@@ -131,11 +144,15 @@ pub fn fit(
     let mut right = vec![vec![false; indices.len() * looks]; ways.len()];
     let mut rows = vec![Vec::new(); ways.len()];
     let mut seen = Seen::default();
-    for (look, Look { samples, present }) in held_out.looks.iter().enumerate() {
+    let at_random = held_out.is_at_random();
+    for (look, Look { samples, present, .. }) in held_out.looks.iter().enumerate() {
         let before = look * indices.len();
         let mut tell = |done: usize| progress(before + done, looks * indices.len());
         let found = select(setting, *samples, &indices, present, &ways, &mut tell)?;
-        let kept: Vec<usize> = indices.iter().copied().filter(|i| held_out.is_first_of_pattern(*i, look)).collect();
+        let counts = |i: &usize| {
+            if at_random { held_out.is_first_of_pattern(*i, look) } else { held_out.look_of(*i) == look }
+        };
+        let kept: Vec<usize> = indices.iter().copied().filter(counts).collect();
         for sample in &kept {
             seen.labels.push(labels[*sample]);
             seen.observed.push(present[*sample]);
