@@ -1,5 +1,6 @@
 //! One stage of an experiment, trained into a model folder, and the statistics that follow it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dymo_data::Splits;
@@ -19,7 +20,8 @@ use crate::verbs;
 /// Flags of every training.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TrainingArgs {
-    /// Go on where an earlier run of the same command stopped, or was killed
+    /// Go on where an earlier run of the same command stopped, or was killed; other settings than its are refused, except for how long
+    /// it trains
     #[arg(long)]
     pub resume: bool,
     /// Seconds between checkpoints
@@ -101,6 +103,7 @@ pub(crate) fn train(
         seed: experiment.seed(),
         checkpoint: Some(folder.checkpoint(stage)),
         resume: args.resume,
+        settings: BTreeMap::new(),
         every: Duration::from_secs_f64(args.checkpoint_every),
         stop: context.stop.flag(),
         progress: &mut progress,

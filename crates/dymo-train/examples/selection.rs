@@ -1,5 +1,6 @@
 //! A small fusion network and a guided recovery, trained on a thousand digits, then every arm on five hundred held-out ones.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,6 +33,7 @@ fn learn<O: Objective>(
         seed: 1,
         checkpoint: None,
         resume: false,
+        settings: BTreeMap::new(),
         every: Duration::MAX,
         stop: Arc::new(AtomicBool::new(false)),
         progress: &mut progress,

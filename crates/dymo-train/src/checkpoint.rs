@@ -1,5 +1,6 @@
 //! One file that holds everything a training needs to go on: whole or absent, because it is written beside its name and renamed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -24,8 +25,11 @@ pub(crate) struct Checkpoint {
 /// The numbers of a checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// Says which settings the run has; a checkpoint of another run is refused.
+    /// Says which run it is; a checkpoint of another is refused.
     pub run: String,
+    /// Checksums of the settings that the weights depend on, by what people call them. Earlier versions did not write them.
+    #[serde(default)]
+    pub settings: Option<BTreeMap<String, String>>,
     pub epoch: usize,
     pub batch: usize,
     pub step: usize,
@@ -41,6 +45,22 @@ pub(crate) struct Place {
     /// Sums of the running epoch's quantities.
     pub sums: Vec<(String, u64)>,
     pub samples: usize,
+}
+
+impl Place {
+    /// In which way this one is of another run than `other`, in words; `None` if it is of the same.
+    pub fn differs(&self, other: &Self) -> Option<String> {
+        let (Some(ours), Some(theirs)) = (&self.settings, &other.settings) else {
+            return Some("it does not say which settings it was made under, as earlier versions did not".into());
+        };
+        if self.run != other.run {
+            return Some(format!("it belongs to another run ({}), this one is {}", self.run, other.run));
+        }
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let changed: Vec<&str> =
+            names.into_iter().filter(|name| ours.get(*name) != theirs.get(*name)).map(String::as_str).collect();
+        (!changed.is_empty()).then(|| format!("it was made under other settings: {} changed", changed.join(", ")))
+    }
 }
 
 impl Checkpoint {

@@ -75,6 +75,17 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// A sound checkpoint of another run than the one that was to go on from it.
+    #[error(
+        "{path}: {reason}; set that back, or leave out --resume to train afresh in its place, or name another folder with --out",
+        path = path.display()
+    )]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// In which way it differs.
+        reason: String,
+    },
     /// Weights that an encoder was to start from.
     #[error("{path}: {source}", path = path.display())]
     Pretrained {

@@ -12,6 +12,7 @@
 //! Reading the file is the check: an [`Experiment`] can be run as far as that can be known without opening the data, and
 //! what needs the data's schema is checked where the data are opened ([`Experiment::open`]).
 
+mod checksums;
 mod error;
 mod evaluation;
 mod missing;

@@ -1,5 +1,6 @@
 //! The training loop: seeded, resumable bit for bit, stoppable at any step.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -202,6 +203,9 @@ pub struct Run<'a> {
     pub checkpoint: Option<PathBuf>,
     /// Whether an existing checkpoint is taken up; otherwise it is overwritten.
     pub resume: bool,
+    /// What the weights depend on besides stage, seed and schedule: what people call it, and the checksum of how it is set. A checkpoint
+    /// of other settings is refused.
+    pub settings: BTreeMap<String, String>,
     /// Time between checkpoints.
     pub every: Duration,
     /// Set from outside to stop after the running step.
@@ -225,7 +229,7 @@ pub struct Trained<M> {
     pub seconds: f64,
 }
 
-/// Trains on complete samples.
+/// Trains on samples that have all modalities or some; what a batch without one teaches is the objective's matter.
 ///
 /// The same seed, samples and schedule give the same bits on a device, however often the run was interrupted.
 ///
@@ -277,16 +281,17 @@ impl<'a, M: Module> Training<'a, M> {
         let device = device.clone().autodiff();
         let model = fresh(objective, &device, run.seed)?;
         let optimiser = ModuleOptimizer::from(Adam);
-        let Schedule { batch, learning_rate, .. } = schedule;
+        let Schedule { batch, learning_rate, least_improvement, .. } = schedule;
         // Epochs, patience and step limit are left out: a finished run may be resumed with more of them.
         let name = format!(
-            "{}, seed {}, {} samples, batch {batch}, learning rate {learning_rate}",
+            "{}, seed {}, {} samples, batch {batch}, learning rate {learning_rate}, least improvement {least_improvement}",
             objective.stage(),
             run.seed,
             samples.len()
         );
         let place = Place {
             run: name,
+            settings: Some(run.settings.clone()),
             epoch: 0,
             batch: 0,
             step: 0,
@@ -313,11 +318,8 @@ impl<'a, M: Module> Training<'a, M> {
         let Some(path) = self.run.checkpoint.clone() else { return Ok(()) };
         let Some(found) = Checkpoint::load(&path)? else { return Ok(()) };
         let refuse = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
-        if found.place.run != self.place.run {
-            return Err(refuse(format!(
-                "it belongs to another run ({}), this one is {}",
-                found.place.run, self.place.run
-            )));
+        if let Some(reason) = found.place.differs(&self.place) {
+            return Err(TrainError::OtherRun { path, reason });
         }
         self.model = load_weights(self.model.clone(), found.model).map_err(&refuse)?;
         let optimiser = Bytes::from_bytes_vec(found.optimiser);

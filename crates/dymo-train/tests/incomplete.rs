@@ -1,5 +1,6 @@
 //! Training on samples that lack modalities: what is missing is never read, and what is there still teaches.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +67,7 @@ fn learn<O: Objective>(mut objective: O, samples: &dyn Samples) -> Result<Traine
         seed: 1,
         checkpoint: None,
         resume: false,
+        settings: BTreeMap::new(),
         every: Duration::MAX,
         stop: Arc::new(AtomicBool::new(false)),
         progress: &mut |_| (),

@@ -1,5 +1,6 @@
 //! Training that is interrupted ends with the same bits as training that is not; damaged checkpoints are refused.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,6 +84,7 @@ fn run<O: Objective>(
         seed: 7,
         checkpoint: Some(checkpoint.into()),
         resume: true,
+        settings: BTreeMap::new(),
         every: Duration::from_secs(3600),
         stop,
         progress: &mut progress,
@@ -129,6 +131,58 @@ fn guided_recovery_resumes_bit_for_bit() {
 #[test]
 fn mopoe_resumes_bit_for_bit() {
     interrupted_equals_straight(mopoe);
+}
+
+/// Trains on from a checkpoint, under settings as an experiment tells them.
+fn go_on(splits: &Splits, checkpoint: &Path, settings: &[(&str, &str)]) -> Result<(), TrainError> {
+    let settings = settings.iter().map(|(name, sum)| ((*name).to_owned(), (*sum).to_owned())).collect();
+    let run = Run {
+        seed: 7,
+        checkpoint: Some(checkpoint.into()),
+        resume: true,
+        settings,
+        every: Duration::from_secs(3600),
+        stop: Arc::default(),
+        progress: &mut |_| (),
+    };
+    train(&mut guided(splits), &schedule(), splits.train.as_ref(), &Device::flex(), run).map(|_| ())
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_is_refused_by_what_changed() {
+    let splits = splits();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.checkpoint");
+    go_on(&splits, &path, &[("[data]", "1"), ("[fusion.loss]", "2")]).expect("trained");
+    go_on(&splits, &path, &[("[data]", "1"), ("[fusion.loss]", "2")]).expect("the same settings");
+    for (settings, wanted) in [
+        (&[("[data]", "1"), ("[fusion.loss]", "3")][..], "other settings: [fusion.loss] changed"),
+        (&[("[data]", "0"), ("[fusion.loss]", "2"), ("more", "4")], "other settings: [data], more changed"),
+        (&[], "other settings: [data], [fusion.loss] changed"),
+    ] {
+        let error = go_on(&splits, &path, settings).expect_err(wanted).to_string();
+        for words in ["a.checkpoint", wanted, "leave out --resume", "--out"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
+}
+
+/// Earlier versions wrote checkpoints that do not know their settings.
+#[test]
+fn a_checkpoint_without_settings_is_refused() {
+    let splits = splits();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.checkpoint");
+    let _ = run(guided(&splits), &splits, &path, Some(1));
+    let whole = std::fs::read(&path).expect("a checkpoint");
+    let length = u64::from_le_bytes(whole[8..16].try_into().expect("eight bytes")) as usize;
+    let mut place: serde_json::Value = serde_json::from_slice(&whole[16..16 + length]).expect("a header");
+    place.as_object_mut().expect("a table").remove("settings").expect("settings were written");
+    let place = serde_json::to_vec(&place).expect("JSON");
+    let old = [&whole[..8], &(place.len() as u64).to_le_bytes(), &place, &whole[16 + length..]].concat();
+    std::fs::write(&path, old).expect("written");
+    let error = run(guided(&splits), &splits, &path, None).expect_err("an old one").to_string();
+    assert!(error.contains("does not say which settings") && error.contains("leave out --resume"), "{error}");
 }
 
 #[test]

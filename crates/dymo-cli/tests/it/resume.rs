@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, Ran};
+use crate::place::{EXPERIMENT, Place, Ran};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -55,6 +55,22 @@ fn recovery_survives_kill_minus_nine() {
 #[test]
 fn fusion_survives_kill_minus_nine() {
     survives_kills("fusion", "fusion-cosine", "--epochs 2 --batch 8");
+}
+
+/// Weights of two losses, or of other classes, must not be mixed; more epochs are what resuming is for.
+#[test]
+fn other_settings_are_not_gone_on_with() {
+    let place = Place::new();
+    let line = "train fusion experiment.toml --out model --resume";
+    place.run(line).well();
+    let text = EXPERIMENT.replace("[fusion.schedule]", "[fusion.loss]\nprototype_weight = 0.25\n[fusion.schedule]");
+    place.write("experiment.toml", text);
+    let wanted = ["fusion-cosine.checkpoint", "[fusion.loss] changed", "leave out --resume", "--out"];
+    place.run(line).refused(&wanted);
+    place.write("experiment.toml", EXPERIMENT.replace("seed = 2025", "seed = 2026"));
+    place.run(line).refused(&["fusion-cosine.checkpoint", "[data]", "changed"]);
+    place.write("experiment.toml", EXPERIMENT);
+    place.run(&format!("{line} --epochs 2")).well();
 }
 
 /// Ctrl-C saves, says the command that goes on, and that command ends with the same weights.

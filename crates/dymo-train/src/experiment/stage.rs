@@ -171,7 +171,8 @@ impl Experiment {
         tables.map(words).collect()
     }
 
-    /// Trains one stage on the training split. `reader` is a fusion network that reads what a recovery model recovers after each
+    /// Trains one stage on the training split; its checkpoint is taken up only if its settings and samples are those of this experiment,
+    /// except for how long it trains. `reader` is a fusion network that reads what a recovery model recovers after each
     /// epoch, for the learning curve alone: the weights do not depend on it.
     ///
     /// # Errors
@@ -194,8 +195,9 @@ impl Experiment {
         // A closure of this function's own: the loop wants everything it borrows to live equally long.
         let tell = run.progress;
         let mut progress = |moment: &Progress<'_>| tell(moment);
-        let Run { seed, checkpoint, resume, every, stop, .. } = run;
-        let run = Run { seed, checkpoint, resume, every, stop, progress: &mut progress };
+        let Run { seed, checkpoint, resume, mut settings, every, stop, .. } = run;
+        settings.extend(self.checksums(splits, stage)?);
+        let run = Run { seed, checkpoint, resume, settings, every, stop, progress: &mut progress };
         match stage {
             Stage::Fusion(metric) => {
                 let layout = self.layout(samples.schema(), metric)?;
