@@ -37,7 +37,6 @@ pub(crate) struct Place {
     /// As bits: a decimal number may come back as its neighbour, and an equal score would then count as a better one.
     pub best_score: Option<u64>,
     pub stale_epochs: usize,
-    pub finished: bool,
     pub seconds: f64,
     pub history: History,
     /// What the objective carries from step to step, as bits, so that a resumed sum is the same sum.

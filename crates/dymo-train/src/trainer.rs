@@ -32,7 +32,7 @@ pub struct Schedule {
     pub patience: Option<usize>,
     /// See `patience`.
     pub least_improvement: f64,
-    /// Stop after so many steps, in the middle of an epoch if need be.
+    /// Stop after so many steps, in the middle of an epoch if need be; a run that is resumed with more goes on there.
     pub max_steps: Option<usize>,
 }
 
@@ -298,7 +298,6 @@ impl<'a, M: Module> Training<'a, M> {
             best_epoch: 0,
             best_score: None,
             stale_epochs: 0,
-            finished: false,
             seconds: 0.0,
             history: History::new(),
             objective: Vec::new(),
@@ -340,8 +339,12 @@ impl<'a, M: Module> Training<'a, M> {
         self.schedule.max_steps.map_or(all, |most| most.min(all))
     }
 
+    /// Asked between epochs, of this run's schedule: a run that was over may go on with more patience. An epoch that the step limit cut
+    /// short still has to end.
     fn over(&self) -> bool {
-        self.place.finished || self.place.epoch >= self.schedule.epochs || self.place.step >= self.total_steps()
+        let Place { epoch, batch, step, stale_epochs, .. } = self.place;
+        let tired = epoch > 0 && self.schedule.patience.is_some_and(|patience| stale_epochs >= patience);
+        batch == 0 && (tired || epoch >= self.schedule.epochs || step >= self.total_steps())
     }
 
     fn moment(&self) -> Moment {
@@ -361,6 +364,12 @@ impl<'a, M: Module> Training<'a, M> {
                 self.save(objective)?;
             }
         }
+        if self.place.batch == batches.len() {
+            self.end_epoch(objective)?;
+            return self.save(objective);
+        }
+        // Cut short by the step limit: saved where it is, so that a run with more steps goes on in the midst of the epoch.
+        self.save(objective)?;
         self.end_epoch(objective)
     }
 
@@ -440,8 +449,7 @@ impl<'a, M: Module> Training<'a, M> {
         self.place.batch = 0;
         self.place.samples = 0;
         self.place.sums.clear();
-        self.place.finished = self.schedule.patience.is_some_and(|p| self.place.stale_epochs >= p);
-        self.save(objective)
+        Ok(())
     }
 
     /// Any strict improvement saves the epoch; patience counts those that are large enough (method, section 3).

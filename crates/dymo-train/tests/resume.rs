@@ -185,6 +185,42 @@ fn a_checkpoint_without_settings_is_refused() {
     assert!(error.contains("does not say which settings") && error.contains("leave out --resume"), "{error}");
 }
 
+/// No epoch is an improvement but the first that may be; and steps end in the midst of an epoch.
+#[test]
+fn more_patience_or_steps_go_on_as_if_they_had_been_there_from_the_start() {
+    let splits = splits();
+    let folder = tempfile::tempdir().expect("a folder");
+    let tired = Schedule { epochs: 6, patience: Some(1), least_improvement: 10.0, ..schedule() };
+    let patient = Schedule { patience: Some(3), ..tired.clone() };
+    let cut = Schedule { patience: None, max_steps: Some(4), ..tired.clone() };
+    let long = Schedule { max_steps: Some(8), ..cut.clone() };
+    for (name, short, long, steps) in [("patience", tired, patient, [9, 15]), ("steps", cut, long, [4, 8])] {
+        let learn = |file: &str, schedule: &Schedule| {
+            let run = Run {
+                seed: 7,
+                checkpoint: Some(folder.path().join(format!("{name}-{file}"))),
+                resume: true,
+                settings: BTreeMap::new(),
+                every: Duration::from_secs(3600),
+                stop: Arc::default(),
+                progress: &mut |_| (),
+            };
+            let trained = train(&mut fusion(&splits), schedule, splits.train.as_ref(), &Device::flex(), run);
+            trained.expect("trained")
+        };
+        let bytes = |model| weights::to_bytes(model, Precision::Full).expect("finite weights");
+        let first = learn("resumed", &short);
+        let again = learn("resumed", &short);
+        assert_eq!((first.steps, again.steps), (steps[0], steps[0]), "{name}");
+        assert_eq!(again.history, first.history, "{name}");
+        assert_same(&bytes(&first.model), &bytes(&again.model));
+        let (resumed, straight) = (learn("resumed", &long), learn("straight", &long));
+        assert_eq!((resumed.steps, straight.steps), (steps[1], steps[1]), "{name}");
+        assert_eq!(resumed.history, straight.history, "{name}");
+        assert_same(&bytes(&resumed.model), &bytes(&straight.model));
+    }
+}
+
 #[test]
 fn a_damaged_or_foreign_checkpoint_is_refused_with_its_path() {
     let splits = splits();

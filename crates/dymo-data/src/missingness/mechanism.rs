@@ -21,7 +21,8 @@ pub enum Mechanism {
         /// From 0 to 1.
         rate: f64,
     },
-    /// Completely at random, and exactly ⌊n · rate⌋ of all n.
+    /// Completely at random: ⌊n · rate⌋ of all n are drawn, and no other number. Fewer go missing where some of those were missing before,
+    /// or a sample keeps its last one.
     Exactly {
         /// From 0 to 1.
         rate: f64,

@@ -77,3 +77,28 @@ impl FromStr for RecoveryKind {
         Self::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| format!("{name:?} is none of {}", names()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one that comes after: the compiler asks for a new variant here, and the test for its place in the list.
+    fn next(kind: RecoveryKind) -> Option<RecoveryKind> {
+        match kind {
+            RecoveryKind::Guided => Some(RecoveryKind::Mopoe),
+            RecoveryKind::Mopoe => Some(RecoveryKind::Retrieval),
+            RecoveryKind::Retrieval => Some(RecoveryKind::Tip),
+            RecoveryKind::Tip => Some(RecoveryKind::Imi),
+            RecoveryKind::Imi => Some(RecoveryKind::Mean),
+            RecoveryKind::Mean => Some(RecoveryKind::Neighbours),
+            RecoveryKind::Neighbours => Some(RecoveryKind::HotDeck),
+            RecoveryKind::HotDeck => None,
+        }
+    }
+
+    #[test]
+    fn all_lists_every_model() {
+        let chain: Vec<RecoveryKind> = std::iter::successors(Some(RecoveryKind::Guided), |kind| next(*kind)).collect();
+        assert_eq!(chain, RecoveryKind::ALL);
+    }
+}

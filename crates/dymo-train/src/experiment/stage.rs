@@ -64,7 +64,10 @@ impl Stage {
 impl Stage {
     /// Whether it is fitted in one go, without steps or a schedule.
     pub fn is_in_one_go(self) -> bool {
-        matches!(self, Self::Retrieval | Self::Imi | Self::Mean | Self::Neighbours | Self::HotDeck)
+        match self {
+            Self::Fusion(_) | Self::Guided | Self::Mopoe | Self::Tip => false,
+            Self::Retrieval | Self::Imi | Self::Mean | Self::Neighbours | Self::HotDeck => true,
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub struct FittedOn {
     pub split: SplitName,
     /// Samples of it.
     pub samples: usize,
-    /// How modalities were taken away, in words; each sample was looked at in each of these ways for the threshold, and in one of
-    /// them, in turn, for confidence.
+    /// How modalities were taken away, in words; each sample was looked at in each of these ways for the threshold, once for the
+    /// temperature, and once in every pattern that it was seen in for prediction sets.
     pub missing: Vec<String>,
     /// Seed of what was taken away.
     pub seed: u64,
