@@ -20,7 +20,8 @@ Examples:
   dymo evaluate experiment.toml --model model --out results
   dymo predict model patients.csv --out predictions.csv
 
-Exit codes: 0 done, 1 stopped before the end (saved, and it says how to go on), 2 failed.")]
+Exit codes: 0 done, 1 stopped before the end (saved, and it says how to go on), 2 failed,
+130 interrupted a second time, without saving.")]
 pub struct Cli {
     /// Flags of every verb.
     #[command(flatten)]

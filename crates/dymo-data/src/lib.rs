@@ -38,6 +38,7 @@ pub mod text;
 pub mod volume;
 
 mod kept;
+mod numbered;
 mod stream;
 
 pub use kept::Kept;

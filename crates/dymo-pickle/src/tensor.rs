@@ -44,6 +44,11 @@ const NAMES: [(&str, &str, Element); 10] = [
 ];
 
 impl Element {
+    /// Whether it stands for real numbers, of whatever precision.
+    pub fn is_real(self) -> bool {
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
+    }
+
     /// Bytes of one number.
     pub fn size(self) -> usize {
         match self {

@@ -108,9 +108,12 @@ fn reasons_are_drawn_written_and_read_back() {
         place.run("evaluate experiment.toml --model model --out again").refused(&["evaluation.missing", "are taken"]);
     }
     // What cannot be done is said before anything is trained.
-    for (right, wrong) in
-        [("clinic.age", "clinic.height"), ("rate = 0.5, by", "rate = 1.5, by"), ("ill = 0.8", "sick = 0.8")]
-    {
+    for (right, wrong) in [
+        ("clinic.age", "clinic.height"),
+        ("rate = 0.5, by", "rate = 1.5, by"),
+        ("ill = 0.8", "sick = 0.8"),
+        ("by-value\", rate = 0.4,", "given-observed\", by = \"clinic\", rate = 0.4,"),
+    ] {
         place.write("experiment.toml", experiment(&REASONS.replace(right, wrong)));
         place.run("train experiment.toml --out never").refused(&["experiment.toml"]);
     }
@@ -201,6 +204,45 @@ fn a_class_without_complete_samples_is_told() {
     place.write("rows.csv", rows.lines().map(without).collect::<Vec<_>>().join("\n"));
     let told = place.run("train experiment.toml --out model").well().err;
     assert!(told.contains("no training sample of ill is complete"), "{told}");
+}
+
+/// Predictions of an experiment go on only with its text, its table and its masks as they were.
+#[test]
+fn what_decides_rows_is_what_it_was() {
+    let place = tables::place();
+    let text = experiment("compare_with_complete = false\n");
+    place.write("experiment.toml", &text);
+    place.run("train experiment.toml --out model").well();
+    let rows = std::fs::read_to_string(place.path("rows.csv")).expect("the rows");
+    place.run("predict model experiment.toml --out p.csv").well();
+    let answered = std::fs::read_to_string(place.path("p.csv")).expect("predictions");
+    let ids = answered.lines().skip(1).filter_map(|line| line.split(',').next());
+    let flags = |first: &str| {
+        let masks: Vec<String> = ids.clone().map(|id| format!("{id},{first},0")).collect();
+        format!("id,photo,clinic\n{}\n", masks.join("\n"))
+    };
+    place.write("masks.csv", flags("0"));
+    std::fs::remove_file(place.path("p.csv")).expect("removed");
+    std::fs::create_dir(place.path("p.csv")).expect("a folder in the way keeps a run from its last step");
+    place.run("predict model experiment.toml --masks masks.csv --samples 9 --out p.csv").refused(&["p.csv.part"]);
+    let go_on = |line: &str| place.run(&format!("predict model experiment.toml --out p.csv --resume {line}"));
+    let masked = "--masks masks.csv";
+    go_on("").refused(&["p.csv.part: it was begun with another masks"]);
+    place.write("masks.csv", flags("1"));
+    go_on(masked).refused(&["another masks", "delete it to start again"]);
+    place.write("masks.csv", flags("0"));
+    place.write("rows.csv", rows.replacen("r1,", "q1,", 1));
+    go_on(masked).refused(&["another table"]);
+    place.write("rows.csv", &rows);
+    place.write("experiment.toml", format!("{text}\n"));
+    go_on(masked).refused(&["another data"]);
+    place.write("experiment.toml", &text);
+    go_on(&format!("{masked} --samples 4")).refused(&["p.csv.part: it has 9 rows already, more than --samples 4"]);
+    // More rows than were asked for first are the same rows, and others.
+    std::fs::remove_dir(place.path("p.csv")).expect("out of the way");
+    go_on(masked).well();
+    let ended = std::fs::read_to_string(place.path("p.csv")).expect("predictions");
+    assert_eq!(ended.lines().count(), answered.lines().count());
 }
 
 /// A file that cannot be read costs the row that names it, not the run.

@@ -127,9 +127,26 @@ fn every_command_of_the_tutorial_runs() {
         .run("predict model other.csv --out predictions.csv --resume")
         .refused(&["predictions.csv.part", "another data"]);
     place.run("predict model new.csv --min-gain 0.5 --out predictions.csv --resume").refused(&["another settings"]);
+    // Nor with other rows of as many bytes, with masks, or with fewer rows than there are.
+    let table = std::fs::read_to_string(place.path("new.csv")).unwrap();
+    place.write("new.csv", table.replacen("short of breath", "short of wreath", 1));
+    place.run("predict model new.csv --out predictions.csv --resume").refused(&["another data"]);
+    place.write("new.csv", table);
+    place
+        .run("predict model new.csv --out predictions.csv --resume --samples 1")
+        .refused(&["predictions.csv.part", "rows already, more than --samples 1"]);
+    place.run("predict model new.csv --masks masks.csv --out predictions.csv --resume").refused(&["another masks"]);
     place.run("predict model new.csv --out predictions.csv --resume").well();
     assert!(std::fs::read(place.path("predictions.csv")).unwrap() == whole);
     assert!(!place.path("predictions.csv.part.toml").exists());
+
+    // A table without rows leaves nothing.
+    place.write("empty.csv", "id,scan,age,stage,note\n");
+    std::fs::create_dir(place.path("none")).unwrap();
+    place
+        .run("predict model empty.csv --out none/p.csv --explain none/why.html")
+        .refused(&["empty.csv: there is no sample to classify"]);
+    assert!(place.names("none").is_empty(), "{:?}", place.names("none"));
 }
 
 #[test]

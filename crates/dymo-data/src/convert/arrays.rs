@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use csv::ReaderBuilder;
+use csv::{ByteRecord, ReaderBuilder};
 use dymo_core::{Column, Columns};
 use serde::{Deserialize, Serialize};
 
 use super::{ConvertError, Converted, Table, lists};
 use crate::manifest::{Form, ManifestSettings, ModalitySettings, Split, number, short};
 use crate::npy::{Limits, Npy};
+use crate::numbered::NumberedReader;
 use crate::picture::Colour;
 
 /// The files of such a data set. Relative paths are seen from the current folder; [`ArrayLayout::rooted`] changes that.
@@ -163,8 +164,8 @@ fn columns(layout: &ArrayLayout) -> Result<Columns, ConvertError> {
     }
     let mut seen =
         vec![Seen { count: 0.0, mean: 0.0, squares: 0.0, low: f64::INFINITY, high: f64::NEG_INFINITY }; lengths.len()];
-    for_each_row(&layout.train.table, lengths.len(), |_, row| {
-        seen.iter_mut().zip(row).for_each(|(seen, &value)| seen.add(value));
+    for_each_row(&layout.train.table, lengths.len(), |_, values| {
+        seen.iter_mut().zip(values).for_each(|(seen, &value)| seen.add(value));
         Ok(())
     })?;
     let mut columns = Vec::new();
@@ -228,7 +229,7 @@ fn add_part(
     counts(&part.images, "paths", images.len())?;
     let mask = part.mask.as_deref().map(|path| read_mask(path, [labels.len(), columns.len()])).transpose()?;
     let kept = kept(layout.images.as_deref(), images.first());
-    let rows = for_each_row(&part.table, columns.len(), |row, values| {
+    let rows = for_each_row(&part.table, columns.len(), |Place { row, line }, values| {
         let Some((&label, image)) = labels.get(row).zip(images.get(row)) else { return Ok(()) };
         let classes = layout.classes.len().max(1);
         let known = usize::try_from(label).is_ok_and(|label| layout.classes.is_empty() || label < classes);
@@ -250,7 +251,7 @@ fn add_part(
             cells.push(if missing { String::new() } else { value.to_string() });
             let whole = value.fract() == 0.0 && value >= 0.0;
             if let Some(count) = column.cardinality().filter(|&count| !(missing || whole && value < count as f64)) {
-                let (path, line, found) = (part.table.clone(), row as u64 + 1, value.to_string());
+                let (path, found) = (part.table.clone(), value.to_string());
                 let (column, wanted) = (column.name().to_owned(), format!("a whole number from 0 to {}", count - 1));
                 return Err(ConvertError::Cell { path, line, column, found, wanted });
             }
@@ -261,27 +262,37 @@ fn add_part(
     Ok(labels.into_iter().max().unwrap_or(-1))
 }
 
+/// Where a row of a CSV file stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Counted from 0.
+    row: usize,
+    /// Counted from 1.
+    line: u64,
+}
+
 /// Calls `with` for each row of a CSV file of numbers without names; an empty cell is NaN. Gives the number of rows.
 fn for_each_row(
     path: &Path,
     width: usize,
-    mut with: impl FnMut(usize, &[f64]) -> Result<(), ConvertError>,
+    mut with: impl FnMut(Place, &[f64]) -> Result<(), ConvertError>,
 ) -> Result<usize, ConvertError> {
     let role = "the table, without names";
     let failed = |source| ConvertError::File { path: path.to_owned(), role, source };
     let file = File::open(path).map_err(failed)?;
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(file);
-    let mut record = csv::StringRecord::new();
+    let mut reader = NumberedReader::new(ReaderBuilder::new().has_headers(false).flexible(true), file);
+    let mut record = ByteRecord::new();
     let mut rows = 0;
     let mut values = Vec::new();
-    while reader.read_record(&mut record).map_err(|error| failed(error.into()))? {
-        let line = record.position().map_or(0, csv::Position::line);
+    while let Some(line) = reader.next(&mut record).map_err(|error| failed(error.into()))? {
         if record.len() != width {
             let path = path.to_owned();
             return Err(ConvertError::Counts { path, what: "columns in a row", found: record.len(), wanted: width });
         }
         values.clear();
         for (at, cell) in record.iter().enumerate() {
+            // What is no text is no number either, and is refused as such.
+            let cell = &*String::from_utf8_lossy(cell);
             let value = if cell.is_empty() || cell.eq_ignore_ascii_case("nan") { Some(f64::NAN) } else { number(cell) };
             let wrong = || {
                 let (path, column) = (path.to_owned(), format!("{at} (counted from 0)"));
@@ -289,7 +300,7 @@ fn for_each_row(
             };
             values.push(value.ok_or_else(wrong)?);
         }
-        with(rows, &values)?;
+        with(Place { row: rows, line }, &values)?;
         rows += 1;
     }
     Ok(rows)

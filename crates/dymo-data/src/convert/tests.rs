@@ -130,6 +130,15 @@ fn files_that_do_not_belong_together_are_told() {
     assert!(
         refused(&|l| l.test.table = table.clone()).contains("column Color: \"99\", wanted a whole number from 0 to 21")
     );
+    // Lines are those of an editor: both errors of a row, that of a number and that of a category, stand in the fourth.
+    for (cell, wanted) in [("99", "a whole number"), ("red", "a number")] {
+        let (good, bad) = (format!("1,1,2,11{}", ",1".repeat(13)), format!("{cell},1,2,11{}", ",1".repeat(13)));
+        for end in ["\n", "\r\n"] {
+            let lines = at("lines.csv", [&good, "", "", &bad, ""].join(end).as_bytes());
+            let told = refused(&|l| l.test.table = lines.clone());
+            assert!(told.contains("lines.csv, line 4, column ") && told.contains(wanted), "{end:?}: {told}");
+        }
+    }
     let narrow = at("narrow.csv", b"1,2\n");
     assert!(refused(&|l| l.test.table = narrow.clone()).contains("2 columns in a row, wanted 17"));
     let broken = at("broken.pt", b"\x80\x02](K");

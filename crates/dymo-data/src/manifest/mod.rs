@@ -27,9 +27,9 @@ mod values;
 pub(crate) use layout::{has_decimal_comma, number, short};
 pub(crate) use records::Records;
 
+pub use crate::numbered::MAX_ROW;
 pub use error::{ManifestError, Problem, SettingsError};
 pub use layout::Use;
-pub use records::MAX_ROW;
 pub use rows::{BadRow, Cell, Row, Rows};
 pub use settings::{Division, Fold, Form, ManifestSettings, ModalitySettings};
 pub use stream::{Chunk, ManifestStream, Notice, Oddity, Outcome};

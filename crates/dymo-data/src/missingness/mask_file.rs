@@ -7,9 +7,11 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
-use csv::{ByteRecord, ReaderBuilder, Trim};
+use csv::{ByteRecord, ReaderBuilder};
 use dymo_core::ModalitySet;
 use thiserror::Error;
+
+use crate::numbered::NumberedReader;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Longest piece of a file that a message repeats.
@@ -92,14 +94,13 @@ pub(super) struct Flags {
 impl Flags {
     /// Reads flags for columns of these names; unless they must be `named`, the first row may be left out, and columns are in order.
     pub(super) fn read(text: impl Read, names: &[String], named: bool) -> Result<Self, MaskError> {
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text);
+        let mut reader = NumberedReader::new(ReaderBuilder::new().has_headers(false).flexible(true), text);
         let mut columns: Vec<usize> = (0..names.len()).collect();
         let (mut id, mut row_of, mut width) = (None, HashMap::new(), names.len());
         let (mut missing, mut lines) = (Vec::new(), Vec::new());
         let mut record = ByteRecord::new();
         let mut first = true;
-        while reader.read_byte_record(&mut record)? {
-            let line = record.position().map_or(0, csv::Position::line);
+        while let Some(line) = reader.next(&mut record)? {
             if std::mem::take(&mut first) {
                 record = without_mark(&record);
                 if named || is_header(&record, names) {
@@ -350,7 +351,7 @@ mod tests {
 
     #[test]
     fn one_refusal_per_rule() {
-        let message = |text| parse(text).unwrap_err().to_string();
+        let message = |text: &str| parse(text).unwrap_err().to_string();
         assert!(message("0,1,1\n0,1\n").starts_with("line 2: 2 columns, wanted 3"));
         assert!(message("a,b,c\n0,yes,1\n").starts_with("line 2, column 2: \"yes\", wanted"));
         assert!(message("0,1,1\n1,1,1\n").starts_with("line 2: every modality is missing"));
@@ -359,6 +360,14 @@ mod tests {
         // A first row that is half a header is a row with a bad field.
         assert!(message("0,b,1\n").starts_with("line 1, column 2"));
         assert!(message(&format!("0,{},1\n", "é".repeat(90))).contains(&format!("{}…", "é".repeat(40))));
+        // Lines are counted as an editor counts them, whatever ends them, empty ones included.
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["a,b,c", "", "0,1,1", "", "", "0,yes,1", ""].join(end);
+            assert!(message(&text).starts_with("line 6, column 2: \"yes\""), "{end:?}: {}", message(&text));
+            let text = ["0,1,1", "", "1,1,1", ""].join(end);
+            assert!(message(&text).starts_with("line 3: every modality"), "{end:?}: {}", message(&text));
+        }
+        assert!(message("0,\"\n1\",1\r\n0,1").starts_with("line 3: 2 columns"), "a quoted cell of two lines");
         let error = read_masks(Path::new("/nowhere.csv"), &names(&["a"])).unwrap_err();
         assert!(error.to_string().starts_with("/nowhere.csv: "));
     }

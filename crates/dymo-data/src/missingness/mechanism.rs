@@ -110,7 +110,8 @@ pub fn draw_modalities(
 /// marked; a sample may lose all its entries, and with them the modality, but one that has nothing else keeps one of them.
 ///
 /// # Errors
-/// As [`draw_modalities`]; [`MechanismError::NoTable`] for a modality that is none.
+/// As [`draw_modalities`]; [`MechanismError::NoTable`] for a modality that is none, [`MechanismError::OwnDriver`] where
+/// the table's own mean value is the driver, which would go missing with its entries.
 pub fn draw_entries(
     mechanism: &Mechanism,
     samples: &dyn Samples,
@@ -126,6 +127,9 @@ pub fn draw_entries(
     let kept = match mechanism {
         Mechanism::GivenObserved { by, .. } => {
             let place = driver_place(samples, by)?;
+            if place.modality == modality && place.column.is_none() {
+                return Err(MechanismError::OwnDriver { found: by.clone(), columns: names });
+            }
             if place.modality == modality { place.column } else { None }
         }
         _ => None,
@@ -372,6 +376,18 @@ pub enum MechanismError {
     NoTable {
         /// The modality.
         found: String,
+    },
+    /// A driver that goes missing itself.
+    #[error(
+        "by names {found:?}, the table whose entries go missing, so it would not be observed; \
+         name one of its columns ({}), or another modality",
+        columns.iter().map(|column| format!("{found}.{column}")).collect::<Vec<_>>().join(", ")
+    )]
+    OwnDriver {
+        /// The table.
+        found: String,
+        /// Its columns.
+        columns: Vec<String>,
     },
     /// A value that the mechanism needs cannot be read.
     #[error(transparent)]

@@ -132,6 +132,14 @@ fn one_refusal_per_rule() {
     assert!(refused(r#"{"mechanism": "patterns", "patterns": [{"missing": [], "weight": -1}]}"#).contains("weight -1"));
     let strength = draw_modalities(&Mechanism::ByValue { rate: 0.5, strength: f64::NAN }, &*samples, 0).unwrap_err();
     assert!(strength.to_string().starts_with("strength NaN"));
+    // Entries that go missing by the mean of all entries would take what decides with them.
+    let own = mechanism(r#"{"mechanism": "given-observed", "rate": 0.5, "by": "clinic", "strength": 1}"#);
+    assert_eq!(
+        draw_entries(&own, &*samples, 1, 0).unwrap_err().to_string(),
+        "by names \"clinic\", the table whose entries go missing, so it would not be observed; \
+         name one of its columns (clinic.age, clinic.stage), or another modality"
+    );
+    assert!(draw_modalities(&own, &*samples, 0).is_ok(), "as a whole it stays");
     let table = draw_entries(&Mechanism::Completely { rate: 0.5 }, &*samples, 0, 0).unwrap_err().to_string();
     assert!(table.contains("modality dot is no table"), "{table}");
     assert!(draw_entries(&Mechanism::Completely { rate: 0.5 }, &*samples, 9, 0).is_err());

@@ -102,12 +102,13 @@ impl Picture {
     }
 
     /// Decodes PNG, JPEG or a NumPy array; the first bytes decide which. A transparency channel is dropped, 16 bits
-    /// become 8. An array is `[height, width]` or `[height, width, 1 or 3]`, bytes or real numbers in 0..1, which are
-    /// rounded to 1/255.
+    /// become 8. An array is `[height, width]` or `[height, width, 1 or 3]`: whole numbers in 0..255, booleans (true is
+    /// white), or real numbers in 0..1, which are rounded to 1/255.
     ///
     /// # Errors
-    /// [`PictureError::Truncated`] for a JPEG without its end, [`PictureError::Decode`] for anything else but a whole
-    /// picture within [`MAX_SIDE`] and [`MAX_BYTES`].
+    /// [`PictureError::Truncated`] for a JPEG without its end, [`PictureError::Value`] for an array that holds what no
+    /// pixel can be, [`PictureError::Decode`] for anything else but a whole picture within [`MAX_SIDE`] and
+    /// [`MAX_BYTES`].
     pub fn decode(bytes: &[u8], colour: Colour) -> Result<Self, PictureError> {
         match Self::decode_file(bytes)? {
             Decoded::Image(image) => Ok(Self::from_image(image, colour)),
@@ -173,11 +174,20 @@ impl Picture {
             [height, width, 3] => (height, width, Colour::Rgb),
             _ => return Err(PictureError::Array { shape: array.shape().to_vec() }),
         };
-        let picture = match array.element() {
-            npy::Element::Real(_) => Self::from_f32(height, width, stored, array.values())?,
-            // The cast saturates.
-            _ => Self::new(height, width, stored, array.values().iter().map(|&value| value as u8).collect())?,
+        // What a white pixel is: arrays do not say, so that their sort of numbers must.
+        let (white, wanted) = match array.element() {
+            npy::Element::Real(_) => (1.0, "real numbers from 0 to 1"),
+            npy::Element::Bool => (1.0, "booleans"),
+            npy::Element::Unsigned(_) | npy::Element::Signed(_) => (255.0, "whole numbers from 0 to 255"),
         };
+        let byte = |&value: &f32| {
+            let rounded = (value * (255.0 / white)).round();
+            // Written so that NaN is refused, too.
+            let fits = (0.0..=255.0).contains(&rounded);
+            if fits { Ok(rounded as u8) } else { Err(PictureError::Value { found: value, wanted }) }
+        };
+        let values = array.values().iter().map(byte).collect::<Result<_, _>>()?;
+        let picture = Self::new(height, width, stored, values)?;
         if stored == colour { Ok(picture) } else { Ok(Self::from_image(picture.as_image()?, colour)) }
     }
 
@@ -342,6 +352,14 @@ pub enum PictureError {
         /// Its extents.
         shape: Vec<usize>,
     },
+    /// An array with a value that no pixel has.
+    #[error("the array holds {found}, wanted {wanted}; scale it to 0…1 as real numbers, or to 0…255 and save it as u8")]
+    Value {
+        /// The first such value.
+        found: f32,
+        /// What would do for this sort of numbers.
+        wanted: &'static str,
+    },
     /// A part that is not within the picture.
     #[error("{}×{} pixels, wanted {} rows from {} and {} columns from {}", found[0], found[1], crop.height, crop.top, crop.width, crop.left)]
     Crop {
@@ -417,6 +435,36 @@ mod tests {
         let wrong = decode("|u1", "(1, 1, 2)", &[9, 9], Colour::Rgb).unwrap_err().to_string();
         assert!(wrong.contains("[1, 1, 2]"), "{wrong}");
         assert!(decode("|u1", "(1, 1)", &[], Colour::Rgb).is_err());
+    }
+
+    /// No value is replaced by the nearest that a pixel can have: a scan of 12 bits would be white all over.
+    #[test]
+    fn arrays_beyond_a_byte_are_refused() {
+        let decode = |descr: &str, bytes: &[u8]| {
+            let shape = format!("(1, {})", bytes.len() / usize::from(descr.as_bytes()[2] - b'0'));
+            Picture::decode(&npy::bytes_of(descr, false, &shape, bytes), Colour::Grey)
+        };
+        let real = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let refused = |descr: &str, bytes: &[u8]| decode(descr, bytes).unwrap_err().to_string();
+        assert_eq!(
+            refused("<u2", &[255, 0, 0xff, 0x0f]),
+            "the array holds 4095, wanted whole numbers from 0 to 255; scale it to 0…1 as real numbers, or to 0…255 \
+             and save it as u8"
+        );
+        assert!(refused("<i2", &(-3i16).to_le_bytes()).starts_with("the array holds -3, wanted whole numbers"));
+        for (value, text) in [(255.0, "255"), (-0.5, "-0.5"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+            let told = refused("<f4", &real(&[0.5, value]));
+            assert!(told.starts_with(&format!("the array holds {text}, wanted real numbers from 0 to 1")), "{told}");
+        }
+        // What is one only for rounding, on resizing for instance, is one.
+        assert_eq!(decode("<f4", &real(&[-1e-6, 1.000_001])).unwrap().values(), [0, 255]);
+        assert_eq!(decode("<u2", &[7, 0, 255, 0]).unwrap().values(), [7, 255]);
+        assert_eq!(decode("|b1", &[0, 1]).unwrap().values(), [0, 255]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scan.npy");
+        std::fs::write(&path, npy::bytes_of("<u2", false, "(1, 1)", &[0, 1])).unwrap();
+        let told = Picture::open(&path, Colour::Grey).unwrap_err().to_string();
+        assert!(told.contains("scan.npy: the array holds 256"), "{told}");
     }
 
     #[test]

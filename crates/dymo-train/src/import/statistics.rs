@@ -84,6 +84,9 @@ fn from_pickle(file: &PickleFile<'_>) -> Result<Found, ImportError> {
     let read = |name: &'static str| {
         let tensor = root.get(name).and_then(Value::as_tensor);
         let tensor = tensor.ok_or_else(|| entry(name, "something else", "a tensor"))?;
+        if !tensor.element().is_real() {
+            return Err(entry(name, format!("{:?}", tensor.element()), "real numbers"));
+        }
         let values = tensor.to_f32().map_err(|e| entry(name, e.to_string(), "a whole tensor"))?;
         Ok::<Numbers, ImportError>((tensor.shape().to_vec(), values))
     };

@@ -167,6 +167,11 @@ impl Page {
         rename().with_context(|| self.cannot())
     }
 
+    /// Leaves nothing behind of a page without rows.
+    pub(super) fn discard(self) -> anyhow::Result<()> {
+        std::fs::remove_file(&self.part).with_context(|| self.cannot())
+    }
+
     fn cannot(&self) -> String {
         format!("cannot write {}; check free space and permissions", self.part.display())
     }

@@ -1,6 +1,6 @@
 //! What is to be classified: a table piece by piece, or a part of an experiment's data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -18,8 +18,16 @@ use crate::study::part;
 
 /// Where rows come from.
 pub(super) enum Input {
-    Table { stream: Box<ManifestStream>, bytes: u64 },
-    Samples { samples: Arc<dyn Samples>, done: usize },
+    Table {
+        stream: Box<ManifestStream>,
+        bytes: u64,
+    },
+    /// `table` is what the experiment reads its samples of, where that is one file.
+    Samples {
+        samples: Arc<dyn Samples>,
+        done: usize,
+        table: Option<PathBuf>,
+    },
 }
 
 /// Some rows.
@@ -97,12 +105,24 @@ impl Input {
             let experiment = settings::experiment(context, &args.data, |_| ())?;
             let samples = part(&experiment.open(&context.datasets)?, args.split.into());
             folder.check_modalities(samples.schema()).with_context(|| args.data.display().to_string())?;
-            return Ok(Self::Samples { samples, done: 0 });
+            let table = match experiment.source() {
+                Source::Manifest(settings) => Some(settings.path.clone()),
+                Source::Polymnist { .. } | Source::PolymnistFolder { .. } => None,
+            };
+            return Ok(Self::Samples { samples, done: 0, table });
         }
         let stream = ManifestStream::open(&columns(folder, &args.data)?, folder.schema().classes().to_vec())?;
         folder.check_modalities(stream.schema()).with_context(|| args.data.display().to_string())?;
         let bytes = std::fs::metadata(&args.data).map_or(0, |file| file.len());
         Ok(Self::Table { stream: Box::new(stream), bytes })
+    }
+
+    /// The table that an experiment reads its samples of.
+    pub(super) fn table(&self) -> Option<&Path> {
+        match self {
+            Self::Table { .. } => None,
+            Self::Samples { table, .. } => table.as_deref(),
+        }
     }
 
     /// How many rows there are, where that is known beforehand.
@@ -117,7 +137,9 @@ impl Input {
     pub(super) fn skip(&mut self, rows: u64) {
         match self {
             Self::Table { stream, .. } => stream.skip_rows(rows),
-            Self::Samples { samples, done } => *done = usize::try_from(rows).unwrap_or(usize::MAX).min(samples.len()),
+            Self::Samples { samples, done, .. } => {
+                *done = usize::try_from(rows).unwrap_or(usize::MAX).min(samples.len())
+            }
         }
     }
 
@@ -125,7 +147,7 @@ impl Input {
     pub(super) fn next(&mut self, rows: usize) -> anyhow::Result<Option<Piece>> {
         match self {
             Self::Table { stream, .. } => Ok(stream.next_chunk(rows).map(Piece::Chunk)),
-            Self::Samples { samples, done } => {
+            Self::Samples { samples, done, .. } => {
                 let indices: Vec<usize> = (*done..samples.len().min(*done + rows)).collect();
                 *done += indices.len();
                 let piece = || Subset::new(samples.clone(), indices.clone()).map(Piece::Samples);

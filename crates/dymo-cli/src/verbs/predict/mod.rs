@@ -1,5 +1,6 @@
 //! `dymo predict MODELDIR DATA`: a row in, a row out, whatever the row holds.
 
+mod begun;
 mod explain;
 mod input;
 mod judge;
@@ -8,17 +9,18 @@ mod table;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
+use clap::builder::RangedU64ValueParser;
 use dymo_core::Schema;
 use dymo_data::Source;
-use dymo_data::checksum::SHA256SUMS;
 use dymo_data::missingness::{Masks, read_masks};
 use dymo_report::ExplainedRun;
 use dymo_reward::{Calibration, Edges, Metric};
-use dymo_train::experiment::{RecoveryKind, SplitName};
+use dymo_train::experiment::RecoveryKind;
 use dymo_train::model_folder::ModelFolder;
 use dymo_train::trust::Trust;
 
+use self::begun::begun;
 use self::explain::{Limits, Page};
 use self::input::{Input, Numbered};
 use self::judge::Judge;
@@ -31,6 +33,9 @@ use crate::training::metric_name;
 
 /// Rows that are read, classified and written at a time: what memory is bounded by.
 const ROWS: usize = 512;
+
+/// More say nothing new, and all of a sample's are in memory at a time.
+const MOST_DRAWS: u64 = 1000;
 
 /// Arguments of `dymo predict`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +72,7 @@ pub struct PredictArgs {
     /// Which part of an experiment's data
     #[arg(long, value_enum, default_value = "test")]
     pub split: SplitArg,
-    /// The first so many samples
+    /// The first so many samples; --resume may go on to more
     #[arg(long, value_name = "N")]
     pub samples: Option<u64>,
     /// With the fusion network for this metric; the model's first if nothing is said
@@ -83,7 +88,7 @@ pub struct PredictArgs {
     #[arg(long, value_name = "LAMBDA", value_parser = settings::share)]
     pub threshold: Option<f32>,
     /// Draws of each missing modality behind the suggestion what to acquire next; 0 leaves it out
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = RangedU64ValueParser::<usize>::new().range(..=MOST_DRAWS))]
     pub draws: usize,
     /// A page (HTML) that explains every prediction: what was recovered, what was let in or kept out and why, how the answer moved
     #[arg(long, value_name = "FILE")]
@@ -157,14 +162,23 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     let judge = Judge::new(context, &args, &effective, &reader, recovery.as_ref(), trust.as_ref());
     let mut table = match &args.out {
-        Some(path) => Table::file(path, args.resume, folder.schema(), &begun(&args, &folder, &effective)?)?,
+        Some(path) => {
+            Table::file(path, args.resume, folder.schema(), &begun(&args, &folder, &effective, input.table())?)?
+        }
         None => Table::stream(out, folder.schema())?,
     };
     let (mut done, mut failed) = (table.done(), table.failed());
+    let most = args.samples.unwrap_or(u64::MAX);
+    if let (true, Some(path)) = (done > most, &args.out) {
+        bail!(
+            "{}.part: it has {done} rows already, more than --samples {most}; ask for at least {done}, or delete it to \
+             start again",
+            path.display()
+        );
+    }
     let mut page = page(context, &args, &folder, kind, &judge, done)?;
     input.skip(done);
     let task = context.watch.task("predicting", input.length());
-    let most = args.samples.unwrap_or(u64::MAX);
     while done < most {
         let rows = usize::try_from(most - done).map_or(ROWS, |left| left.min(ROWS));
         let Some(piece) = input.next(rows)? else { break };
@@ -182,6 +196,8 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     task.done();
     if done == 0 {
+        table.discard()?;
+        page.map_or(Ok(()), Page::discard)?;
         bail!("{}: there is no sample to classify", args.data.display());
     }
     if let Some(page) = page {
@@ -223,34 +239,6 @@ fn spare(args: &PredictArgs) -> anyhow::Result<()> {
         bail!("{}: --out and --explain are one file: name two", out.display());
     }
     Ok(())
-}
-
-/// What decides every row, as a later run must have it to go on.
-fn begun(args: &PredictArgs, folder: &ModelFolder, effective: &Effective) -> anyhow::Result<String> {
-    #[derive(serde::Serialize)]
-    struct Begun<'a> {
-        model: String,
-        data: PathBuf,
-        data_bytes: u64,
-        masks: Option<PathBuf>,
-        split: SplitName,
-        threshold: Option<f32>,
-        draws: usize,
-        settings: &'a Effective,
-    }
-    let sums = folder.path().join(SHA256SUMS);
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let begun = Begun {
-        model: std::fs::read_to_string(&sums).with_context(|| sums.display().to_string())?,
-        data: absolute(&args.data),
-        data_bytes: std::fs::metadata(&args.data).with_context(|| args.data.display().to_string())?.len(),
-        masks: args.masks.as_ref().map(absolute),
-        split: args.split.into(),
-        threshold: args.threshold,
-        draws: args.draws,
-        settings: effective,
-    };
-    Ok(toml::to_string(&begun)?)
 }
 
 /// The page that explains, where one is wanted.

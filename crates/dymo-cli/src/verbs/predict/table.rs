@@ -163,6 +163,13 @@ impl<'a> Table<'a> {
         row
     }
 
+    /// Leaves nothing behind of a table without rows.
+    pub(super) fn discard(self) -> anyhow::Result<()> {
+        let Some((_, part, _)) = &self.file else { return Ok(()) };
+        let remove = || std::fs::remove_file(part).and_then(|()| std::fs::remove_file(with(part, ".toml")));
+        remove().with_context(|| format!("cannot remove {}; check permissions", part.display()))
+    }
+
     /// Gives the file its name.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.writer.flush()?;

@@ -1,6 +1,7 @@
 use super::*;
 use burn::module::{ModuleMapper, Param};
 use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::TensorData;
 use dymo_core::{Column, Columns};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

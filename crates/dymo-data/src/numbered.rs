@@ -1,0 +1,115 @@
+//! CSV row by row, each with the line in which it begins: what messages name, whatever ends the lines.
+
+use std::io::{self, Read};
+
+use csv::{ByteRecord, ReaderBuilder};
+
+/// Longest row that is read of a CSV file, in bytes: a quotation mark left open would make one row of the rest of the file.
+pub const MAX_ROW: u64 = 16 << 20;
+
+/// A reader of CSV that knows the line of every row.
+pub(crate) struct NumberedReader<R> {
+    inner: csv::Reader<Guarded<R>>,
+}
+
+impl<R: Read> NumberedReader<R> {
+    /// Reads as `builder` says, which must not trim: line feeds at the ends of a quoted cell are counted here, and then trimmed.
+    pub(crate) fn new(builder: &ReaderBuilder, stream: R) -> Self {
+        Self { inner: builder.from_reader(Guarded::new(stream)) }
+    }
+
+    /// The first row, as it stands.
+    pub(crate) fn byte_headers(&mut self) -> csv::Result<&ByteRecord> {
+        self.inner.byte_headers()
+    }
+
+    /// Reads the next row into `record`, its cells trimmed, and gives its line, counted from 1. `None` after the last.
+    pub(crate) fn next(&mut self, record: &mut ByteRecord) -> csv::Result<Option<u64>> {
+        self.inner.get_mut().allow();
+        if !self.inner.read_byte_record(record)? {
+            return Ok(None);
+        }
+        let line = self.first_line(record);
+        record.trim();
+        Ok(Some(line))
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.inner.position().byte()
+    }
+
+    /// The line to which the file is read, counted from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.inner.position().line()
+    }
+
+    /// The line in which a record begins that was just read and not yet trimmed. The reader knows where it stopped: behind a line
+    /// feed, or behind a carriage return whose line feed it has not yet seen. What it says of a record is where it began to look
+    /// for it.
+    fn first_line(&self, record: &ByteRecord) -> u64 {
+        let position = self.inner.position();
+        let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let ended = u64::from(self.inner.get_ref().byte_before(position.byte()) == Some(b'\n'));
+        position.line().saturating_sub(inside + ended).max(1)
+    }
+}
+
+/// Whether the first line that ends in here ends with a carriage return alone; `None` where none ends, or what follows is not yet there.
+fn ends_with_return(bytes: &[u8]) -> Option<bool> {
+    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+    if bytes[end] == b'\n' { Some(false) } else { bytes.get(end + 1).map(|next| *next != b'\n') }
+}
+
+/// Gives so many bytes until somebody allows more, and remembers the last that it gave. Where carriage returns alone end the lines, it
+/// gives line feeds for them, for these are counted.
+struct Guarded<R> {
+    inner: R,
+    /// What ends the first line: true for a carriage return alone; `None` before its end.
+    returns: Option<bool>,
+    allowance: u64,
+    last: Vec<u8>,
+    /// Bytes given so far, those of `last` included.
+    given: u64,
+}
+
+impl<R> Guarded<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, returns: None, allowance: MAX_ROW, last: Vec::new(), given: 0 }
+    }
+
+    fn allow(&mut self) {
+        self.allowance = MAX_ROW;
+    }
+
+    /// The byte before a place of the stream; `None` before the last piece that was given.
+    fn byte_before(&self, place: u64) -> Option<u8> {
+        let start = self.given - self.last.len() as u64;
+        let at = place.checked_sub(start + 1)?;
+        self.last.get(usize::try_from(at).ok()?).copied()
+    }
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.allowance == 0 {
+            let text = format!("a row longer than {} MiB: is a quotation mark left open?", MAX_ROW >> 20);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        let most = buffer.len().min(usize::try_from(self.allowance).unwrap_or(usize::MAX));
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.allowance -= read as u64;
+        if self.returns.is_none() {
+            self.returns = ends_with_return(&buffer[..read]);
+        }
+        if self.returns == Some(true) {
+            buffer[..read].iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+        }
+        if read > 0 {
+            self.last.clear();
+            self.last.extend_from_slice(&buffer[..read]);
+            self.given += read as u64;
+        }
+        Ok(read)
+    }
+}
