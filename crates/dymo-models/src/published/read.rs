@@ -1,6 +1,6 @@
 //! From a file to named tensors and settings.
 
-use dymo_pickle::{Element, PickleFile, Value};
+use dymo_pickle::{PickleFile, Value};
 use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -56,7 +56,7 @@ impl Checkpoint {
                 );
                 continue;
             };
-            if !is_floating(tensor.element()) {
+            if !tensor.element().is_real() {
                 not_floating.push(format!("{name} ({:?})", tensor.element()));
                 continue;
             }
@@ -80,10 +80,6 @@ impl Checkpoint {
 /// Batch norm counts its batches, in whole numbers that no inference reads.
 fn is_counter(name: &str) -> bool {
     name.ends_with("num_batches_tracked")
-}
-
-fn is_floating(element: Element) -> bool {
-    matches!(element, Element::F16 | Element::Bf16 | Element::F32 | Element::F64)
 }
 
 /// `torch._utils._rebuild_sparse_tensor` → `sparse_tensor`.
