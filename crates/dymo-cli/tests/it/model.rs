@@ -22,6 +22,18 @@ fn a_trained_model_answers_its_own_sample() {
     assert_ne!(read("half"), read("model"));
 }
 
+/// What was fitted for a part goes when the part is trained anew, and what is kept is whole.
+#[test]
+fn a_part_that_is_replaced_leaves_nothing_behind() {
+    let place = Place::with_model();
+    place.run("calibrate experiment.toml --model model").well();
+    let fitted = |place: &Place| place.names("model").iter().filter(|name| name.starts_with("trust-")).count();
+    assert!(fitted(&place) > 0);
+    place.run("train recovery guided experiment.toml --out model --epochs 1").well();
+    assert_eq!(fitted(&place), 0);
+    place.run("model verify model").well();
+}
+
 #[test]
 fn every_file_that_is_wrong_is_named() {
     let place = Place::with_model();

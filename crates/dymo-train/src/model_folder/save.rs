@@ -224,6 +224,9 @@ impl ModelFolder {
                 |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(name), reason: e.to_string() };
             value.map(|text| (text + "\n").into_bytes()).map_err(refuse)
         };
+        // A folder that is new, or whose list is gone, has nothing that could be left over.
+        let before = Checksums::of(&self.path).ok();
+        let earlier: Vec<String> = before.iter().flat_map(Checksums::names).map(str::to_owned).collect();
         let mut sums = BTreeMap::new();
         if self.contents.files().any(|name| !files.contains_key(name)) {
             let before = Checksums::of(&self.path)?;
@@ -250,6 +253,14 @@ impl ModelFolder {
         let list: String = sums.iter().map(|(name, digits)| format!("{digits}  {name}\n")).collect();
         let path = self.path.join(SHA256SUMS);
         replace(&path, list.as_bytes()).map_err(fail(&path))?;
+        // What was fitted for a part that has been replaced goes with it. It need not be there any more.
+        for name in earlier.iter().filter(|name| !sums.contains_key(*name)) {
+            let path = self.path.join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(&path)(error)),
+                _ => {}
+            }
+        }
         if self.contents.sample.is_none() {
             sample::remove_files(&self.path).map_err(fail(&self.path))?;
         }
