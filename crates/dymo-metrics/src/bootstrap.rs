@@ -160,7 +160,6 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::{Duration, Instant};
 
     /// `ones` ones among `n` values.
     fn zeros_and_ones(n: usize, ones: usize) -> Vec<f64> {
@@ -237,19 +236,6 @@ mod tests {
         assert!(matches!(mean_interval(&one, 0.95, 0, 0), Err(MetricError::Bootstrap { found: 0, .. })));
         assert!(matches!(mean_interval(&one, 0.95, usize::MAX, 0), Err(MetricError::Bootstrap { .. })));
         assert!(matches!(paired_difference(&one, &[], 0.95, 9, 0), Err(MetricError::Length { .. })));
-    }
-
-    #[test]
-    fn fast_enough_for_every_row_of_a_report() {
-        if cfg!(debug_assertions) {
-            return;
-        }
-        let values = zeros_and_ones(10_000, 9_000);
-        let begun = Instant::now();
-        mean_interval(&values, 0.95, 2_000, 1).unwrap();
-        // 0.23 s were measured beside other builds; the bound leaves room for a busier machine.
-        let taken = begun.elapsed();
-        assert!(taken < Duration::from_secs(2), "{taken:?}");
     }
 
     proptest! {
