@@ -16,7 +16,7 @@ use dymo_models::weights::{self, Precision};
 use dymo_train::TrainError;
 use dymo_train::fusion::{FusionLoss, FusionObjective};
 use dymo_train::recovery::{GuidedObjective, HeldOut, MopoeObjective};
-use dymo_train::trainer::{Objective, Progress, Run, Schedule, train};
+use dymo_train::trainer::{History, Objective, Point, Progress, Run, Schedule, train};
 use safetensors::SafeTensors;
 
 fn splits() -> Splits {
@@ -185,6 +185,14 @@ fn a_checkpoint_without_settings_is_refused() {
     assert!(error.contains("does not say which settings") && error.contains("leave out --resume"), "{error}");
 }
 
+/// Compares curves; a decimal number may come back from a checkpoint as its neighbour.
+fn assert_near(a: &History, b: &History) {
+    let near = |(a, b): (&Point, &Point)| {
+        a.quantity == b.quantity && a.epoch == b.epoch && (a.value - b.value).abs() <= 1e-12 * b.value.abs()
+    };
+    assert!(a.len() == b.len() && a.iter().zip(b).all(near), "{a:?}\n{b:?}");
+}
+
 /// No epoch is an improvement but the first that may be; and steps end in the midst of an epoch.
 #[test]
 fn more_patience_or_steps_go_on_as_if_they_had_been_there_from_the_start() {
@@ -212,11 +220,11 @@ fn more_patience_or_steps_go_on_as_if_they_had_been_there_from_the_start() {
         let first = learn("resumed", &short);
         let again = learn("resumed", &short);
         assert_eq!((first.steps, again.steps), (steps[0], steps[0]), "{name}");
-        assert_eq!(again.history, first.history, "{name}");
+        assert_near(&again.history, &first.history);
         assert_same(&bytes(&first.model), &bytes(&again.model));
         let (resumed, straight) = (learn("resumed", &long), learn("straight", &long));
         assert_eq!((resumed.steps, straight.steps), (steps[1], steps[1]), "{name}");
-        assert_eq!(resumed.history, straight.history, "{name}");
+        assert_near(&resumed.history, &straight.history);
         assert_same(&bytes(&resumed.model), &bytes(&straight.model));
     }
 }
