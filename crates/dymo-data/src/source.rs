@@ -48,6 +48,14 @@ pub struct Splits {
 }
 
 impl Source {
+    /// The table of samples, where there is one.
+    pub fn table(&self) -> Option<&Path> {
+        match self {
+            Self::Manifest(settings) => Some(&settings.path),
+            Self::Polymnist { .. } | Self::PolymnistFolder { .. } => None,
+        }
+    }
+
     /// The same source, its relative paths seen from `folder`: that of the settings file. Absolute where the system
     /// says what the current folder is.
     #[must_use]

@@ -204,7 +204,7 @@ pub struct Run<'a> {
     /// Whether an existing checkpoint is taken up; otherwise it is overwritten.
     pub resume: bool,
     /// What the weights depend on besides stage, seed and schedule: what people call it, and the checksum of how it is set. A checkpoint
-    /// of other settings is refused.
+    /// of other settings is refused. An experiment adds what its own stages depend on.
     pub settings: BTreeMap<String, String>,
     /// Time between checkpoints.
     pub every: Duration,

@@ -89,11 +89,7 @@ pub fn donors_to_bytes(donors: &Donors) -> Result<Vec<u8>, WeightsError> {
         .map(|m| {
             let having = || list.iter().filter(|donor| donor.observed.contains(m)).map(|donor| &donor.values[m]);
             let width = having().next().map_or(0, Vec::len);
-            (
-                format!("modality.{m}"),
-                vec![having().count(), width],
-                Values::of(&having().flatten().copied().collect::<Vec<f32>>()),
-            )
+            (format!("modality.{m}"), vec![having().count(), width], Values::of(having().flatten().copied().collect()))
         })
         .collect();
     let view = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes).map_err(unreadable);
@@ -113,13 +109,16 @@ enum Values {
 }
 
 impl Values {
-    fn of(values: &[f32]) -> Self {
+    fn of(values: Vec<f32>) -> Self {
         let byte = |value: &f32| {
             let byte = (value * 255.0).round() as u8;
             // To the last bit, the sign of zero too: what is read back is what was written.
             (from_byte(byte).to_bits() == value.to_bits()).then_some(byte)
         };
-        values.iter().map(byte).collect::<Option<Vec<u8>>>().map_or_else(|| Self::Numbers(values.to_vec()), Self::Bytes)
+        match values.iter().map(byte).collect() {
+            Some(bytes) => Self::Bytes(bytes),
+            None => Self::Numbers(values),
+        }
     }
 
     fn dtype(&self) -> Dtype {

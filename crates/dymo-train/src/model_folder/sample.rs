@@ -2,7 +2,6 @@
 //! see that it answers the same.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use dymo_core::{ModalitySet, Schema};
@@ -275,17 +274,6 @@ impl ModelFolder {
 
 fn names(schema: &Schema, set: ModalitySet) -> Vec<String> {
     set.iter().map(|m| schema.modalities()[m].name().to_owned()).collect()
-}
-
-/// Takes the files of a sample away that the list no longer names; what is not there need not go.
-pub(super) fn remove_files(folder: &Path) -> std::io::Result<()> {
-    for name in [INPUTS, ANSWERS] {
-        match std::fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Stands in for a recovery model where there is none and none is asked.

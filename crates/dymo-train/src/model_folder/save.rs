@@ -15,7 +15,7 @@ use dymo_reward::{ClassStatistics, Edges, Metric};
 use super::error::metric_name;
 use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
-    StatisticsPart, TrustPart, card, sample,
+    StatisticsPart, TrustPart, card,
 };
 use crate::experiment::{RecoveryKind, StatisticsSamples, TrainedStage};
 use crate::recovery::{Fitted, FittedModel};
@@ -225,11 +225,11 @@ impl ModelFolder {
             value.map(|text| (text + "\n").into_bytes()).map_err(refuse)
         };
         // A folder that is new, or whose list is gone, has nothing that could be left over.
-        let before = Checksums::of(&self.path).ok();
+        let before = Checksums::of(&self.path);
         let earlier: Vec<String> = before.iter().flat_map(Checksums::names).map(str::to_owned).collect();
         let mut sums = BTreeMap::new();
         if self.contents.files().any(|name| !files.contains_key(name)) {
-            let before = Checksums::of(&self.path)?;
+            let before = before?;
             for name in self.contents.files().filter(|name| !files.contains_key(*name)) {
                 sums.insert(name.to_owned(), sha256_hex(&before.read(name)?));
             }
@@ -260,9 +260,6 @@ impl ModelFolder {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(&path)(error)),
                 _ => {}
             }
-        }
-        if self.contents.sample.is_none() {
-            sample::remove_files(&self.path).map_err(fail(&self.path))?;
         }
         Ok(())
     }

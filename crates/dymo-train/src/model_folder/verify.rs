@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use dymo_data::checksum::{ChecksumError, Checksums, SHA256SUMS};
-use serde::Serialize;
-
 use dymo_reward::Metric;
+use serde::Serialize;
 
 use super::sample::StoredAnswer;
 use super::{CHECKPOINTS, COMPLETE_ONLY, ModelFolder, ModelFolderError};

@@ -61,6 +61,17 @@ impl<'a> HeldOut<'a> {
         look == own || (0..look).chain([own]).all(|before| of(before) != of(look))
     }
 
+    /// The samples that sets are fitted to as this look shows them.
+    fn counted(&self, look: usize) -> Vec<usize> {
+        let at_random = self.is_at_random();
+        let counts = |sample: &usize| match at_random {
+            true => self.is_first_of_pattern(*sample, look),
+            false => self.look_of(*sample) == look,
+        };
+        let samples = self.looks.get(look).map_or(0, |look| look.samples.len());
+        (0..samples).filter(counts).collect()
+    }
+
     /// Each sample as its own look shows it; `None` without looks.
     pub fn once(&'a self) -> Option<Once<'a>> {
         Some(Once { held_out: self, first: self.looks.first()?.samples })
@@ -144,15 +155,11 @@ pub fn fit(
     let mut right = vec![vec![false; indices.len() * looks]; ways.len()];
     let mut rows = vec![Vec::new(); ways.len()];
     let mut seen = Seen::default();
-    let at_random = held_out.is_at_random();
     for (look, Look { samples, present, .. }) in held_out.looks.iter().enumerate() {
         let before = look * indices.len();
         let mut tell = |done: usize| progress(before + done, looks * indices.len());
         let found = select(setting, *samples, &indices, present, &ways, &mut tell)?;
-        let counts = |i: &usize| {
-            if at_random { held_out.is_first_of_pattern(*i, look) } else { held_out.look_of(*i) == look }
-        };
-        let kept: Vec<usize> = indices.iter().copied().filter(counts).collect();
+        let kept = held_out.counted(look);
         for sample in &kept {
             seen.labels.push(labels[*sample]);
             seen.observed.push(present[*sample]);
@@ -209,4 +216,67 @@ fn confidence(
         Conformal::fit_looks(&scaled, &seen.labels, groupings, &seen.once, table.sets())
     })?;
     Ok(Confidence { temperature, sets })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples of two modalities of which the first lacks the second, if so.
+    struct Two {
+        schema: Schema,
+        whole: bool,
+    }
+
+    impl Samples for Two {
+        fn schema(&self) -> &Schema {
+            &self.schema
+        }
+
+        fn len(&self) -> usize {
+            4
+        }
+
+        fn label(&self, _: usize) -> usize {
+            0
+        }
+
+        fn observed(&self, index: usize) -> ModalitySet {
+            if self.whole || index > 0 { ModalitySet::full(2) } else { ModalitySet::single(0) }
+        }
+
+        fn read(&self, _: usize, _: usize, out: &mut [f32]) -> Result<(), ReadError> {
+            out.fill(0.0);
+            Ok(())
+        }
+
+        fn id(&self, index: usize) -> String {
+            index.to_string()
+        }
+    }
+
+    /// Which samples count in each of two looks, by the pattern that each look shows all of them in.
+    fn counted(whole: bool, at_random: [bool; 2], shown: [ModalitySet; 2]) -> [Vec<usize>; 2] {
+        let schema = serde_json::from_str(
+            r#"{"modalities":[{"name":"a","kind":"image","height":1,"width":1,"channels":1},
+                {"name":"b","kind":"image","height":1,"width":1,"channels":1}],"classes":["x","y"]}"#,
+        );
+        let samples = Two { schema: schema.expect("a schema"), whole };
+        let present = shown.map(|set| [set; 4]);
+        let look = |i: usize| Look { samples: &samples, present: &present[i], at_random: at_random[i] };
+        let held_out = HeldOut { looks: vec![look(0), look(1)] };
+        [0, 1].map(|look| held_out.counted(look))
+    }
+
+    /// Each sample's own look is 0, 0, 1, 1.
+    #[test]
+    fn a_sample_counts_once_unless_its_patterns_are_drawn_blindly() {
+        let (full, first) = (ModalitySet::full(2), ModalitySet::single(0));
+        let all = vec![0, 1, 2, 3];
+        assert_eq!(counted(true, [true, true], [full, first]), [all.clone(), all]);
+        let own = [vec![0, 1], vec![2, 3]];
+        assert_eq!(counted(true, [true, true], [first, first]), own, "no pattern has a sample twice");
+        assert_eq!(counted(true, [true, false], [full, first]), own, "one look has its reasons");
+        assert_eq!(counted(false, [true, true], [full, first]), own, "one sample has no choice");
+    }
 }

@@ -50,7 +50,7 @@ pub struct FittedOn {
     /// Samples of it.
     pub samples: usize,
     /// How modalities were taken away, in words; each sample was looked at in each of these ways for the threshold, once for the
-    /// temperature, and once in every pattern that it was seen in for prediction sets.
+    /// temperature, and for prediction sets as [`fit`] says.
     pub missing: Vec<String>,
     /// Seed of what was taken away.
     pub seed: u64,

@@ -27,8 +27,8 @@ pub struct Spoilt<'a> {
 const TRIES: usize = 20;
 
 impl<'a> Spoilt<'a> {
-    /// `judged` are the samples whose recoveries are spoilt, and say which class each of them is not to get; the samples that are spoilt at one share are spoilt at
-    /// every larger one, too. `None` where no training sample is complete.
+    /// `judged` are the samples whose recoveries are spoilt: their class is the one that they do not get. Those that are spoilt at one
+    /// share are spoilt at every larger one, too. `None` where no training sample is complete.
     pub fn new(
         inner: &'a dyn Recovery,
         train: Arc<dyn Samples>,
@@ -105,7 +105,8 @@ mod tests {
     use dymo_core::Schema;
     use dymo_data::ReadError;
 
-    /// So many samples of two modalities of one number: its class, plus ten times the modality. Numbered by name, as those of a table are.
+    /// So many samples of two modalities of one number: its class, plus ten times the modality. Numbered as if by name, as those of a
+    /// table are.
     struct Numbers(Schema, usize);
 
     fn numbered(index: usize) -> u64 {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dymo_core::{Kind, Schema};
+use dymo_data::Samples;
 use dymo_data::missingness::{Protocol, draw_entries, write_masks};
-use dymo_data::{Samples, Source};
 use dymo_report::Picture;
 use dymo_train::experiment::{Experiment, Missing};
 
@@ -106,11 +106,7 @@ pub(crate) fn run(context: &Context, verb: DataVerb, out: &mut dyn Write) -> any
 
 /// The experiment file, and the table where it has one.
 fn read_here(experiment: &Experiment) -> Vec<&Path> {
-    let table = match experiment.source() {
-        Source::Manifest(manifest) => Some(manifest.path.as_path()),
-        _ => None,
-    };
-    [Some(experiment.path()), table].into_iter().flatten().collect()
+    [experiment.path()].into_iter().chain(experiment.source().table()).collect()
 }
 
 fn masks(context: &Context, args: &MasksArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {

@@ -105,10 +105,7 @@ impl Input {
             let experiment = settings::experiment(context, &args.data, |_| ())?;
             let samples = part(&experiment.open(&context.datasets)?, args.split.into());
             folder.check_modalities(samples.schema()).with_context(|| args.data.display().to_string())?;
-            let table = match experiment.source() {
-                Source::Manifest(settings) => Some(settings.path.clone()),
-                Source::Polymnist { .. } | Source::PolymnistFolder { .. } => None,
-            };
+            let table = experiment.source().table().map(Path::to_owned);
             return Ok(Self::Samples { samples, done: 0, table });
         }
         let stream = ManifestStream::open(&columns(folder, &args.data)?, folder.schema().classes().to_vec())?;

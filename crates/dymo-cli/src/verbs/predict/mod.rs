@@ -148,11 +148,11 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         out.write_all(toml::to_string(&effective)?.as_bytes())?;
         return Ok(Outcome::Done);
     }
-    spare(&args)?;
     let (kind, metric) = (effective.recovery, metric_name(effective.metric));
     let reader = Reader::load(context, &folder, effective.metric)?;
     let recovery = folder.recovery(kind, effective.metric, effective.seed, &context.device)?;
     let mut input = Input::open(context, &args, &folder)?;
+    spare(&args, input.table())?;
     let masks = masks(&args, folder.schema())?;
     if let (Some(masks), Some(path), Some(all)) = (&masks, &args.masks, input.rows()) {
         let wanted = args.samples.unwrap_or(u64::MAX).min(all);
@@ -224,9 +224,8 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
 }
 
 /// Refuses to write over what is read, or one result over the other.
-fn spare(args: &PredictArgs) -> anyhow::Result<()> {
-    let read: Vec<&Path> =
-        [Some(&args.data), args.masks.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+fn spare(args: &PredictArgs, table: Option<&Path>) -> anyhow::Result<()> {
+    let read: Vec<&Path> = [Some(args.data.as_path()), args.masks.as_deref(), table].into_iter().flatten().collect();
     for (path, flag) in [(&args.out, "--out"), (&args.explain, "--explain")] {
         if let Some(path) = path {
             settings::not_over(path, flag, &read)?;
