@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use dymo_data::{Samples, Splits, Subset, complete};
+use dymo_metrics::Subjects;
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
 use dymo_report::{MinGain, RecoveryQuality, Report, findings};
@@ -108,6 +109,8 @@ impl Study<'_> {
             }
         }
         report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
+        let all: Vec<usize> = (0..samples.len()).collect();
+        report.provenance.notes.extend(subject_note(&subjects(samples.as_ref(), &all)));
         report.provenance.notes.extend(self.trust_notes(&recoveries, promised, uncalibrated));
         if uncalibrated {
             let model = self.folder.path().display();
@@ -311,6 +314,23 @@ fn min_gain(tau: f64, outcome: &Outcome) -> MinGain {
         asked = arm.decisions.iter().filter(|d| !d.rounds.is_empty()).count();
     }
     MinGain { tau, accuracy: share(right), samples_recovered_share: share(asked), seconds: outcome.seconds }
+}
+
+/// The subjects of `indices`.
+fn subjects(samples: &dyn Samples, indices: &[usize]) -> Subjects {
+    Subjects::new(&dymo_data::subjects(samples, indices))
+}
+
+/// What several samples of a subject mean for all intervals; nothing where no subject has several.
+pub(crate) fn subject_note(subjects: &Subjects) -> Option<String> {
+    (!subjects.are_samples()).then(|| {
+        format!(
+            "The {} samples stem from {} subjects: intervals draw whole subjects, and a missing pattern is called one of few samples \
+             by its subjects.",
+            subjects.samples(),
+            subjects.count()
+        )
+    })
 }
 
 /// The samples that an experiment's evaluation is about.

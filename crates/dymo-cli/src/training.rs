@@ -24,6 +24,9 @@ pub struct TrainingArgs {
     /// it trains
     #[arg(long)]
     pub resume: bool,
+    /// Train over networks that the folder holds already, from the beginning
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
     /// Seconds between checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, hide = true, value_parser = seconds)]
     pub checkpoint_every: f64,

@@ -232,7 +232,7 @@ pub enum SchemaError {
         found: usize,
     },
     /// Fewer classes than a choice needs.
-    #[error("{found} classes, at least 2 are needed to classify")]
+    #[error("{found} {}, at least 2 classes are needed to classify", if *found == 1 { "class" } else { "classes" })]
     Classes {
         /// How many there were.
         found: usize,
@@ -342,6 +342,6 @@ mod tests {
         assert!(serde_json::from_str::<Schema>(&words.replace("breath", "SHORT")).is_err());
         let bad = good.replace("\"no\",", "");
         let message = serde_json::from_str::<Schema>(&bad).unwrap_err().to_string();
-        assert!(message.contains("1 classes, at least 2"), "{message}");
+        assert!(message.contains("1 class, at least 2 classes"), "{message}");
     }
 }

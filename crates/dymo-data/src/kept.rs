@@ -44,16 +44,12 @@ impl Samples for Kept {
         self.whole.len()
     }
 
+    fn behind(&self, index: usize) -> Option<(&dyn Samples, usize)> {
+        Some((self.whole.as_ref(), index))
+    }
+
     fn label(&self, index: usize) -> usize {
         self.whole.label(index)
-    }
-
-    fn known_label(&self, index: usize) -> Option<usize> {
-        self.whole.known_label(index)
-    }
-
-    fn observed(&self, index: usize) -> ModalitySet {
-        self.whole.observed(index)
     }
 
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
@@ -76,10 +72,6 @@ impl Samples for Kept {
 
     fn id(&self, index: usize) -> String {
         self.whole.id(index)
-    }
-
-    fn number(&self, index: usize) -> u64 {
-        self.whole.number(index)
     }
 }
 

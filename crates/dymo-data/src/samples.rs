@@ -24,6 +24,12 @@ pub trait Samples: Send + Sync {
     /// How many samples there are.
     fn len(&self) -> usize;
 
+    /// For samples that are those of another data set, shown in another way: that one, and where sample `index` stands there. What is not
+    /// told here is then told by it.
+    fn behind(&self, _index: usize) -> Option<(&dyn Samples, usize)> {
+        None
+    }
+
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -38,12 +44,18 @@ pub trait Samples: Send + Sync {
     /// The class of sample `index` if it is known, which it is unless the samples are there to be predicted;
     /// [`label`](Self::label) is then any class.
     fn known_label(&self, index: usize) -> Option<usize> {
-        Some(self.label(index))
+        match self.behind(index) {
+            Some((samples, index)) => samples.known_label(index),
+            None => Some(self.label(index)),
+        }
     }
 
     /// The modalities that sample `index` has; all of them, unless the data set knows better.
-    fn observed(&self, _index: usize) -> ModalitySet {
-        self.schema().full()
+    fn observed(&self, index: usize) -> ModalitySet {
+        match self.behind(index) {
+            Some((samples, index)) => samples.observed(index),
+            None => self.schema().full(),
+        }
     }
 
     /// Writes one modality of sample `index` into `out`, `[height, width, channels]`, images in 0..1. `out` has
@@ -59,8 +71,25 @@ pub trait Samples: Send + Sync {
     /// A number that stays with sample `index` wherever it stands: what is drawn at random for it depends on this. Its place, unless
     /// the data set knows names.
     fn number(&self, index: usize) -> u64 {
-        index as u64
+        match self.behind(index) {
+            Some((samples, index)) => samples.number(index),
+            None => index as u64,
+        }
     }
+
+    /// A number that the samples of one subject (a patient with several scans) share. Each is a subject of its own, unless the data set
+    /// knows better.
+    fn subject(&self, index: usize) -> u64 {
+        match self.behind(index) {
+            Some((samples, index)) => samples.subject(index),
+            None => self.number(index),
+        }
+    }
+}
+
+/// The subjects of `indices`, in their order.
+pub fn subjects(samples: &dyn Samples, indices: &[usize]) -> Vec<u64> {
+    indices.iter().map(|&index| samples.subject(index)).collect()
 }
 
 /// The number of a sample of this name.
@@ -150,12 +179,16 @@ impl Samples for Relabelled {
         self.whole.len()
     }
 
+    fn behind(&self, index: usize) -> Option<(&dyn Samples, usize)> {
+        Some((self.whole.as_ref(), index))
+    }
+
     fn label(&self, index: usize) -> usize {
         self.labels[index]
     }
 
-    fn observed(&self, index: usize) -> ModalitySet {
-        self.whole.observed(index)
+    fn known_label(&self, index: usize) -> Option<usize> {
+        Some(self.labels[index])
     }
 
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
@@ -164,10 +197,6 @@ impl Samples for Relabelled {
 
     fn id(&self, index: usize) -> String {
         self.whole.id(index)
-    }
-
-    fn number(&self, index: usize) -> u64 {
-        self.whole.number(index)
     }
 }
 
@@ -212,16 +241,12 @@ impl Samples for Subset {
         self.indices.len()
     }
 
+    fn behind(&self, index: usize) -> Option<(&dyn Samples, usize)> {
+        Some((self.whole.as_ref(), self.indices[index]))
+    }
+
     fn label(&self, index: usize) -> usize {
         self.whole.label(self.indices[index])
-    }
-
-    fn known_label(&self, index: usize) -> Option<usize> {
-        self.whole.known_label(self.indices[index])
-    }
-
-    fn observed(&self, index: usize) -> ModalitySet {
-        self.whole.observed(self.indices[index])
     }
 
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
@@ -231,10 +256,6 @@ impl Samples for Subset {
 
     fn id(&self, index: usize) -> String {
         self.whole.id(self.indices[index])
-    }
-
-    fn number(&self, index: usize) -> u64 {
-        self.whole.number(self.indices[index])
     }
 }
 
@@ -352,6 +373,51 @@ mod tests {
         fn id(&self, index: usize) -> String {
             index.to_string()
         }
+    }
+
+    /// What a wrapper does not tell, the samples behind it tell.
+    #[test]
+    fn numbers_and_subjects_come_through_wrappers() {
+        struct Named(Arc<dyn Samples>);
+        impl Samples for Named {
+            fn schema(&self) -> &Schema {
+                self.0.schema()
+            }
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+            fn label(&self, index: usize) -> usize {
+                self.0.label(index)
+            }
+            fn known_label(&self, index: usize) -> Option<usize> {
+                (index > 4).then(|| self.label(index))
+            }
+            fn observed(&self, index: usize) -> ModalitySet {
+                ModalitySet::single(index % 2)
+            }
+            fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
+                self.0.read(index, modality, out)
+            }
+            fn id(&self, index: usize) -> String {
+                self.0.id(index)
+            }
+            fn number(&self, index: usize) -> u64 {
+                1000 + index as u64
+            }
+            fn subject(&self, index: usize) -> u64 {
+                index as u64 / 10
+            }
+        }
+        let named: Arc<dyn Samples> = Arc::new(Named(counting()));
+        let subset: Arc<dyn Samples> = Arc::new(Subset::new(named, vec![42, 3]).unwrap());
+        let kept: Arc<dyn Samples> = Arc::new(crate::Kept::new(subset, 1 << 20));
+        let relabelled = Relabelled::new(kept.clone(), vec![1, 1]);
+        for samples in [kept.as_ref(), &relabelled] {
+            assert_eq!((samples.number(0), samples.subject(0), samples.observed(1)), (1042, 4, ModalitySet::single(1)));
+            assert_eq!(subjects(samples, &[1, 0]), [0, 4]);
+        }
+        assert_eq!((kept.known_label(1), relabelled.known_label(1)), (None, Some(1)));
+        assert_eq!((counting().number(7), counting().subject(7)), (7, 7), "without names a place is the number");
     }
 
     #[test]

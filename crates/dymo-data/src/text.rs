@@ -80,6 +80,16 @@ impl TextEncoder {
         }
     }
 
+    /// How many places all of `text` would take, where these are more than there are: the rest is cut off.
+    pub fn cut(&self, text: &str) -> Option<usize> {
+        let wanted = match &self.unit {
+            Unit::Characters { lower: true, .. } => text.chars().flat_map(char::to_lowercase).count(),
+            Unit::Characters { lower: false, .. } => text.chars().count(),
+            Unit::Words { .. } => words_of(text).count(),
+        };
+        (wanted > self.length).then_some(wanted)
+    }
+
     /// The symbol at each place of `text`; `None` where it is no symbol. Cut off after [`length`](Self::length).
     pub fn places(&self, text: &str) -> Vec<Option<usize>> {
         match &self.unit {

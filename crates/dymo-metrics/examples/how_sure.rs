@@ -6,8 +6,8 @@
 //! ```
 
 use dymo_metrics::{
-    Conformal, GroupSettings, Grouping, GuaranteeSettings, MetricError, Probabilities, SetSettings, Trial, by_group,
-    fit_temperature, learn_threshold,
+    Conformal, GroupSettings, Grouping, GuaranteeSettings, Membership, MetricError, Probabilities, SetSettings, Subjects,
+    Trial, by_group, fit_temperature, learn_threshold,
 };
 
 fn main() -> Result<(), MetricError> {
@@ -27,7 +27,8 @@ fn main() -> Result<(), MetricError> {
     let groupings = [Grouping { name: "missing pattern", of: &pattern }];
     let fitted = Conformal::fit(&held_out, &labels, &groupings, SetSettings::new(0.9))?;
     let sets = fitted.sets(&held_out, &groupings)?;
-    for measured in by_group(&held_out, &labels, &pattern, Some(&sets), &GroupSettings::default())? {
+    let members = Membership { groups: &pattern, subjects: &Subjects::alone(pattern.len()) };
+    for measured in by_group(&held_out, &labels, members, Some(&sets), &GroupSettings::default())? {
         let cell = pattern.iter().position(|p| *p == measured.group).map_or(0, |i| sets[i].cell);
         let promise = fitted.in_words(&fitted.cells[cell], |_, bits| Some(format!("{bits:02b}")));
         println!(

@@ -5,7 +5,8 @@ use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{MetricError, check_finite, check_length, check_level, check_some};
+use crate::error::{MetricError, check_finite, check_level, check_some};
+use crate::subjects::Subjects;
 
 /// An estimate with its interval: from a percentile bootstrap here, exact for shares ([`clopper_pearson`](crate::clopper_pearson)).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,26 +35,17 @@ const MOST_RESAMPLES: usize = 1_000_000;
 /// as many values as there are are drawn with replacement, and the interval runs from the (1 − level)/2 to the
 /// (1 + level)/2 quantile of their means (linear between neighbours). The same seed gives the same interval.
 ///
-/// The values must be of independent samples: where several stem from one patient, average those first.
+/// The values must be of independent samples: where several stem from one patient, see [`Subjects::mean_interval`].
 ///
 /// # Errors
 /// No values, one that is not finite, a level outside 0..1, no resamples or over a million.
 pub fn mean_interval(values: &[f64], level: f64, resamples: usize, seed: u64) -> Result<Interval, MetricError> {
-    check_finite("values", values.iter().copied())?;
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n.max(1.0);
-    // Resampled about the mean, so that sums stay small and equal values give an interval of no width.
-    let centred: Vec<f64> = values.iter().map(|x| x - mean).collect();
-    let around_mean = |drawn: &mut Draws<'_>| drawn.map(|i| centred[i]).sum::<f64>() / n;
-    let interval = resampled(values.len(), level, resamples, seed, 0.0, around_mean)?;
-    let largest = values.iter().fold(0.0, |top: f64, x| top.max(x.abs()));
-    let end = |around: f64| without_rounding(mean + around, largest);
-    Ok(Interval { estimate: mean, low: end(interval.low), high: end(interval.high), n: values.len() })
+    Subjects::alone(values.len()).mean_interval(values, level, resamples, seed)
 }
 
 /// An end whose distance from zero is nothing but rounding is zero: 1e-17 must not count as clear of it. A mean of
 /// values as large as `largest` cannot come as near to zero otherwise, unless it is of billions of samples.
-fn without_rounding(end: f64, largest: f64) -> f64 {
+pub(crate) fn without_rounding(end: f64, largest: f64) -> f64 {
     if end.abs() < 1e-12 * largest { 0.0 } else { end }
 }
 
@@ -69,11 +61,7 @@ pub fn paired_difference(
     resamples: usize,
     seed: u64,
 ) -> Result<Interval, MetricError> {
-    check_length("second values", b.len(), a.len())?;
-    check_finite("first values", a.iter().copied())?;
-    check_finite("second values", b.iter().copied())?;
-    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    mean_interval(&differences, level, resamples, seed)
+    Subjects::alone(a.len()).paired_difference(a, b, level, resamples, seed)
 }
 
 /// Interval for any statistic of `n` samples, given as a function of their (drawn, repeating) indices: macro F1, AUC.
@@ -100,6 +88,20 @@ pub fn statistic_interval(
         indices.extend(drawn);
         statistic(&indices)
     })
+}
+
+/// Interval of the mean over samples about zero, of subjects with (the sum over their samples, the number of those).
+pub(crate) fn means_by_subject(
+    sums: &[(f64, f64)],
+    level: f64,
+    resamples: usize,
+    seed: u64,
+) -> Result<Interval, MetricError> {
+    let mean = |drawn: &mut Draws<'_>| {
+        let (sum, samples) = drawn.fold((0.0, 0.0), |all, i| (all.0 + sums[i].0, all.1 + sums[i].1));
+        sum / samples
+    };
+    resampled(sums.len(), level, resamples, seed, 0.0, mean)
 }
 
 /// One resample: n indices below n.

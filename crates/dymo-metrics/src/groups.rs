@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Interval, mean_interval, statistic_interval};
+use crate::bootstrap::Interval;
 use crate::conformal::PredictionSet;
 use crate::error::{MetricError, check_length};
 use crate::probabilities::{Probabilities, largest};
 use crate::reliability::{DEFAULT_BINS, bin_of};
-use crate::shares::clopper_pearson;
+use crate::subjects::Subjects;
 
 /// How groups are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ use crate::shares::clopper_pearson;
 pub struct GroupSettings {
     /// Level of all intervals.
     pub level: f64,
-    /// Groups with fewer samples are flagged.
+    /// Groups with samples of fewer subjects are flagged.
     pub least: usize,
     /// Bins of the calibration error.
     pub bins: usize,
@@ -33,6 +33,15 @@ impl Default for GroupSettings {
     }
 }
 
+/// To which group each sample belongs, and to which subject.
+#[derive(Debug, Clone, Copy)]
+pub struct Membership<'a> {
+    /// `[N]`, for example the bits of its set of observed modalities.
+    pub groups: &'a [u64],
+    /// Of the same samples: a subject may have some in several groups.
+    pub subjects: &'a Subjects,
+}
+
 /// How one group did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GroupMeasures {
@@ -40,26 +49,26 @@ pub struct GroupMeasures {
     pub group: u64,
     /// Its samples.
     pub n: usize,
-    /// Whether these are fewer than [`GroupSettings::least`], so that nothing should be concluded from them.
+    /// Whether these are of fewer subjects than [`GroupSettings::least`], so that nothing should be concluded from them.
     pub few: bool,
-    /// Share of right predictions, with its exact interval.
+    /// Share of right predictions, with its interval ([`Subjects::share_interval`]).
     pub accuracy: Interval,
     /// Expected calibration error, with a bootstrap interval. Of few samples it is too large, and its interval as well:
     /// chance alone leaves gaps in every bin.
     pub calibration_error: Interval,
-    /// Share of prediction sets that hold the label, with its exact interval; `None` without sets.
+    /// Share of prediction sets that hold the label, with its interval ([`Subjects::share_interval`]); `None` without sets.
     pub coverage: Option<Interval>,
     /// Mean number of classes in a set, with a bootstrap interval; `None` without sets.
     pub set_size: Option<Interval>,
 }
 
-/// Measures every group, by ascending number. `groups[i]` is that of sample i, for example the bits of its set of
-/// observed modalities; `sets`, where there are any, are those of [`Conformal::sets`](crate::Conformal::sets).
+/// Measures every group, by ascending number; `sets`, where there are any, are those of [`Conformal::sets`](crate::Conformal::sets).
 ///
 /// ```
-/// use dymo_metrics::{GroupSettings, Probabilities, by_group};
+/// use dymo_metrics::{GroupSettings, Membership, Probabilities, Subjects, by_group};
 /// let probabilities = Probabilities::new(&[0.9, 0.1, 0.8, 0.2, 0.6, 0.4], 2)?;
-/// let found = by_group(&probabilities, &[0, 0, 1], &[3, 3, 1], None, &GroupSettings::default())?;
+/// let members = Membership { groups: &[3, 3, 1], subjects: &Subjects::alone(3) };
+/// let found = by_group(&probabilities, &[0, 0, 1], members, None, &GroupSettings::default())?;
 /// assert_eq!((found[0].group, found[0].n, found[0].accuracy.estimate), (1, 1, 0.0));
 /// assert_eq!((found[1].group, found[1].n, found[1].accuracy.estimate), (3, 2, 1.0));
 /// assert!(found.iter().all(|group| group.few));
@@ -71,25 +80,28 @@ pub struct GroupMeasures {
 pub fn by_group(
     probabilities: &Probabilities<'_>,
     labels: &[usize],
-    groups: &[u64],
+    Membership { groups, subjects }: Membership<'_>,
     sets: Option<&[PredictionSet]>,
     settings: &GroupSettings,
 ) -> Result<Vec<GroupMeasures>, MetricError> {
     check_length("groups", groups.len(), probabilities.len())?;
+    check_length("subjects", subjects.samples(), probabilities.len())?;
     if let Some(sets) = sets {
         check_length("prediction sets", sets.len(), probabilities.len())?;
     }
     if settings.bins == 0 {
         return Err(MetricError::NoBins);
     }
-    let mut members: BTreeMap<u64, Vec<Judged>> = BTreeMap::new();
+    let mut members: BTreeMap<u64, (Vec<usize>, Vec<Judged>)> = BTreeMap::new();
     for (i, (row, label)) in probabilities.with_labels(labels)?.enumerate() {
         let (predicted, confidence) = largest(row);
         let set = sets.map(|sets| (sets[i].contains(label), sets[i].classes.len()));
         let judged = Judged { right: predicted == label, confidence: f64::from(confidence), set };
-        members.entry(groups[i]).or_default().push(judged);
+        let (places, all) = members.entry(groups[i]).or_default();
+        places.push(i);
+        all.push(judged);
     }
-    members.iter().map(|(&group, judged)| measure(group, judged, settings)).collect()
+    members.iter().map(|(&group, (places, judged))| measure(group, judged, &subjects.among(places), settings)).collect()
 }
 
 /// A sample, measured.
@@ -100,10 +112,15 @@ struct Judged {
     set: Option<(bool, usize)>,
 }
 
-fn measure(group: u64, judged: &[Judged], settings: &GroupSettings) -> Result<GroupMeasures, MetricError> {
+fn measure(
+    group: u64,
+    judged: &[Judged],
+    subjects: &Subjects,
+    settings: &GroupSettings,
+) -> Result<GroupMeasures, MetricError> {
     let GroupSettings { level, resamples, seed, .. } = *settings;
     let n = judged.len();
-    let right = judged.iter().filter(|j| j.right).count();
+    let right: Vec<bool> = judged.iter().map(|j| j.right).collect();
     let bins: Vec<usize> = judged.iter().map(|j| bin_of(j.confidence, settings.bins)).collect();
     let error = |indices: &[usize]| {
         // Within a bin |accuracy − confidence| · count is |Σ (right − confidence)|.
@@ -116,17 +133,17 @@ fn measure(group: u64, judged: &[Judged], settings: &GroupSettings) -> Result<Gr
     let sets: Vec<(bool, usize)> = judged.iter().filter_map(|j| j.set).collect();
     let (mut coverage, mut set_size) = (None, None);
     if !sets.is_empty() {
-        let hits = sets.iter().filter(|set| set.0).count();
+        let hits: Vec<bool> = sets.iter().map(|set| set.0).collect();
         let sizes: Vec<f64> = sets.iter().map(|set| set.1 as f64).collect();
-        coverage = Some(clopper_pearson(hits, n, level)?);
-        set_size = Some(mean_interval(&sizes, level, resamples, seed)?);
+        coverage = Some(subjects.share_interval(&hits, level)?);
+        set_size = Some(subjects.mean_interval(&sizes, level, resamples, seed)?);
     }
     Ok(GroupMeasures {
         group,
         n,
-        few: n < settings.least,
-        accuracy: clopper_pearson(right, n, level)?,
-        calibration_error: statistic_interval(n, level, resamples, seed, error)?,
+        few: subjects.count() < settings.least,
+        accuracy: subjects.share_interval(&right, level)?,
+        calibration_error: subjects.statistic_interval(level, resamples, seed, error)?,
         coverage,
         set_size,
     })
@@ -147,7 +164,9 @@ mod tests {
             .map(|i| PredictionSet { classes: if i % 2 == 0 { vec![0, 1] } else { vec![0] }, cell: 0 })
             .collect();
         let all = Probabilities::new(&values, 2).unwrap();
-        let found = by_group(&all, &labels, &groups, Some(&sets), &GroupSettings::default()).unwrap();
+        let alone = Subjects::alone(120);
+        let members = |groups| Membership { groups, subjects: &alone };
+        let found = by_group(&all, &labels, members(&groups), Some(&sets), &GroupSettings::default()).unwrap();
         assert_eq!(found.iter().map(|g| (g.group, g.n, g.few)).collect::<Vec<_>>(), [(0, 20, true), (1, 100, false)]);
         let own = Probabilities::new(&values[40..], 2).unwrap();
         let wanted = reliability(&own, &labels[20..], DEFAULT_BINS).unwrap().expected_error;
@@ -159,12 +178,31 @@ mod tests {
     }
 
     #[test]
+    fn a_group_of_few_subjects_is_one_of_few_however_many_samples_they_have() {
+        let values = [0.9f32, 0.1].repeat(120);
+        let labels: Vec<usize> = (0..120).map(|i| usize::from(i % 12 == 0)).collect();
+        let all = Probabilities::new(&values, 2).unwrap();
+        let measured = |subjects: &Subjects| {
+            let members = Membership { groups: &[0; 120], subjects };
+            by_group(&all, &labels, members, None, &GroupSettings::default()).unwrap()[0]
+        };
+        let twelve = measured(&Subjects::new(&(0..120).map(|i| i % 12).collect::<Vec<u64>>()));
+        let alone = measured(&Subjects::alone(120));
+        assert_eq!((twelve.n, twelve.few, alone.few), (120, true, false));
+        assert!(twelve.accuracy.high - twelve.accuracy.low > 2.0 * (alone.accuracy.high - alone.accuracy.low));
+        let width = |found: GroupMeasures| found.calibration_error.high - found.calibration_error.low;
+        assert!(width(twelve) > 2.0 * width(alone));
+    }
+
+    #[test]
     fn refusals() {
         let one = Probabilities::new(&[0.5, 0.5], 2).unwrap();
         let settings = GroupSettings::default();
-        assert!(matches!(by_group(&one, &[0], &[], None, &settings), Err(MetricError::Length { what: "groups", .. })));
-        assert!(by_group(&one, &[0], &[1], Some(&[]), &settings).is_err());
-        assert!(by_group(&one, &[0], &[1], None, &GroupSettings { bins: 0, ..settings }).is_err());
-        assert!(by_group(&one, &[0], &[1], None, &GroupSettings { level: 95.0, ..settings }).is_err());
+        let alone = Subjects::alone(1);
+        let with = |groups| Membership { groups, subjects: &alone };
+        assert!(matches!(by_group(&one, &[0], with(&[]), None, &settings), Err(MetricError::Length { what: "groups", .. })));
+        assert!(by_group(&one, &[0], with(&[1]), Some(&[]), &settings).is_err());
+        assert!(by_group(&one, &[0], with(&[1]), None, &GroupSettings { bins: 0, ..settings }).is_err());
+        assert!(by_group(&one, &[0], with(&[1]), None, &GroupSettings { level: 95.0, ..settings }).is_err());
     }
 }

@@ -15,7 +15,8 @@
 //! In reading order: labels against [predictions](macro_f1), checked [`Probabilities`], what needs only their
 //! order ([`auc`]), what needs their values ([`negative_log_likelihood`], [`reliability`]), the
 //! [bootstrap](mean_interval); then [`fit_temperature`], prediction sets ([`Conformal`]), every missing pattern apart
-//! ([`by_group`]), and a threshold that is shown not to harm ([`learn_threshold`]).
+//! ([`by_group`]), and a threshold that is shown not to harm ([`learn_threshold`]). Where several samples stem from one patient,
+//! [`Subjects`] say so.
 
 mod bootstrap;
 mod conformal;
@@ -27,14 +28,16 @@ mod probabilities;
 mod ranking;
 mod reliability;
 mod shares;
+mod subjects;
 mod temperature;
 
 pub use bootstrap::{Interval, mean_interval, paired_difference, statistic_interval};
 pub use conformal::{Cell, Conformal, Grouping, PredictionSet, Scope, SetScore, SetSettings, covered};
 pub use error::MetricError;
-pub use groups::{GroupMeasures, GroupSettings, by_group};
+pub use groups::{GroupMeasures, GroupSettings, Membership, by_group};
 pub use guarantee::{
     Guarantee, GuaranteeSettings, Procedure, Signal, TestedThreshold, Trial, learn_threshold, learn_threshold_in_looks,
+    learn_threshold_of_subjects,
     reward_signal,
 };
 pub use predictions::{accuracy, confusion, correctness, macro_f1};
@@ -42,6 +45,7 @@ pub use probabilities::{Probabilities, brier, cross_entropy, negative_log_likeli
 pub use ranking::{auc, auc_one_vs_rest};
 pub use reliability::{Bin, DEFAULT_BINS, Reliability, reliability};
 pub use shares::{clopper_pearson, wilson};
+pub use subjects::Subjects;
 pub use temperature::{Temperature, fit_temperature, logits_of};
 
 /// The README's example is a test, too.

@@ -19,11 +19,17 @@ use crate::error::{MetricError, check_level};
 /// No trials, more hits than trials, a level outside 0..1.
 pub fn clopper_pearson(hits: usize, n: usize, level: f64) -> Result<Interval, MetricError> {
     let share = share_of(hits, n, level)?;
-    let tail = (1.0 - level) / 2.0;
-    let (successes, failures) = (hits as f64, (n - hits) as f64);
-    let low = if hits == 0 { 0.0 } else { beta_quantile(successes, failures + 1.0, tail) };
-    let high = if hits == n { 1.0 } else { beta_quantile(successes + 1.0, failures, 1.0 - tail) };
+    let (low, high) = beta_interval(hits as f64, n as f64, level);
     Ok(Interval { estimate: share, low, high, n })
+}
+
+/// The exact interval, of trials that need not be a whole number.
+pub(crate) fn beta_interval(hits: f64, n: f64, level: f64) -> (f64, f64) {
+    let tail = (1.0 - level) / 2.0;
+    let misses = n - hits;
+    let low = if hits <= 0.0 { 0.0 } else { beta_quantile(hits, misses + 1.0, tail) };
+    let high = if misses <= 0.0 { 1.0 } else { beta_quantile(hits + 1.0, misses, 1.0 - tail) };
+    (low, high)
 }
 
 /// Wilson's score interval for `hits` of `n`: holds the true share about as often as its level says, and is

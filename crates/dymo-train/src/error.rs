@@ -77,7 +77,7 @@ pub enum TrainError {
     },
     /// A sound checkpoint of another run than the one that was to go on from it.
     #[error(
-        "{path}: {reason}; set that back, or leave out --resume to train afresh in its place, or name another folder with --out",
+        "{path}: {reason}; set that back, or train afresh in its place with --force instead of --resume, or name another folder with --out",
         path = path.display()
     )]
     OtherRun {

@@ -106,6 +106,8 @@ pub struct ArmOutcome {
 pub struct Outcome {
     /// True classes, `[N]`.
     pub labels: Vec<usize>,
+    /// For each sample the number of its subject, `[N]`.
+    pub subjects: Vec<u64>,
     /// What was observed of each sample, `[N]`. A decision starts from less where a table's gaps are filled: the table is a candidate then.
     pub present: Vec<ModalitySet>,
     /// Number of classes C.
@@ -143,6 +145,7 @@ pub fn evaluate(
     let classes = setting.network.layout().classes();
     let mut outcome = Outcome {
         labels: indices.iter().map(|i| samples.label(*i)).collect(),
+        subjects: dymo_data::subjects(samples, indices),
         present: present.to_vec(),
         classes,
         arms: arms.iter().map(|arm| ArmOutcome::empty(*arm)).collect(),

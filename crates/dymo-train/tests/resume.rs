@@ -161,7 +161,7 @@ fn a_checkpoint_of_other_settings_is_refused_by_what_changed() {
         (&[], "other settings: [data], [fusion.loss] changed"),
     ] {
         let error = go_on(&splits, &path, settings).expect_err(wanted).to_string();
-        for words in ["a.checkpoint", wanted, "leave out --resume", "--out"] {
+        for words in ["a.checkpoint", wanted, "--force instead of --resume", "--out"] {
             assert!(error.contains(words), "{words}: {error}");
         }
     }
@@ -182,7 +182,7 @@ fn a_checkpoint_without_settings_is_refused() {
     let old = [&whole[..8], &(place.len() as u64).to_le_bytes(), &place, &whole[16 + length..]].concat();
     std::fs::write(&path, old).expect("written");
     let error = run(guided(&splits), &splits, &path, None).expect_err("an old one").to_string();
-    assert!(error.contains("does not say which settings") && error.contains("leave out --resume"), "{error}");
+    assert!(error.contains("does not say which settings") && error.contains("--force instead of --resume"), "{error}");
 }
 
 /// Compares curves; a decimal number may come back from a checkpoint as its neighbour.

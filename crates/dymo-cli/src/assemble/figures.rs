@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use dymo_metrics::{
-    DEFAULT_BINS, Probabilities, auc_one_vs_rest, correctness, macro_f1, mean_interval, paired_difference, reliability,
+    DEFAULT_BINS, Interval, MetricError, Probabilities, Subjects, auc_one_vs_rest, correctness, macro_f1, reliability,
 };
 use dymo_report::{AcceptedBySubset, Bound, PairedDifference, Record, Reliability, ReliabilityBin, Report, Resolution};
 use dymo_reward::{entropy_nats, information_bound};
@@ -25,6 +25,18 @@ pub(crate) struct Confidence {
     pub level: f64,
     pub resamples: usize,
     pub seed: u64,
+}
+
+impl Confidence {
+    /// Of the mean of values of samples of these subjects.
+    pub(crate) fn mean(self, values: &[f64], subjects: &Subjects) -> Result<Interval, MetricError> {
+        subjects.mean_interval(values, self.level, self.resamples, self.seed)
+    }
+
+    /// Of the mean of a − b.
+    pub(crate) fn difference(self, a: &[f64], b: &[f64], subjects: &Subjects) -> Result<Interval, MetricError> {
+        subjects.paired_difference(a, b, self.level, self.resamples, self.seed)
+    }
 }
 
 /// Arms that DyMo is compared with on the same samples.
@@ -64,7 +76,7 @@ fn resolution(key: &Key, dymo: &ArmOutcome) -> Resolution {
 
 fn record(key: &Key, outcome: &Outcome, arm: &ArmOutcome, confidence: Confidence) -> Result<Record> {
     let right = correctness(&arm.predictions, &outcome.labels)?;
-    let interval = mean_interval(&right, confidence.level, confidence.resamples, confidence.seed)?;
+    let interval = confidence.mean(&right, &Subjects::new(&outcome.subjects))?;
     let probabilities = Probabilities::new(&arm.probabilities, outcome.classes)?;
     Ok(Record {
         recovery: key.recovery.clone(),
@@ -108,7 +120,7 @@ fn difference(
 ) -> Result<PairedDifference> {
     let ours = correctness(&arm.predictions, &outcome.labels)?;
     let theirs = correctness(&baseline.predictions, &outcome.labels)?;
-    let interval = paired_difference(&ours, &theirs, confidence.level, confidence.resamples, confidence.seed)?;
+    let interval = confidence.difference(&ours, &theirs, &Subjects::new(&outcome.subjects))?;
     Ok(PairedDifference {
         recovery: key.recovery.clone(),
         metric: key.metric.clone(),
@@ -158,6 +170,17 @@ fn add_accepted(report: &mut Report, key: &Key, dymo: &ArmOutcome) {
 /// G = ln(C/ε), which the bound needs to know *before* it sees the samples.
 pub(crate) const BOUND_FLOOR: f64 = 1e-3;
 
+/// The mean over subjects of the means of their samples: it is those that are independent.
+fn mean_by_subject(values: &[f64], subjects: &Subjects) -> f64 {
+    let mut sums = vec![(0.0, 0.0); subjects.count()];
+    for (subject, value) in subjects.of().iter().zip(values) {
+        let (sum, samples) = &mut sums[*subject];
+        *sum += value;
+        *samples += 1.0;
+    }
+    sums.iter().map(|(sum, samples)| sum / samples).sum::<f64>() / subjects.count().max(1) as f64
+}
+
 /// Files the information bound (method, section 1) of DyMo's final subsets and of the observed ones. `delta` is the probability
 /// with which it may fail. What was observed is filed once for a metric, not again for every recovery.
 pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta: f64) -> Result<()> {
@@ -166,6 +189,7 @@ pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta
         counts[*label] += 1;
     }
     let entropy = entropy_nats(&counts);
+    let subjects = Subjects::new(&outcome.subjects);
     let classes = outcome.classes as f64;
     let largest = (classes / BOUND_FLOOR).ln();
     let place = format!("{} at {}", key.protocol, key.rate);
@@ -182,9 +206,9 @@ pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta
         let loss = |(row, label): (&[f32], &usize)| {
             -((1.0 - BOUND_FLOOR) * f64::from(row[*label]) + BOUND_FLOOR / classes).ln()
         };
-        let total: f64 = probabilities.rows().zip(&outcome.labels).map(loss).sum();
-        let bound =
-            information_bound(total / outcome.labels.len() as f64, entropy, outcome.labels.len(), delta, largest)?;
+        let losses: Vec<f64> = probabilities.rows().zip(&outcome.labels).map(loss).collect();
+        let mean = mean_by_subject(&losses, &subjects);
+        let bound = information_bound(mean, entropy, subjects.count(), delta, largest)?;
         report.bounds.push(Bound {
             recovery,
             metric: key.metric.clone(),
@@ -218,7 +242,8 @@ mod tests {
         one_wrong[7] = 0;
         let arms = vec![arm(Arm::Discard, one_wrong), arm(Arm::Dymo, labels.clone())];
         let present = vec![ModalitySet::single(0); labels.len()];
-        Outcome { labels, present, classes: 2, arms, recovered: 0, fused: 0, seconds: 0.0 }
+        let subjects = (0..labels.len() as u64).collect();
+        Outcome { labels, subjects, present, classes: 2, arms, recovered: 0, fused: 0, seconds: 0.0 }
     }
 
     fn key() -> Key {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use dymo_core::ModalitySet;
 use dymo_metrics::{
-    DEFAULT_BINS, GroupSettings, PredictionSet, Probabilities, SetScore, by_group, clopper_pearson, correctness,
-    covered, mean_interval, paired_difference, reliability,
+    DEFAULT_BINS, GroupSettings, Membership, PredictionSet, Probabilities, SetScore, Subjects, by_group, correctness,
+    covered, reliability,
 };
 use dymo_report::{
     ConfidenceRecord, GuaranteeRecord, PatternRecord, Report, RobustnessRecord, TestedThreshold, Varied,
@@ -20,6 +20,8 @@ pub(crate) struct Told<'a> {
     pub arm: Arm,
     /// `[N]`.
     pub labels: &'a [usize],
+    /// Of the same samples.
+    pub subjects: &'a Subjects,
     /// What came of each sample, `[N]`.
     pub observed: &'a [ModalitySet],
     /// `[N, C]`, as the network gives them.
@@ -30,7 +32,7 @@ pub(crate) struct Told<'a> {
     pub intervals: Confidence,
     /// Names of the modalities.
     pub names: &'a [String],
-    /// Patterns with fewer samples are called too few.
+    /// Patterns with samples of fewer subjects are called too few.
     pub few: usize,
 }
 
@@ -60,8 +62,7 @@ impl Told<'_> {
         let error = |values: &[f32]| -> Result<f64> {
             Ok(reliability(&Probabilities::new(values, self.classes)?, self.labels, DEFAULT_BINS)?.expected_error)
         };
-        let hits = covered(&sets, self.labels)?.into_iter().filter(|hit| *hit).count();
-        let coverage = clopper_pearson(hits, n, self.intervals.level)?;
+        let coverage = self.subjects.share_interval(&covered(&sets, self.labels)?, self.intervals.level)?;
         let score = match confidence.sets.settings.score {
             SetScore::Lac => "LAC",
             SetScore::Aps => "APS",
@@ -99,7 +100,8 @@ impl Told<'_> {
             ..GroupSettings::default()
         };
         let probabilities = Probabilities::new(&judged.probabilities, self.classes)?;
-        let found = by_group(&probabilities, self.labels, &groups, judged.sets.as_deref(), &settings)?;
+        let members = Membership { groups: &groups, subjects: self.subjects };
+        let found = by_group(&probabilities, self.labels, members, judged.sets.as_deref(), &settings)?;
         let mut records = Vec::with_capacity(found.len());
         for group in found {
             let observed = self.observed.iter().zip(&groups).position(|(_, bits)| *bits == group.group);
@@ -147,6 +149,7 @@ pub(crate) fn add_guarantee(
     key: &Key,
     trust: &Trust,
     (selected, discarded): (&[bool], &[bool]),
+    subjects: &Subjects,
     intervals: Confidence,
 ) -> Result<()> {
     let guarantee = &trust.guarantee;
@@ -162,13 +165,7 @@ pub(crate) fn add_guarantee(
     let number = |right: &[bool]| right.iter().map(|r| f64::from(u8::from(*r))).collect::<Vec<f64>>();
     let tried = match guarantee.threshold {
         None => None,
-        Some(_) => Some(paired_difference(
-            &number(selected),
-            &number(discarded),
-            intervals.level,
-            intervals.resamples,
-            intervals.seed,
-        )?),
+        Some(_) => Some(intervals.difference(&number(selected), &number(discarded), subjects)?),
     };
     let unknown = f64::NAN;
     report.guarantees.push(GuaranteeRecord {
@@ -198,10 +195,11 @@ pub(crate) fn robustness(
     (varied, setting, usual): (Varied, String, bool),
     arm: Arm,
     (predictions, labels): (&[usize], &[usize]),
+    subjects: &Subjects,
     intervals: Confidence,
 ) -> Result<RobustnessRecord> {
     let right = correctness(predictions, labels)?;
-    let interval = mean_interval(&right, intervals.level, intervals.resamples, intervals.seed)?;
+    let interval = intervals.mean(&right, subjects)?;
     Ok(RobustnessRecord {
         recovery: key.recovery.clone(),
         metric: key.metric.clone(),

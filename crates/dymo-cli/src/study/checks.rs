@@ -2,7 +2,7 @@
 
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
-use dymo_metrics::{Probabilities, Temperature, mean_interval, paired_difference};
+use dymo_metrics::{Probabilities, Subjects, Temperature};
 use dymo_models::recovery::Recovery;
 use dymo_report::{AcquisitionRecord, GreedyRecord, Report};
 use dymo_select::{MAX_EXACT, Selector, check_greedy};
@@ -10,7 +10,7 @@ use dymo_train::evaluation::{Setting, Way, probabilities, select};
 use dymo_train::experiment::RecoveryKind;
 use dymo_train::trust::{SURE, acquisitions};
 
-use super::{Case, Study};
+use super::{Case, Study, subjects};
 
 /// Examples that the report tells.
 const EXAMPLES: usize = 4;
@@ -57,8 +57,7 @@ impl Study<'_> {
         costliest.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
         let labels: Vec<usize> = indices.iter().map(|i| samples.label(*i)).collect();
         let right = |place: usize| numbers(&found[place].right(&labels));
-        let intervals = self.intervals();
-        let cost = paired_difference(&right(1), &right(0), intervals.level, intervals.resamples, intervals.seed)?;
+        let cost = self.intervals().difference(&right(1), &right(0), &subjects(samples, &indices))?;
         let example = |missed: &dymo_select::MissedSet| {
             let place = format!("sample {}", missed.sample);
             missed.in_words().replacen(&place, &samples.id(missed.sample), 1)
@@ -121,17 +120,16 @@ impl Study<'_> {
             task.at(tally.now.len());
         }
         task.done();
-        let intervals = self.intervals();
-        let (level, resamples, seed) = (intervals.level, intervals.resamples, intervals.seed);
-        let gain = paired_difference(&tally.suggested, &tally.random, level, resamples, seed)?;
-        let mean = |right: &[f64]| -> anyhow::Result<f64> { Ok(mean_interval(right, level, 1, seed)?.estimate) };
+        let of = Subjects::new(&tally.subjects);
+        let gain = self.intervals().difference(&tally.suggested, &tally.random, &of)?;
+        let mean = |right: &[f64]| right.iter().sum::<f64>() / right.len().max(1) as f64;
         report.acquisitions.push(AcquisitionRecord {
             recovery: key.recovery,
             metric: key.metric,
             n: indices.len(),
-            now: mean(&tally.now)?,
-            random: mean(&tally.random)?,
-            suggested: mean(&tally.suggested)?,
+            now: mean(&tally.now),
+            random: mean(&tally.random),
+            suggested: mean(&tally.suggested),
             difference: gain.estimate,
             low: gain.low,
             high: gain.high,
@@ -165,6 +163,7 @@ struct Tally {
     /// With each of the missing modalities, on average: what one drawn at random can be expected to give.
     random: Vec<f64>,
     suggested: Vec<f64>,
+    subjects: Vec<u64>,
     examples: Vec<String>,
 }
 
@@ -198,6 +197,7 @@ impl Tally {
             self.now.push(right(&answers[of[place]]));
             self.random.push(with.iter().sum::<f64>() / with.len() as f64);
             self.suggested.push(with[suggested]);
+            self.subjects.push(samples.subject(indices[place]));
             if self.examples.len() < EXAMPLES && best.class_change > 0.0 {
                 let words = best.in_words(schema.modalities()[best.modality].name());
                 self.examples.push(format!("{}: {words}", samples.id(indices[place])));

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dymo_data::{Samples, Splits, Subset, complete};
-use dymo_metrics::{correctness, paired_difference};
+use dymo_metrics::correctness;
 use dymo_models::fusion::FusionNetwork;
 use dymo_report::{IncompleteTraining, Report};
 use dymo_train::evaluation::{Arm, Setting, evaluate};
 use dymo_train::experiment::{Experiment, Stage};
 use dymo_train::model_folder::{COMPLETE_ONLY, FusionPart, ModelFolder, Provenance};
 
-use super::{Case, Reader, Study};
+use super::{Case, Reader, Study, subjects};
 use crate::context::Context;
 use crate::training::{self, TrainingArgs, metric_name};
 
@@ -112,6 +112,7 @@ impl Study<'_> {
         for (place, Case { scenario, shown }) in cases.iter().enumerate() {
             let left = shown.samples.as_ref();
             let indices: Vec<usize> = (0..left.len()).collect();
+            let subjects = subjects(left, &indices);
             let right = |setting: &Setting<'_>| {
                 let arms = [Arm::Discard];
                 let outcome = evaluate(setting, left, &indices, &shown.present, &arms, &mut |_, _| ())?;
@@ -119,7 +120,7 @@ impl Study<'_> {
                 anyhow::Ok(correctness(&predictions, &outcome.labels)?)
             };
             let (ours, theirs) = (right(setting)?, right(&Setting { network: &comparison.network, ..*setting })?);
-            let gain = paired_difference(&ours, &theirs, intervals.level, intervals.resamples, intervals.seed)?;
+            let gain = intervals.difference(&ours, &theirs, &subjects)?;
             let mean = |right: &[f64]| right.iter().sum::<f64>() / right.len().max(1) as f64;
             report.incomplete_training.push(IncompleteTraining {
                 metric: comparison.metric.into(),

@@ -50,7 +50,8 @@ impl Study<'_> {
             ),
             format!(
                 "The information bound is taken for probabilities mixed with {BOUND_FLOOR} of the uniform distribution, so that \
-                 no loss can exceed G; it assumes independent test samples and says nothing about a single one."
+                 no loss can exceed G; it assumes independent subjects (samples, where nothing else is said) \
+                 and says nothing about a single one."
             ),
             "What selection gains is a second opinion: a recovered modality holds nothing that the observed ones do not. The arm \
              of that name asks the recovery model for its opinion directly."

@@ -5,11 +5,12 @@ use dymo_data::Samples;
 use dymo_report::{Report, Varied};
 use dymo_reward::{Calibration, ClassStatistics, Parts};
 use dymo_select::Selector;
+use dymo_metrics::Subjects;
 use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
 use dymo_train::experiment::{RecoveryKind, Scenario};
 use dymo_train::trust::Spoilt;
 
-use super::{Case, Study};
+use super::{Case, Study, subjects};
 use crate::assemble::{Key, robustness};
 
 /// A setting that was changed, as the report calls it, and whether it is that of all other figures.
@@ -36,6 +37,7 @@ impl Study<'_> {
             samples,
             indices: (0..count).collect(),
             labels: (0..count).map(|i| samples.label(i)).collect(),
+            subjects: subjects(samples, &(0..count).collect::<Vec<usize>>()),
         };
         let steps = 1 + checks.rates.len() + checks.bad_recovery.len();
         let task = self.context.watch.task(&format!("robustness, {kind}, {}", run.key.metric), steps);
@@ -67,6 +69,7 @@ struct Run<'a> {
     samples: &'a dyn Samples,
     indices: Vec<usize>,
     labels: Vec<usize>,
+    subjects: Subjects,
 }
 
 impl Run<'_> {
@@ -127,7 +130,7 @@ impl Run<'_> {
     fn file(&self, report: &mut Report, change: &Change, arm: Arm, selected: &Selected) -> anyhow::Result<()> {
         let predictions = selected.predictions();
         let told = (predictions.as_slice(), self.labels.as_slice());
-        report.robustness.push(robustness(&self.key, change.clone(), arm, told, self.study.intervals())?);
+        report.robustness.push(robustness(&self.key, change.clone(), arm, told, &self.subjects, self.study.intervals())?);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dymo_core::{ModalitySet, subsets};
 use dymo_data::missingness::Protocol;
 use dymo_data::{Samples, Subset};
+use dymo_metrics::Subjects;
 use dymo_report::Report;
 use dymo_select::Selector;
 use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
@@ -12,7 +13,7 @@ use dymo_train::experiment::{Missing, RecoveryKind, Scenario, SplitName};
 use dymo_train::trust::{FittedOn, Trust, fit};
 
 use super::case::looks;
-use super::{Case, Reader, Study, part};
+use super::{Case, Reader, Study, part, subjects};
 use crate::assemble::{Key, Told, add_guarantee};
 use crate::training::metric_name;
 
@@ -86,7 +87,8 @@ impl Study<'_> {
         let found = self.select_both(setting, trust.as_ref(), &shown, (&all, &once), &key)?;
         let labels: Vec<usize> = all.iter().map(|i| samples.label(*i)).collect();
         let names = report.modalities.clone();
-        let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &once), &names);
+        let of = subjects(samples, &all);
+        let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &of, &once), &names);
         for told in told.into_iter().take(arms) {
             told.add_confidence(report)?;
             if every.is_none() {
@@ -95,12 +97,13 @@ impl Study<'_> {
         }
         if let Some(trust) = &trust {
             let right = |arm: usize| found[arm].right(&labels);
-            add_guarantee(report, &key, trust, (&right(0), &right(1)), self.intervals())?;
+            add_guarantee(report, &key, trust, (&right(0), &right(1)), &of, self.intervals())?;
         }
         if let Some((indices, every)) = every {
             let labels: Vec<usize> = indices.iter().map(|i| samples.label(*i)).collect();
             let found = self.select_both(setting, trust.as_ref(), samples, (&indices, &every), &key)?;
-            let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &every), &names);
+            let of = subjects(samples, &indices);
+            let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &of, &every), &names);
             for told in told.into_iter().take(arms) {
                 told.add_patterns(report)?;
             }
@@ -132,13 +135,14 @@ impl Study<'_> {
         trust: Option<&'a Trust>,
         setting: &Setting<'_>,
         found: &'a [Selected],
-        (labels, observed): (&'a [usize], &'a [ModalitySet]),
+        (labels, subjects, observed): (&'a [usize], &'a Subjects, &'a [ModalitySet]),
         names: &'a [String],
     ) -> Vec<Told<'a>> {
         let told = |(arm, found): (Arm, &'a Selected)| Told {
             key,
             arm,
             labels,
+            subjects,
             observed,
             probabilities: &found.probabilities,
             classes: setting.network.layout().classes(),
@@ -187,8 +191,11 @@ impl Study<'_> {
                     here.join(", ")
                 ),
             };
+            let of_subjects = trust.guarantee.subjects.map_or_else(String::new, |count| {
+                format!(" of {count} subjects (each one observation for the threshold, one of its samples for the others)")
+            });
             notes.push(format!(
-                "Threshold, temperature and prediction sets were fitted on {} validation samples, with modalities missing as in: {}. \
+                "Threshold, temperature and prediction sets were fitted on {} validation samples{of_subjects}, with modalities missing as in: {}. \
                  They hold for samples like these. The same split has chosen the best epoch of training, so it is not quite as \
                  untouched as the test samples, on which they are measured here; there each sample is missing modalities {measured}.",
                 on.samples,

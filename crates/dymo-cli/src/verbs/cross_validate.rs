@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use dymo_data::checksum::sha256_hex;
 use dymo_data::manifest::{Division, Fold};
 use dymo_data::{Relabelled, Samples, Source, Splits};
-use dymo_metrics::{Probabilities, auc_one_vs_rest};
+use dymo_metrics::{Probabilities, Subjects, auc_one_vs_rest};
 use dymo_report::{Provenance, Report};
 use dymo_train::evaluation::{Arm, Outcome as Judged};
 use dymo_train::experiment::{Experiment, ExperimentTable, SplitName};
@@ -24,9 +25,11 @@ use crate::assemble::{Confidence, Key, add_outcome};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SETTINGS};
-use crate::study::{Study, rehearse, summary, versions};
+use crate::study::{Study, rehearse, subject_note, summary, versions};
 use crate::training::{self, TrainingArgs};
 
+/// What shuffled labels have come to so far.
+const PERMUTATIONS: &str = "permutations.json";
 /// Share of the samples outside a fold that choose the best epoch, where the experiment names none.
 const VALIDATION: f64 = 0.15;
 
@@ -40,7 +43,7 @@ Examples:
   dymo cross-validate experiment.toml --out runs/cv --resume              after Ctrl-C, or a crash
 
 Every fold trains networks, recovery and statistics afresh on the other folds. The report pools the folds: each sample counts once,
-its class probabilities averaged over repeats, and intervals are over samples. Subjects stay whole if data.subject names them.")]
+its class probabilities averaged over repeats. If data.subject names subjects, folds, intervals and shuffled labels keep them whole.")]
 pub struct CrossValidateArgs {
     /// The experiment, on a table of samples
     pub experiment: PathBuf,
@@ -75,6 +78,8 @@ struct Pool {
 /// The result of a label permutation test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Permutations {
+    /// What was trained on shuffled labels: a checksum of settings, folds and samples.
+    run: String,
     /// The first scenario's AUC of DyMo with the true labels.
     observed: f64,
     /// The same with shuffled labels, one a permutation.
@@ -121,6 +126,10 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
         }
         rehearse(&folded, &splits)?;
     }
+    let kept = match args.permutations {
+        0 => None,
+        _ => Some(kept_permutations(context, &experiment, &args)?),
+    };
     let began = Instant::now();
     let mut repeats = Vec::new();
     for repeat in 0..args.repeats {
@@ -128,8 +137,8 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     }
     let pool = averaged(repeats);
     let mut report = report(context, &experiment, &args, &pool)?;
-    if args.permutations > 0 {
-        let found = permute(context, &experiment, &args, &pool)?;
+    if let Some(kept) = kept {
+        let found = permute(context, &experiment, &args, &pool, kept)?;
         report.provenance.notes.push(words(&found));
     }
     report.provenance.duration_seconds = began.elapsed().as_secs_f64();
@@ -203,6 +212,7 @@ impl Pool {
 
 fn append(all: &mut Judged, fold: Judged) {
     all.labels.extend(fold.labels);
+    all.subjects.extend(fold.subjects);
     all.present.extend(fold.present);
     all.recovered += fold.recovered;
     all.fused += fold.fused;
@@ -275,6 +285,8 @@ fn report(context: &Context, experiment: &Experiment, args: &CrossValidateArgs, 
         ],
         ..Provenance::default()
     };
+    let subjects = pool.judged.first().and_then(|judged| subject_note(&Subjects::new(&judged.subjects)));
+    report.provenance.notes.extend(subjects);
     Ok(report)
 }
 
@@ -291,22 +303,50 @@ fn area(pool: &Pool) -> anyhow::Result<f64> {
     Ok(auc_one_vs_rest(&Probabilities::new(&arm.probabilities, judged.classes)?, &judged.labels)?)
 }
 
+/// What an earlier run found with the same labels shuffled in the same way; nothing if this one begins anew.
+fn kept_permutations(
+    context: &Context,
+    experiment: &Experiment,
+    args: &CrossValidateArgs,
+) -> anyhow::Result<Permutations> {
+    let path = args.out.join(PERMUTATIONS);
+    let none = Permutations { run: identity(context, experiment, args)?, observed: f64::NAN, shuffled: Vec::new() };
+    let Some(text) = args.training.resume.then(|| std::fs::read_to_string(&path).ok()).flatten() else { return Ok(none) };
+    let kept: Permutations = serde_json::from_str(&text)
+        .with_context(|| format!("{}: not what an earlier run left; delete it to begin again", path.display()))?;
+    if kept.run != none.run {
+        bail!(
+            "{}: it is of another run, with other settings, folds or samples; delete it to begin the permutations again, or name another \
+             folder with --out",
+            path.display()
+        );
+    }
+    let shuffled = kept.shuffled.into_iter().take(args.permutations.into()).collect();
+    Ok(Permutations { shuffled, ..none })
+}
+
+/// What the result of a permutation depends on.
+fn identity(context: &Context, experiment: &Experiment, args: &CrossValidateArgs) -> anyhow::Result<String> {
+    let first = fold_of(&least(experiment)?, args, 0, 0)?;
+    let splits = first.open(&context.datasets)?;
+    let mut samples = Vec::new();
+    for part in [&splits.train, &splits.validation, &splits.test] {
+        samples.extend((0..part.len()).map(|i| (part.id(i), part.label(i), part.subject(i), part.observed(i).bits())));
+    }
+    samples.sort();
+    Ok(sha256_hex(&serde_json::to_vec(&(first.settings(), samples))?))
+}
+
 /// Trains on shuffled labels; what has been found is kept in a file after each.
 fn permute(
     context: &Context,
     experiment: &Experiment,
     args: &CrossValidateArgs,
     pool: &Pool,
+    kept: Permutations,
 ) -> anyhow::Result<Permutations> {
-    let path = args.out.join("permutations.json");
-    let mut found = Permutations { observed: area(pool)?, shuffled: Vec::new() };
-    if args.training.resume
-        && let Ok(text) = std::fs::read_to_string(&path)
-    {
-        let kept: Permutations = serde_json::from_str(&text)
-            .with_context(|| format!("{}: not what an earlier run left; delete it to begin again", path.display()))?;
-        found.shuffled = kept.shuffled;
-    }
+    let path = args.out.join(PERMUTATIONS);
+    let mut found = Permutations { observed: area(pool)?, ..kept };
     let least = least(experiment)?;
     let task = context.watch.task("label permutations", args.permutations.into());
     for number in found.shuffled.len()..args.permutations.into() {
@@ -359,7 +399,7 @@ fn words(found: &Permutations) -> String {
     )
 }
 
-/// The same samples with all labels of the three parts shuffled among them.
+/// The same samples with the labels of all three parts shuffled: those of whole subjects, where each has one class.
 fn shuffled(splits: &Splits, seed: u64) -> Splits {
     let parts = [&splits.train, &splits.validation, &splits.test];
     // In the order of the names, so that a sample gets the same label in every fold.
@@ -368,8 +408,9 @@ fn shuffled(splits: &Splits, seed: u64) -> Splits {
         places.extend((0..samples.len()).map(|i| (samples.id(i), part, i)));
     }
     places.sort();
-    let mut labels: Vec<usize> = places.iter().map(|(_, part, i)| parts[*part].label(*i)).collect();
-    labels.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let known: Vec<(u64, usize)> =
+        places.iter().map(|(_, part, i)| (parts[*part].subject(*i), parts[*part].label(*i))).collect();
+    let labels = shuffled_labels(&known, seed);
     let mut by_part: [Vec<usize>; 3] = parts.map(|samples| vec![0; samples.len()]);
     for ((_, part, i), label) in places.iter().zip(labels) {
         by_part[*part][*i] = label;
@@ -382,6 +423,28 @@ fn shuffled(splits: &Splits, seed: u64) -> Splits {
         validation: with(&splits.validation, validation),
         test: with(&splits.test, test),
     }
+}
+
+/// New labels for samples of which subject and label are known. A subject that has samples of several classes keeps their number and gets
+/// them in another order: its samples can be told apart by nothing else that does not change what it is.
+fn shuffled_labels(known: &[(u64, usize)], seed: u64) -> Vec<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let subjects = Subjects::new(&known.iter().map(|(subject, _)| *subject).collect::<Vec<u64>>());
+    let mut of_subject = vec![Vec::new(); subjects.count()];
+    subjects.of().iter().zip(known).for_each(|(subject, (_, label))| of_subject[*subject].push(*label));
+    let is_of_one_class = |labels: &[usize]| labels.iter().all(|label| *label == labels[0]);
+    let mut classes: Vec<usize> =
+        of_subject.iter().filter(|labels| is_of_one_class(labels)).map(|labels| labels[0]).collect();
+    classes.shuffle(&mut rng);
+    let mut classes = classes.into_iter();
+    for labels in &mut of_subject {
+        match is_of_one_class(labels) {
+            true => labels.fill(classes.next().unwrap_or_default()),
+            false => labels.shuffle(&mut rng),
+        }
+    }
+    let mut of_subject: Vec<_> = of_subject.into_iter().map(Vec::into_iter).collect();
+    subjects.of().iter().map(|subject| of_subject[*subject].next().unwrap_or_default()).collect()
 }
 
 #[cfg(test)]
@@ -398,6 +461,7 @@ mod tests {
         };
         let judged = Judged {
             labels: vec![0, 1],
+            subjects: vec![0, 1],
             classes: 2,
             arms: vec![arm],
             present: Vec::new(),
@@ -421,8 +485,25 @@ mod tests {
     }
 
     #[test]
+    fn subjects_keep_one_class_if_they_had_one() {
+        // 30 subjects of two samples and one class each, and one with a sample of each class.
+        let mut known: Vec<(u64, usize)> = (0..60).map(|i| (i / 2, usize::from(i >= 30))).collect();
+        known.extend([(99, 0), (99, 1)]);
+        let labels = shuffled_labels(&known, 5);
+        assert!(labels[..60].chunks(2).all(|pair| pair[0] == pair[1]), "{labels:?}");
+        assert_eq!(labels[60] + labels[61], 1);
+        assert_eq!(labels.iter().sum::<usize>(), 31, "as many of each class as before");
+        assert_ne!(labels[..60], known[..60].iter().map(|(_, label)| *label).collect::<Vec<usize>>());
+        assert_ne!(labels, shuffled_labels(&known, 6));
+        let alone: Vec<(u64, usize)> = (0..40).map(|i| (i, i as usize % 2)).collect();
+        let mut plain: Vec<usize> = alone.iter().map(|(_, label)| *label).collect();
+        plain.shuffle(&mut ChaCha8Rng::seed_from_u64(7));
+        assert_eq!(shuffled_labels(&alone, 7), plain);
+    }
+
+    #[test]
     fn the_true_labelling_counts_among_all() {
-        let found = Permutations { observed: 0.8, shuffled: vec![0.5, 0.8, 0.9, 0.4] };
+        let found = Permutations { run: String::new(), observed: 0.8, shuffled: vec![0.5, 0.8, 0.9, 0.4] };
         assert!((found.p_value() - 0.6).abs() < 1e-12);
     }
 }

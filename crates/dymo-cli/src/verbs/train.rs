@@ -220,6 +220,21 @@ fn train_all(
     context.result(out, &text, &serde_json::json!({ "model": folder.path(), "trained": efforts }))
 }
 
+/// What took long to train is not trained over unasked, be it finished or not.
+fn spare(folder: &ModelFolder, stages: &[Stage]) -> anyhow::Result<()> {
+    let holds = |stage: &&Stage| match RecoveryKind::ALL.into_iter().find(|kind| kind.stage() == **stage) {
+        Some(kind) => folder.recoveries().contains(&kind),
+        None => folder.metrics().iter().any(|metric| Stage::Fusion(*metric) == **stage),
+    };
+    let held = stages.iter().find(|stage| !stage.is_in_one_go() && (holds(stage) || folder.checkpoint(**stage).exists()));
+    let Some(stage) = held else { return Ok(()) };
+    bail!(
+        "{}: {} is there already, or has been begun: --resume goes on with it, --force trains over it, --out DIR names another folder",
+        folder.path().display(),
+        stage.name()
+    )
+}
+
 /// Trains stages into a folder, with the effective settings beside them.
 pub(crate) fn into_folder(
     context: &Context,
@@ -230,6 +245,9 @@ pub(crate) fn into_folder(
     training: &TrainingArgs,
 ) -> anyhow::Result<(ModelFolder, Vec<Effort>)> {
     let mut folder = ModelFolder::create(&folder, experiment.name(), splits.train.schema())?;
+    if !training.resume && !training.force {
+        spare(&folder, stages)?;
+    }
     settings::write(&folder.path().join(SETTINGS), experiment.settings().as_bytes())?;
     let mut efforts = Vec::new();
     for stage in stages {

@@ -77,6 +77,52 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
     std::fs::remove_file(place.path("cv/report.json")).expect("removed");
     place.run(&format!("{line} --resume")).well();
     assert_eq!(metrics(&place)["records"], found["records"]);
+    // Of fewer permutations the first; none of another run.
+    place.run(&format!("{} --resume", line.replace("--permutations 2", "--permutations 1"))).well();
+    assert!(metrics(&place)["provenance"]["notes"].to_string().contains("with labels shuffled, 1 times"));
+    let other = line.replace("--folds 3", "--folds 4").replace("--repeats 2", "--repeats 1");
+    place.run(&format!("{other} --resume")).refused(&["cv/permutations.json: it is of another run", "--out"]);
+    place.run(line).refused(&["fold-1: fusion-cosine is there already", "--resume"]);
+}
+
+/// Ten copies of every sample are no more to go by than the samples.
+#[test]
+fn samples_of_one_subject_are_counted_once() {
+    let place = Place::new();
+    let (header, rows) = table().split_once('\n').map(|(head, rows)| (head.to_owned(), rows.to_owned())).expect("a header");
+    let mut text = format!("{header},who\n");
+    for copy in 0..3 {
+        for row in rows.lines() {
+            // A third of the labels is wrong, else there is nothing to be unsure of.
+            let (id, rest) = row.split_once(',').expect("an id");
+            let number: usize = id[1..].parse().expect("a number");
+            let rest = match number % 3 {
+                0 => rest.replace("high", "other").replace("low", "high").replace("other", "low"),
+                _ => rest.to_owned(),
+            };
+            writeln!(text, "{id}-{copy},{rest},{id}").unwrap();
+        }
+    }
+    place.write("table.csv", text);
+    let drawn = "path = \"table.csv\"\ndivision = { validation = 0.3, test = 0.3, seed = 3 }";
+    let alone = SMALL.replace("path = \"table.csv\"", drawn);
+    place.write("whole.toml", alone.replace(drawn, &format!("{drawn}\nsubject = \"who\"")));
+    place.write("alone.toml", alone);
+    let width = |experiment: &str| {
+        place.run(&format!("train {experiment}.toml --out {experiment}")).well();
+        let path = place.path(&format!("{experiment}/evaluation/metrics.json"));
+        let found: Value = serde_json::from_slice(&std::fs::read(path).expect("metrics")).expect("JSON");
+        let records = found["records"].as_array().expect("records").clone();
+        let record = records.into_iter().find(|r| r["arm"] == "discard").expect("discarding was measured");
+        let end = |name: &str| record[name].as_f64().expect("a number");
+        (end("high") - end("low"), found)
+    };
+    let ((alone, without), (whole, with)) = (width("alone"), width("whole"));
+    assert!(whole > 1.3 * alone, "{whole} against {alone}: three samples of each subject are one");
+    let notes = |found: &Value| found["provenance"]["notes"].to_string();
+    assert!(notes(&with).contains("samples stem from") && !notes(&without).contains("stem from"), "{}", notes(&with));
+    let words = with["guarantees"][0]["words"].as_str().expect("a guarantee");
+    assert!(words.contains(" subjects"), "{words}");
 }
 
 #[test]

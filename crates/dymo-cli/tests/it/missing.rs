@@ -146,7 +146,7 @@ fn what_incomplete_samples_bring_is_measured() {
     assert!(told.contains("complete-only"), "{told}");
     assert!(self::metrics(&place, "again")["incomplete_training"].as_array().expect("a list").is_empty());
     std::fs::write(&weights, contents).expect("the model");
-    place.run("train fusion experiment.toml --out model --epochs 5").well();
+    place.run("train fusion experiment.toml --out model --epochs 5 --force").well();
     place.run("fit-statistics experiment.toml --model model").well();
     let told = place.run("evaluate experiment.toml --model model --out again").well().err;
     assert!(told.contains("another training"), "{told}");

@@ -29,7 +29,7 @@ fn a_part_that_is_replaced_leaves_nothing_behind() {
     place.run("calibrate experiment.toml --model model").well();
     let fitted = |place: &Place| place.names("model").iter().filter(|name| name.starts_with("trust-")).count();
     assert!(fitted(&place) > 0);
-    place.run("train recovery guided experiment.toml --out model --epochs 1").well();
+    place.run("train recovery guided experiment.toml --out model --epochs 1 --force").well();
     assert_eq!(fitted(&place), 0);
     place.run("model verify model").well();
 }

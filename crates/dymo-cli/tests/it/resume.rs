@@ -65,12 +65,35 @@ fn other_settings_are_not_gone_on_with() {
     place.run(line).well();
     let text = EXPERIMENT.replace("[fusion.schedule]", "[fusion.loss]\nprototype_weight = 0.25\n[fusion.schedule]");
     place.write("experiment.toml", text);
-    let wanted = ["fusion-cosine.checkpoint", "[fusion.loss] changed", "leave out --resume", "--out"];
+    let wanted = ["fusion-cosine.checkpoint", "[fusion.loss] changed", "--force instead of --resume", "--out"];
     place.run(line).refused(&wanted);
     place.write("experiment.toml", EXPERIMENT.replace("seed = 2025", "seed = 2026"));
     place.run(line).refused(&["fusion-cosine.checkpoint", "[data]", "changed"]);
     place.write("experiment.toml", EXPERIMENT);
     place.run(&format!("{line} --epochs 2")).well();
+}
+
+/// What took long to train is not lost to a word that was forgotten.
+#[test]
+fn a_model_is_not_trained_over_unasked() {
+    let place = Place::new();
+    let line = "train recovery guided experiment.toml --out model --epochs 1";
+    place.run(line).well();
+    let weights = || std::fs::read(place.path("model/guided.safetensors")).expect("weights");
+    let before = weights();
+    place.run(&format!("{line} --seed 9")).refused(&["model: guided is there already", "--resume", "--force", "--out DIR"]);
+    assert!(before == weights());
+    // Another part is added; and one that was cut short is not begun again unasked either.
+    std::fs::remove_dir_all(place.path("model")).expect("removed");
+    let mut child = start(&place, "train fusion experiment.toml --out model --checkpoint-every 0");
+    wait_for(&place.path("model/checkpoints/fusion-cosine.checkpoint"), &mut child);
+    child.kill().expect("kill -9");
+    child.wait().expect("its end");
+    place.run(line).well();
+    place.run("train fusion experiment.toml --out model").refused(&["model: fusion-cosine is there already, or has been begun"]);
+    place.run(&format!("{line} --seed 9 --force")).well();
+    assert!(before != weights());
+    place.run(&format!("{line} --force --resume")).refused(&["--force", "--resume"]);
 }
 
 /// Ctrl-C saves, says the command that goes on, and that command ends with the same weights.

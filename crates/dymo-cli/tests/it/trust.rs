@@ -107,7 +107,7 @@ fn triple(record: &Value) -> (&str, &str, &str) {
 #[test]
 fn selection_is_off_for_a_recovery_that_does_not_help() {
     let place = calibrated();
-    place.run("train recovery guided experiment.toml --out model --max-steps 1").well();
+    place.run("train recovery guided experiment.toml --out model --max-steps 1 --force").well();
     assert!(!place.run("inspect model").well().out.contains("calibrated"), "it spoke of another recovery model");
     let ran = place.run("calibrate experiment.toml --model model").well();
     assert!(ran.out.contains("selection is off, only what was observed is used"), "{}", ran.out);

@@ -42,6 +42,15 @@ pub enum Finding {
         /// What is left out or replaced.
         changed: Changed,
     },
+    /// Texts with more characters, or words, than are read.
+    TextsCut {
+        /// The column.
+        column: String,
+        /// How many.
+        count: u64,
+        /// What the longest has.
+        longest: usize,
+    },
     /// Pictures or volumes of one modality on grids, spacings or orientations that differ.
     MixedGeometry {
         /// The modality.
@@ -102,6 +111,11 @@ pub enum Finding {
         class: String,
         /// How many rows have it.
         rows: u64,
+    },
+    /// There is no second class.
+    OneClass {
+        /// The only one.
+        class: String,
     },
     /// A class of the settings that no row has.
     ClassUnused {
@@ -213,10 +227,12 @@ impl Finding {
             | Self::SameContent { .. }
             | Self::SubjectInTwoParts { .. }
             | Self::ClassNotTrained { .. }
+            | Self::OneClass { .. }
             | Self::NeverObserved { .. }
             | Self::TypeChange { .. } => Severity::Error,
             Self::Blank { .. }
             | Self::Changed { .. }
+            | Self::TextsCut { .. }
             | Self::MixedGeometry { what: "orientation", .. }
             | Self::NoOrientation { .. }
             | Self::GivesAway { .. }
@@ -254,6 +270,11 @@ impl fmt::Display for Finding {
             Self::Changed { line, column, changed } => {
                 write!(f, "line {line}, column {column}: {changed}; {}", changed.advice())
             }
+            Self::TextsCut { column, count, longest } => write!(
+                f,
+                "column {column}: {count} {} longer than what is read, the longest {longest}; raise the text's `length` if the end matters",
+                if *count == 1 { "text is" } else { "texts are" }
+            ),
             Self::MixedGeometry { modality, what, kinds } => {
                 write!(f, "{modality}: files of {kinds} different {what}s; all are brought to one grid")
             }
@@ -300,6 +321,10 @@ impl fmt::Display for Finding {
             Self::ClassNotTrained { class, rows } => {
                 write!(f, "class {class:?} has {rows} rows and none of them trains; move some to train or leave it out")
             }
+            Self::OneClass { class } => write!(
+                f,
+                "every row has class {class:?}: at least two are needed to classify; see that data.label names the right column"
+            ),
             Self::ClassUnused { class } => write!(f, "class {class:?} is in the settings and in no row"),
             Self::FewOfClass { class, rows } => {
                 write!(f, "class {class:?} has {rows} training samples, too few to learn it well")
@@ -367,6 +392,7 @@ impl Finding {
             | Self::TypeChange { line, column, .. } => (Some(*line), Some(column)),
             Self::SubjectInTwoParts { line, .. } => (Some(*line), None),
             Self::GivesAway { column, .. }
+            | Self::TextsCut { column, .. }
             | Self::ColumnEmpty { column }
             | Self::ColumnConstant { column }
             | Self::OutOfRange { column, .. }

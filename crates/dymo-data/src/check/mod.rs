@@ -83,7 +83,14 @@ pub fn check(settings: &ManifestSettings, progress: &mut dyn FnMut(Progress)) ->
 enum Look {
     Nothing,
     File(Box<Result<Facts, (PathBuf, ReadError)>>),
-    UnknownText,
+    Text(TextLook),
+}
+
+/// What is odd about a text.
+struct TextLook {
+    unknown: bool,
+    /// Symbols of one that is cut off.
+    cut: Option<usize>,
 }
 
 /// A row, and by modality what its files show.
@@ -97,8 +104,11 @@ fn look(row: Row, settings: &ManifestSettings, modalities: &[ModalitySettings]) 
             }
         }
         (Cell::Text(text), Form::Text { length, symbols, .. }) => match TextEncoder::new(*length, symbols) {
-            Ok(encoder) if encoder.places(text).iter().all(Option::is_none) => Look::UnknownText,
-            _ => Look::Nothing,
+            Ok(encoder) => {
+                let unknown = encoder.places(text).iter().all(Option::is_none);
+                Look::Text(TextLook { unknown, cut: encoder.cut(text) })
+            }
+            Err(_) => Look::Nothing,
         },
         _ => Look::Nothing,
     };
@@ -115,6 +125,9 @@ struct Seen {
     trained: u64,
     unreadable: u64,
     blank: u64,
+    /// Texts that are longer than their places, and the longest.
+    cut: u64,
+    longest: usize,
     geometries: BTreeMap<Geometry, u64>,
     tallies: Vec<Tally>,
 }
@@ -191,6 +204,8 @@ impl State {
             trained: 0,
             unreadable: 0,
             blank: 0,
+            cut: 0,
+            longest: 0,
             geometries: BTreeMap::new(),
             tallies: match &modality.form {
                 Form::Table { columns } => columns.iter().map(Tally::new).collect(),
@@ -298,7 +313,11 @@ impl State {
         let column = seen.column.clone();
         let blank = match look {
             Look::Nothing => None,
-            Look::UnknownText => Some(crate::manifest::Blank::UnknownText),
+            Look::Text(TextLook { unknown, cut }) => {
+                seen.cut += u64::from(cut.is_some());
+                seen.longest = seen.longest.max(cut.unwrap_or(0));
+                unknown.then_some(crate::manifest::Blank::UnknownText)
+            }
             Look::File(facts) => match *facts {
                 Err((path, refused)) => {
                     seen.unreadable += 1;
@@ -385,7 +404,8 @@ impl State {
         let mut found = Vec::new();
         if self.bad_rows == 0 {
             let empty = Split::ALL.into_iter().filter(|&split| self.parts[split as usize] == 0);
-            found.extend(empty.map(|split| Finding::Row(Problem::NoRows { part: split.name() })));
+            let drawn_of = (!self.drawn.is_empty()).then_some(self.drawn.len() as u64);
+            found.extend(empty.map(|split| Finding::Row(Problem::NoRows { part: split.name(), drawn_of })));
         }
         if self.parts[Split::Train as usize] == 0 {
             return found;
@@ -403,6 +423,9 @@ impl State {
                 _ => {}
             }
         }
+        if let [(class, _)] = trained.as_slice() {
+            found.push(Finding::OneClass { class: class.clone() });
+        }
         let most = trained.iter().max_by_key(|class| class.1);
         let least = trained.iter().filter(|class| class.1 > 0).min_by_key(|class| class.1);
         if let (Some(most), Some(least)) = (most, least)
@@ -419,6 +442,10 @@ impl State {
             let modality = || seen.name.clone();
             if seen.trained == 0 && self.parts[Split::Train as usize] > 0 {
                 found.push(Finding::NeverObserved { modality: modality() });
+            }
+            if seen.cut > 0 {
+                let (column, longest) = (seen.column.clone(), seen.longest);
+                found.push(Finding::TextsCut { column, count: seen.cut, longest });
             }
             let mut mixed = |what, kinds: usize| {
                 if kinds > 1 {

@@ -215,3 +215,41 @@ fn a_header_that_does_not_fit_is_an_error() {
     let error = check(&settings(&path), &mut |_| ()).unwrap_err().to_string();
     assert!(error.contains("no column split, who, photo, age, stage, echo"), "{error}");
 }
+
+#[test]
+fn one_class_is_none_to_tell() {
+    let rows = |classes: &[&str]| -> String {
+        (0..12)
+            .map(|i| format!("p{i},w{i},{},{},,5{i},a,\n", classes[i % classes.len()], ["train", "validation", "test"][i % 3]))
+            .collect()
+    };
+    let one = report(&rows(&["ill"]));
+    assert!(said(&one, "every row has class \"ill\": at least two are needed to classify"), "{one}");
+    assert_eq!(one.findings[0].severity(), Severity::Error, "{one}");
+    assert!(!said(&report(&rows(&["ill", "well"])), "at least two"));
+}
+
+#[test]
+fn texts_that_are_cut_are_counted() {
+    let text = |i: usize| if i < 3 { "m".repeat(i + 9) } else { "mild".into() };
+    let rows: String = (0..30).map(|i| format!("p{i},{},{}\n", ["ill", "well"][i % 2], text(i))).collect();
+    let (_folder, path) = folder(&format!("id,label,note\n{rows}"));
+    let json = r#"{"path": "", "division": {"validation": 0.2, "test": 0.2, "seed": 1},
+        "modalities": [{"name": "note", "kind": "text", "length": 8}]}"#;
+    let settings = serde_json::from_str::<ManifestSettings>(json).unwrap().at(&path);
+    let found = check(&settings, &mut |_| ()).unwrap();
+    assert!(said(&found, "column note: 3 texts are longer than what is read, the longest 11; raise"), "{found}");
+    let longer = serde_json::from_str::<ManifestSettings>(&json.replace("8", "11")).unwrap().at(&path);
+    assert!(!said(&check(&longer, &mut |_| ()).unwrap(), "longer"));
+}
+
+#[test]
+fn too_few_rows_to_divide_are_told_so() {
+    let (_folder, path) = folder(&format!("{HEAD}p0,w0,ill,,0.png,50,a,\np1,w1,well,,1.png,50,a,\n"));
+    let mut settings = settings(&path);
+    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None });
+    let report = check(&settings, &mut |_| ()).unwrap();
+    assert!(said(&report, "none of the 2 rows was drawn for validation: they are too few"), "{report}");
+    let refused = crate::manifest::Manifest::open(&settings).unwrap_err().to_string();
+    assert!(refused.contains("none of the 2 rows was drawn for validation"), "{refused}");
+}

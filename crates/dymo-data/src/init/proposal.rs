@@ -1,5 +1,6 @@
 //! What is proposed, as text for a file and for a person.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -124,8 +125,11 @@ pub(super) fn build(
     let folder = path.parent().unwrap_or(Path::new(""));
     let parts_known = roles.split.is_some_and(|split| profiles[split].names_parts());
     let mut draft = Draft { parts_known, ..Draft::default() };
+    let again = draft.same_names(&profiles);
     for (at, profile) in profiles.iter().enumerate() {
-        if !roles.contains(at) {
+        if again.contains(profile.name.as_str()) {
+            draft.leave_out(profile, "another column has the same name");
+        } else if !roles.contains(at) {
             draft.column(at, profile, folder, options.leave_out.contains(&profile.name));
         } else {
             let role = [(roles.id, "id"), (roles.label, "label"), (roles.split, "split"), (roles.subject, "subject")];
@@ -234,6 +238,20 @@ struct Draft {
 }
 
 impl Draft {
+    /// Names that several columns have: nobody can say which is meant.
+    fn same_names<'a>(&mut self, profiles: &'a [Profile]) -> BTreeSet<&'a str> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for profile in profiles.iter().filter(|profile| !profile.name.is_empty()) {
+            *counts.entry(&profile.name).or_default() += 1;
+        }
+        counts.retain(|_, count| *count > 1);
+        let said = counts.iter().map(|(name, count)| {
+            format!("column {name}: the first row has this name {count} times; rename the columns, until then they are left out")
+        });
+        self.remarks.extend(said);
+        counts.into_keys().collect()
+    }
+
     /// What is to be said of the column of the ids.
     fn id(&mut self, profile: Option<&Profile>) {
         let Some(profile) = profile else {

@@ -308,10 +308,12 @@ pub enum Problem {
         modality: String,
     },
     /// A part without samples.
-    #[error("no row has split {part}, each of train, validation and test needs one")]
+    #[error("{}", no_rows(part, *drawn_of))]
     NoRows {
         /// The part.
         part: &'static str,
+        /// Where the parts are drawn: of how many rows.
+        drawn_of: Option<u64>,
     },
 }
 
@@ -355,6 +357,16 @@ impl Problem {
             | Self::Unreadable { column, .. } => Some(column),
             _ => None,
         }
+    }
+}
+
+fn no_rows(part: &str, drawn_of: Option<u64>) -> String {
+    match drawn_of {
+        None => format!("no row has split {part}, each of train, validation and test needs one"),
+        Some(rows) => format!(
+            "none of the {rows} rows was drawn for {part}: they are too few for these parts and classes; add rows, raise {part}'s share \
+             in [data.division], or name the parts in a column"
+        ),
     }
 }
 

@@ -114,6 +114,8 @@ pub struct Manifest {
     lines: Vec<u64>,
     labels: Vec<u32>,
     splits: Vec<Split>,
+    /// Numbers of the subjects, where the table knows any.
+    subjects: Option<Vec<u64>>,
     stores: Vec<Store>,
 }
 
@@ -216,6 +218,10 @@ impl Samples for Manifest {
     fn number(&self, index: usize) -> u64 {
         number_of(self.ids.get(index))
     }
+
+    fn subject(&self, index: usize) -> u64 {
+        self.subjects.as_ref().map_or_else(|| self.number(index), |subjects| subjects[index])
+    }
 }
 
 /// The parts that a division draws of the rows that can be used, by line, whatever is wrong with the others; files are not looked at.
@@ -306,7 +312,8 @@ impl Reading {
         let complete = self.problems.is_empty();
         for part in Split::ALL {
             if complete && !splits.contains(&part) {
-                self.problem(Problem::NoRows { part: part.name() });
+                let drawn_of = settings.division.map(|_| self.lines.len() as u64);
+                self.problem(Problem::NoRows { part: part.name(), drawn_of });
             }
         }
         if !self.problems.is_empty() {
@@ -316,8 +323,9 @@ impl Reading {
             return Err(ManifestError::Problems { path, problems, more });
         }
         let schema = layout.schema(&settings.path, classes)?;
-        let Self { ids, lines, stores, .. } = self;
-        Ok(Manifest { settings: settings.clone(), layout, schema, ids, lines, labels, splits, stores })
+        let Self { ids, lines, stores, subjects, .. } = self;
+        let subjects = subjects.map(|names| (0..names.len()).map(|row| number_of(names.get(row))).collect());
+        Ok(Manifest { settings: settings.clone(), layout, schema, ids, lines, labels, splits, subjects, stores })
     }
 
     /// The part of each row: its own, or the one that is drawn.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use dymo_core::{ModalitySet, Schema};
+use dymo_core::{Column, ModalitySet, Schema};
 use rayon::prelude::*;
 
 use super::layout::{Layout, Use};
@@ -143,12 +143,30 @@ fn load(row: Row, layout: &Layout, settings: &ManifestSettings, schema: &Schema)
                 _ => Problem::Unreadable { line: row.line, column: column(), cause: error.to_string() },
             }),
         }
+        let columns = schema.modalities()[modality].columns().unwrap_or_default();
+        let far = columns.iter().zip(&out).filter_map(|(column, value)| {
+            let (value, [low, high]) = far_outside(column, *value)?;
+            let odd = Oddity::FarOutside { value, low, high };
+            Some(Notice { column: column.name().to_owned(), odd })
+        });
+        notices.extend(far);
         values.push(out);
     }
     match problems.is_empty() {
         true => Ok(Loaded { row, values, notices }),
         false => Err(BadRow { line: row.line, id: Some(row.id), problems }),
     }
+}
+
+/// How far from the observed range, in widths of it, a number may lie before that is said: a little is to be expected of new samples.
+const FAR: f64 = 0.5;
+
+/// A number that lies far outside what was observed in training, and that range.
+fn far_outside(column: &Column, value: f32) -> Option<(String, [String; 2])> {
+    let [low, high] = column.range().filter(|_| !value.is_nan())?;
+    let (number, room) = (column.restore(value), FAR * (high - low));
+    let words = |end: f64| column.describe(column.standardise(end));
+    (number < low - room || number > high + room).then(|| (column.describe(value), [words(low), words(high)]))
 }
 
 /// What is odd about a row that is predicted all the same.
@@ -168,6 +186,15 @@ pub enum Oddity {
     Blank(Blank),
     /// There, and not taken as it is.
     Changed(Changed),
+    /// A number far outside the range that was observed in training: of such a sample the model knows nothing.
+    FarOutside {
+        /// What is there.
+        value: String,
+        /// The smallest that was observed.
+        low: String,
+        /// The largest.
+        high: String,
+    },
     /// A label that is none of the model's classes: it cannot be scored.
     UnknownClass {
         /// What is there.
@@ -182,6 +209,9 @@ impl fmt::Display for Oddity {
         match self {
             Self::Blank(blank) => f.write_str(blank.words()),
             Self::Changed(changed) => changed.fmt(f),
+            Self::FarOutside { value, low, high } => {
+                write!(f, "{value} is far outside {low} to {high}, all that was observed in training")
+            }
             Self::UnknownClass { found } => write!(f, "{found:?} is no class of the model"),
             Self::SameId => f.write_str("an earlier row has the same id"),
         }
@@ -281,5 +311,9 @@ impl Samples for Memory {
 
     fn number(&self, index: usize) -> u64 {
         number_of(&self.rows[index].0.id)
+    }
+
+    fn subject(&self, index: usize) -> u64 {
+        self.rows[index].0.subject.as_deref().map_or_else(|| self.number(index), number_of)
     }
 }

@@ -92,7 +92,7 @@ fn a_long_list_is_cut_and_counted() {
 #[test]
 fn every_part_needs_a_row() {
     let found = problems("id,label,split,front\np1,ill,train,a.png\np2,well,Val,b.png\n");
-    assert_eq!(found, [Problem::NoRows { part: "test" }]);
+    assert_eq!(found, [Problem::NoRows { part: "test", drawn_of: None }]);
 }
 
 const MIXED: &str = r#"{
@@ -239,6 +239,41 @@ fn labels_and_ids_of_a_stream_are_noticed() {
         later.next_chunk(9).unwrap().outcomes(),
         &chunk.outcomes()[2..].iter().cloned().map(renumbered).collect::<Vec<_>>()
     );
+}
+
+/// What the network never saw is told with the answer: numbers far outside, ends of texts.
+#[test]
+fn what_lies_far_outside_and_what_is_cut_is_noticed() {
+    let folder = folder(b"patient,file,scan,age,stage,note\nq0,,,130,,short breath\nq1,,,1e30,,Short breath NOW, that\nq2,,,-30,0,\n");
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap().replace("Short breath NOW, that", "\"Short breath NOW, that\"")).unwrap();
+    let mut stream = ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
+    let chunk = stream.next_chunk(5).unwrap();
+    let said = |row: usize| -> Vec<String> {
+        chunk.outcomes()[row].notices.iter().map(|n| format!("{}: {}", n.column, n.odd)).collect()
+    };
+    // 18 to 90 was observed: 126 is half the width beyond, and would still do.
+    assert_eq!(said(0), ["age: 130 is far outside 18 to 90, all that was observed in training"]);
+    assert!(said(1)[0].contains("is far outside 18 to 90"), "{:?}", said(1));
+    assert_eq!(said(1)[1], "note: a text of 4, of which the first 2 are read");
+    assert!(said(2)[0].starts_with("age: -30 is far outside"), "{:?}", said(2));
+}
+
+/// Samples of one subject are known by it, wherever they are shown.
+#[test]
+fn subjects_are_known_by_their_column() {
+    let table = "id,label,split,who,a\ns0,x,train,anna,1\ns1,y,train,ben,2\ns2,x,train,anna,3\ns3,y,validation,,4\ns4,x,test,s9,5\n";
+    let folder = folder(table.as_bytes());
+    let json = r#"{"path": "", "subject": "who", "modalities": [{"name": "t", "kind": "table", "columns": [
+        {"name": "a", "type": "continuous", "mean": 0.0, "deviation": 1.0, "range": [0.0, 9.0]}]}]}"#;
+    let settings = serde_json::from_str::<ManifestSettings>(json).unwrap().at(folder.path().join("table.csv"));
+    let samples = Manifest::open(&settings).unwrap();
+    assert_eq!(samples.subject(0), samples.subject(2));
+    let others: std::collections::BTreeSet<u64> = [0, 1, 3, 4].map(|i| samples.subject(i)).into();
+    assert_eq!((others.len(), samples.subject(3)), (4, samples.number(3)), "without a subject a sample is its own");
+    let mut stream = ManifestStream::open(&settings, vec!["x".into(), "y".into()]).unwrap();
+    let chunk = stream.next_chunk(9).unwrap();
+    assert_eq!(crate::subjects(chunk.samples(), &[0, 2, 3]), [0, 2, 3].map(|i| samples.subject(i)));
 }
 
 /// The same outcome in a chunk that begins two samples later.

@@ -8,6 +8,7 @@ use super::rows::Cell;
 use super::settings::Form;
 use crate::picture::{Picture, bytes_to_f32};
 use crate::samples::ReadError;
+use crate::text::TextEncoder;
 use crate::volume::{Limits, Volume};
 
 /// What is there and shows nothing; a warning, for it is often a mistake.
@@ -52,6 +53,13 @@ pub enum Changed {
         /// How many.
         pixels: usize,
     },
+    /// A text with more characters, or words, than it has places: the rest is cut off.
+    Cut {
+        /// How many it has.
+        symbols: usize,
+        /// How many are read.
+        length: usize,
+    },
 }
 
 impl Changed {
@@ -61,6 +69,7 @@ impl Changed {
             Self::NotFinite { .. } => "correct the file if that is wrong",
             Self::Frames { .. } => "write another one to a file of its own if that is wanted",
             Self::Transparent { .. } => "put the picture on a background",
+            Self::Cut { .. } => "raise the text's `length` in the experiment if the end matters",
         }
     }
 }
@@ -75,6 +84,7 @@ impl fmt::Display for Changed {
             Self::Transparent { pixels } => {
                 write!(f, "{pixels} pixels are transparent, which is dropped: what they hide is seen")
             }
+            Self::Cut { symbols, length } => write!(f, "a text of {symbols}, of which the first {length} are read"),
         }
     }
 }
@@ -95,6 +105,14 @@ impl Told {
         let hole = (voxels > 0 && !constant).then_some(Changed::NotFinite { voxels });
         let later = (frames > 1).then_some(Changed::Frames { frames });
         Self { blank: constant.then_some(Blank::ConstantVolume), changed: hole.into_iter().chain(later).collect() }
+    }
+
+    /// Of a text, which it writes into `out`.
+    fn of_text(encoder: &TextEncoder, text: &str, out: &mut [f32]) -> Result<Self, ReadError> {
+        let blank = encoder.write(text, out)?.then_some(Blank::UnknownText);
+        // Of a text that shows nothing, how much of it is read is of no interest.
+        let cut = encoder.cut(text).filter(|_| blank.is_none()).map(|symbols| Changed::Cut { symbols, length: encoder.length() });
+        Ok(Self { blank, changed: cut.into_iter().collect() })
     }
 
     /// Of a picture with so many pixels that are not opaque.
@@ -125,7 +143,7 @@ pub(super) fn write(
         }
         Cell::Text(text) => {
             let Some(encoder) = &layout.encoders[modality] else { return Ok(Told::default()) };
-            Ok(Told { blank: encoder.write(text, out)?.then_some(Blank::UnknownText), changed: Vec::new() })
+            Told::of_text(encoder, text, out)
         }
     }
 }

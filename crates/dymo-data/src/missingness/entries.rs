@@ -166,12 +166,12 @@ impl Samples for Masked {
         self.whole.len()
     }
 
-    fn label(&self, index: usize) -> usize {
-        self.whole.label(index)
+    fn behind(&self, index: usize) -> Option<(&dyn Samples, usize)> {
+        Some((self.whole.as_ref(), index))
     }
 
-    fn known_label(&self, index: usize) -> Option<usize> {
-        self.whole.known_label(index)
+    fn label(&self, index: usize) -> usize {
+        self.whole.label(index)
     }
 
     fn observed(&self, index: usize) -> ModalitySet {
@@ -198,9 +198,5 @@ impl Samples for Masked {
 
     fn id(&self, index: usize) -> String {
         self.whole.id(index)
-    }
-
-    fn number(&self, index: usize) -> u64 {
-        self.whole.number(index)
     }
 }

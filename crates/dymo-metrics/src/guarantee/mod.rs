@@ -11,6 +11,7 @@ mod test;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MetricError, check_length, check_level, check_some};
+use crate::subjects::Subjects;
 
 /// What came of one threshold on the held-out samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,9 +89,12 @@ pub struct Guarantee {
     pub discard_accuracy: f64,
     /// Held-out samples.
     pub n: usize,
-    /// How many times each was looked at, with other modalities missing; wins and losses are counted in looks.
+    /// How many times each was looked at, with other modalities missing; wins and losses are counted in looks at samples.
     #[serde(default = "once")]
     pub looks: usize,
+    /// How many subjects the samples stem from, where these are fewer: each counts as one observation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<usize>,
 }
 
 fn once() -> usize {
@@ -117,6 +121,7 @@ impl Guarantee {
         };
         let confidence = per_cent(self.settings.confidence);
         let tolerance = self.settings.tolerance;
+        let of_subjects = self.subjects.map_or_else(String::new, |count| format!(" of {count} subjects"));
         let (n, discard) = (self.n, per_cent(self.discard_accuracy));
         if let Some(chosen) = self.chosen() {
             let claim = if tolerance > 0.0 {
@@ -130,7 +135,7 @@ impl Guarantee {
                 "every positive reward counts".into()
             };
             return format!(
-                "selection is on: {gate}. With confidence {confidence}, {claim} on samples like the {n} held-out ones \
+                "selection is on: {gate}. With confidence {confidence}, {claim} on samples like the {n} held-out ones{of_subjects} \
                  ({discard} with discarding, {} with selection: {})",
                 per_cent(chosen.accuracy),
                 counts(chosen)
@@ -155,7 +160,7 @@ impl Guarantee {
             )
         });
         format!(
-            "selection is off, only what was observed is used: for none of {} thresholds could {n} held-out samples show, with \
+            "selection is off, only what was observed is used: for none of {} thresholds could {n} held-out samples{of_subjects} show, with \
              confidence {confidence}, that selection is {} ({discard} with discarding){why}",
             self.tested.len(),
             if tolerance > 0.0 { "hardly worse than discarding" } else { "not worse than discarding" },
@@ -208,6 +213,22 @@ pub fn learn_threshold_in_looks(
     looks: usize,
     settings: GuaranteeSettings,
 ) -> Result<Guarantee, MetricError> {
+    let samples = discard_right.len().div_ceil(looks.max(1));
+    learn_threshold_of_subjects(discard_right, trials, looks, &Subjects::alone(samples), settings)
+}
+
+/// The same where several samples may stem from one subject: all looks at all samples of a subject count as one observation, their
+/// mean, so the promise is about the mean over subjects.
+///
+/// # Errors
+/// As [`learn_threshold_in_looks`]; also unless there is one subject a sample.
+pub fn learn_threshold_of_subjects(
+    discard_right: &[bool],
+    trials: &[Trial<'_>],
+    looks: usize,
+    subjects: &Subjects,
+    settings: GuaranteeSettings,
+) -> Result<Guarantee, MetricError> {
     check_level(settings.confidence)?;
     if !(0.0..1.0).contains(&settings.tolerance) {
         let wanted = "from 0 to below 1; 0 promises not to be worse at all";
@@ -217,6 +238,7 @@ pub fn learn_threshold_in_looks(
     check_some("thresholds", trials)?;
     let looks = looks.max(1);
     check_length("held-out samples", discard_right.len(), discard_right.len().next_multiple_of(looks))?;
+    check_length("subjects", subjects.samples(), discard_right.len() / looks)?;
     let mut tested = Vec::with_capacity(trials.len());
     for trial in trials {
         check_length("right", trial.right.len(), discard_right.len())?;
@@ -224,7 +246,7 @@ pub fn learn_threshold_in_looks(
             let found = f64::from(trial.threshold);
             return Err(MetricError::Setting { what: "threshold", found, wanted: "a number" });
         }
-        tested.push(examine(discard_right, trial, looks, settings.tolerance));
+        tested.push(examine(discard_right, trial, (looks, subjects), settings.tolerance));
     }
     tested.sort_by(|a, b| b.threshold.total_cmp(&a.threshold));
     assign_levels(&mut tested, 1.0 - settings.confidence, settings.procedure);
@@ -240,19 +262,31 @@ pub fn learn_threshold_in_looks(
         discard_accuracy: share(discard_right),
         n: discard_right.len() / looks,
         looks,
+        subjects: (!subjects.are_samples()).then(|| subjects.count()),
         tested,
     })
 }
 
-fn examine(discard_right: &[bool], trial: &Trial<'_>, looks: usize, tolerance: f64) -> TestedThreshold {
+fn examine(
+    discard_right: &[bool],
+    trial: &Trial<'_>,
+    (looks, subjects): (usize, &Subjects),
+    tolerance: f64,
+) -> TestedThreshold {
     let pairs = || discard_right.iter().zip(trial.right);
     let wins = pairs().filter(|(discard, right)| !**discard && **right).count();
     let losses = pairs().filter(|(discard, right)| **discard && !**right).count();
-    let p_value = if looks > 1 || tolerance > 0.0 {
-        // A mean over looks seldom loses everything at once, so more can be put at stake.
-        let boldness = if looks > 1 { 0.9 } else { 0.5 };
-        let lost: Vec<f64> = pairs().map(|(discard, right)| f64::from(*discard as i8 - *right as i8)).collect();
-        test::betting(lost.chunks_exact(looks).map(|own| own.iter().sum::<f64>() / looks as f64), tolerance, boldness)
+    let several = looks > 1 || !subjects.are_samples();
+    let p_value = if several || tolerance > 0.0 {
+        // A mean over several looks seldom loses everything at once, so more can be put at stake.
+        let boldness = if several { 0.9 } else { 0.5 };
+        let mut lost = vec![(0.0, 0.0); subjects.count()];
+        for (entry, (discard, right)) in pairs().enumerate() {
+            let (sum, looks_at_it) = &mut lost[subjects.of()[entry / looks]];
+            *sum += f64::from(*discard as i8 - *right as i8);
+            *looks_at_it += 1.0;
+        }
+        test::betting(lost.into_iter().map(|(sum, count)| sum / count), tolerance, boldness)
     } else {
         test::sign(wins, losses)
     };

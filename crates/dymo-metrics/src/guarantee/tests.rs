@@ -231,3 +231,27 @@ fn refusals() {
     let nan = [Trial { threshold: f32::NAN, right: &right }];
     assert!(matches!(learn(&right, &nan, settings), MetricError::Setting { what: "threshold", .. }));
 }
+
+/// Copies of a sample say no more than the sample: what ten copies of each could pass, the samples alone cannot.
+#[test]
+fn samples_of_one_subject_are_one_observation() {
+    let discard: Vec<bool> = (0..400).map(|i| i % 40 >= 8).collect();
+    let better: Vec<bool> = (0..400).map(|i| i % 40 >= 6).collect();
+    let trials = [Trial { threshold: 0.0, right: &better }];
+    let settings = GuaranteeSettings::default();
+    let as_if_alone = learn_threshold(&discard, &trials, settings).unwrap();
+    assert_eq!(as_if_alone.threshold, Some(0.0));
+    let forty = Subjects::new(&(0..400).map(|i| i % 40).collect::<Vec<u64>>());
+    let found = learn_threshold_of_subjects(&discard, &trials, 1, &forty, settings).unwrap();
+    assert_eq!((found.threshold, found.n, found.subjects), (None, 400, Some(40)));
+    assert!(found.in_words().contains("could 400 held-out samples of 40 subjects show"), "{}", found.in_words());
+    let once = learn_threshold_of_subjects(
+        &discard[..40],
+        &[Trial { threshold: 0.0, right: &better[..40] }],
+        1,
+        &Subjects::new(&(0..40).map(|i| i / 2 * 2).collect::<Vec<u64>>()),
+        settings,
+    );
+    assert_eq!(once.unwrap().subjects, Some(20));
+    assert!(learn_threshold_of_subjects(&discard, &trials, 1, &Subjects::alone(3), settings).is_err());
+}

@@ -1,5 +1,7 @@
 //! Baselines that look at no content, or at none but likeness: mean and mode, nearest neighbours, hot deck. They work for any kind.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use bytemuck::{cast_slice, pod_collect_to_vec};
 use dymo_core::{Kind, ModalitySet};
@@ -26,14 +28,14 @@ pub enum Lender {
 /// Donors as recovery model.
 #[derive(Debug)]
 pub struct LentRecovery {
-    donors: Donors,
+    donors: Arc<Donors>,
     lender: Lender,
 }
 
 impl LentRecovery {
     /// Takes from these donors.
     pub fn new(donors: Donors, lender: Lender) -> Self {
-        Self { donors, lender }
+        Self { donors: Arc::new(donors), lender }
     }
 }
 
@@ -64,6 +66,14 @@ impl Recovery for LentRecovery {
         };
         let values = |m: usize| (0..n).into_par_iter().flat_map_iter(|i| lent(m, i)).collect::<Vec<f32>>();
         Ok(wanted.iter().map(|m| tensor(values(m), n, &device)).collect())
+    }
+
+    fn drawing(&self) -> Option<Box<dyn Recovery>> {
+        match self.lender {
+            // Every id is another draw already.
+            Lender::HotDeck(_) => Some(Box::new(Self { donors: self.donors.clone(), lender: self.lender })),
+            Lender::Centre | Lender::Nearest(_) => None,
+        }
     }
 
     fn shows_training_data(&self) -> bool {

@@ -11,8 +11,8 @@ use crate::error::TrainError;
 ///
 /// A table with gaps that the recovery model fills is, as published, no part of what a sample starts from but a candidate: before it is let
 /// in, its known entries are seen all the same (the rest are absent tokens), and class statistics take the sample for one without the
-/// table; once let in, it is seen filled. Where nothing else is observed there would be nothing to start from: the table is then filled
-/// before anything is asked.
+/// table; once let in, it is seen filled. Where nothing else is observed there would be nothing to start from: the table stays as it is
+/// then, so that an answer from what was observed never rests on anything else.
 pub(super) struct Offered {
     questions: Vec<Sample>,
     filled: Vec<ModalitySet>,
@@ -37,9 +37,9 @@ impl Offered {
             let fills = |table: &usize| recovery.recoverable(present.without(*table), modalities).contains(*table);
             let gappy = with_gaps(samples, *index, present.intersection(recovery.fills()))?;
             let gappy: ModalitySet = gappy.iter().filter(fills).collect();
-            let start = match present.difference(gappy) {
-                ModalitySet::EMPTY => *present,
-                start => start,
+            let (start, gappy) = match present.difference(gappy) {
+                ModalitySet::EMPTY => (*present, ModalitySet::EMPTY),
+                start => (start, gappy),
             };
             let candidates = recovery.recoverable(*present, modalities).union(present.difference(start));
             let question = match slots {

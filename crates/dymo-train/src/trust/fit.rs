@@ -1,9 +1,11 @@
 //! Fitting on held-out samples.
 
+use std::collections::BTreeMap;
+
 use dymo_core::{ModalitySet, Schema};
 use dymo_data::{ReadError, Samples};
 use dymo_metrics::{
-    Conformal, MetricError, Probabilities, Trial, fit_temperature, learn_threshold_in_looks, logits_of,
+    Conformal, MetricError, Probabilities, Subjects, Trial, fit_temperature, learn_threshold_of_subjects, logits_of,
 };
 use dymo_select::Selector;
 
@@ -61,15 +63,36 @@ impl<'a> HeldOut<'a> {
         look == own || (0..look).chain([own]).all(|before| of(before) != of(look))
     }
 
-    /// The samples that sets are fitted to as this look shows them.
+    /// The samples that temperature and sets are fitted to as this look shows them.
     fn counted(&self, look: usize) -> Vec<usize> {
         let at_random = self.is_at_random();
         let counts = |sample: &usize| match at_random {
             true => self.is_first_of_pattern(*sample, look),
             false => self.look_of(*sample) == look,
         };
-        let samples = self.looks.get(look).map_or(0, |look| look.samples.len());
-        (0..samples).filter(counts).collect()
+        self.one_of_each_subject().into_iter().filter(counts).collect()
+    }
+
+    /// One sample of each subject, chosen by its name alone: what is promised for a sample to come needs samples that come as
+    /// independently.
+    fn one_of_each_subject(&self) -> Vec<usize> {
+        let Some(Look { samples, .. }) = self.looks.first() else { return Vec::new() };
+        let mut chosen = BTreeMap::new();
+        for sample in 0..samples.len() {
+            let first = chosen.entry(samples.subject(sample)).or_insert(sample);
+            if samples.number(sample) < samples.number(*first) {
+                *first = sample;
+            }
+        }
+        let mut chosen: Vec<usize> = chosen.into_values().collect();
+        chosen.sort_unstable();
+        chosen
+    }
+
+    /// The subjects of its samples.
+    pub fn subjects(&self) -> Subjects {
+        let Some(Look { samples, .. }) = self.looks.first() else { return Subjects::alone(0) };
+        Subjects::new(&(0..samples.len()).map(|i| samples.subject(i)).collect::<Vec<u64>>())
     }
 
     /// Each sample as its own look shows it; `None` without looks.
@@ -99,16 +122,12 @@ impl Samples for Once<'_> {
         self.first.len()
     }
 
+    fn behind(&self, index: usize) -> Option<(&dyn Samples, usize)> {
+        Some((self.own(index), index))
+    }
+
     fn label(&self, index: usize) -> usize {
         self.first.label(index)
-    }
-
-    fn known_label(&self, index: usize) -> Option<usize> {
-        self.first.known_label(index)
-    }
-
-    fn observed(&self, index: usize) -> ModalitySet {
-        self.own(index).observed(index)
     }
 
     fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
@@ -118,15 +137,12 @@ impl Samples for Once<'_> {
     fn id(&self, index: usize) -> String {
         self.first.id(index)
     }
-
-    fn number(&self, index: usize) -> u64 {
-        self.first.number(index)
-    }
 }
 
 /// Learns the threshold, then fits temperature and sets to what selection with it, and discarding, say of the same samples. Every
 /// sample is looked at in every way of going missing for the threshold, as one observation; for the temperature it counts once, for
-/// sets once in every pattern where all of it goes missing at random, else once in all.
+/// sets once in every pattern where all of it goes missing at random, else once in all. Where several samples stem from one subject,
+/// these count as one observation for the threshold, and one of them stands for all elsewhere.
 ///
 /// Threshold and temperature are chosen on the samples that the sets are fitted to. A handful of thresholds and one number leave
 /// little to overfit, but little is not nothing: what coverage comes of it is measured on the test split. `progress(done, all)`
@@ -175,7 +191,8 @@ pub fn fit(
     }
     let trials = table.thresholds.iter().zip(&right[2..]);
     let trials: Vec<Trial<'_>> = trials.map(|(threshold, right)| Trial { threshold: *threshold, right }).collect();
-    let guarantee = learn_threshold_in_looks(&right[0], &trials, looks, table.guarantee())?;
+    let subjects = held_out.subjects();
+    let guarantee = learn_threshold_of_subjects(&right[0], &trials, looks, &subjects, table.guarantee())?;
 
     let chosen = guarantee.threshold.and_then(|t| table.thresholds.iter().position(|own| *own == t));
     let confidence = |place: usize| confidence(&rows[place], &seen, setting, table);
@@ -226,6 +243,8 @@ mod tests {
     struct Two {
         schema: Schema,
         whole: bool,
+        /// Samples of each subject.
+        per_subject: u64,
     }
 
     impl Samples for Two {
@@ -253,15 +272,23 @@ mod tests {
         fn id(&self, index: usize) -> String {
             index.to_string()
         }
+
+        fn subject(&self, index: usize) -> u64 {
+            index as u64 / self.per_subject
+        }
+    }
+
+    fn counted(whole: bool, at_random: [bool; 2], shown: [ModalitySet; 2]) -> [Vec<usize>; 2] {
+        counted_of(1, whole, at_random, shown)
     }
 
     /// Which samples count in each of two looks, by the pattern that each look shows all of them in.
-    fn counted(whole: bool, at_random: [bool; 2], shown: [ModalitySet; 2]) -> [Vec<usize>; 2] {
+    fn counted_of(per_subject: u64, whole: bool, at_random: [bool; 2], shown: [ModalitySet; 2]) -> [Vec<usize>; 2] {
         let schema = serde_json::from_str(
             r#"{"modalities":[{"name":"a","kind":"image","height":1,"width":1,"channels":1},
                 {"name":"b","kind":"image","height":1,"width":1,"channels":1}],"classes":["x","y"]}"#,
         );
-        let samples = Two { schema: schema.expect("a schema"), whole };
+        let samples = Two { schema: schema.expect("a schema"), whole, per_subject };
         let present = shown.map(|set| [set; 4]);
         let look = |i: usize| Look { samples: &samples, present: &present[i], at_random: at_random[i] };
         let held_out = HeldOut { looks: vec![look(0), look(1)] };
@@ -278,5 +305,13 @@ mod tests {
         assert_eq!(counted(true, [true, true], [first, first]), own, "no pattern has a sample twice");
         assert_eq!(counted(true, [true, false], [full, first]), own, "one look has its reasons");
         assert_eq!(counted(false, [true, true], [full, first]), own, "one sample has no choice");
+    }
+    #[test]
+    fn one_sample_stands_for_its_subject() {
+        let (full, first) = (ModalitySet::full(2), ModalitySet::single(0));
+        let both = vec![0, 2];
+        assert_eq!(counted_of(2, true, [true, true], [full, first]), [both.clone(), both]);
+        assert_eq!(counted_of(2, true, [true, false], [full, first]), [vec![0], vec![2]]);
+        assert_eq!(counted_of(4, true, [true, true], [full, first]), [vec![0], vec![0]]);
     }
 }

@@ -73,16 +73,12 @@ impl Samples for Numbered<'_> {
         self.before + self.places.len()
     }
 
+    fn behind(&self, row: usize) -> Option<(&dyn Samples, usize)> {
+        Some((self.samples, self.place(row)))
+    }
+
     fn label(&self, row: usize) -> usize {
         self.samples.label(self.place(row))
-    }
-
-    fn known_label(&self, row: usize) -> Option<usize> {
-        self.samples.known_label(self.place(row))
-    }
-
-    fn observed(&self, row: usize) -> ModalitySet {
-        self.samples.observed(self.place(row))
     }
 
     fn read(&self, row: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
@@ -91,10 +87,6 @@ impl Samples for Numbered<'_> {
 
     fn id(&self, row: usize) -> String {
         self.samples.id(self.place(row))
-    }
-
-    fn number(&self, row: usize) -> u64 {
-        self.samples.number(self.place(row))
     }
 }
 
@@ -191,11 +183,11 @@ impl Piece {
                 let line = |outcome: &dymo_data::manifest::Outcome| {
                     let sample = match &outcome.sample {
                         Ok(index) => Ok(*index),
-                        Err(problems) => Err(joined(problems.iter())),
+                        Err(problems) => Err(in_one_cell(problems.iter())),
                     };
                     let notices = outcome.notices.iter().map(|n| format!("{}: {}", n.column, n.odd));
                     let id = outcome.id.clone().unwrap_or_else(|| format!("line {}", outcome.line));
-                    Line { id, sample, notices: joined(notices) }
+                    Line { id, sample, notices: in_one_cell(notices) }
                 };
                 chunk.outcomes().iter().map(line).collect()
             }
@@ -212,7 +204,7 @@ fn readable(samples: &dyn Samples, index: usize) -> Result<(), ReadError> {
         .try_for_each(|m| samples.read(index, m, &mut vec![0.0; modalities[m].kind().values()]))
 }
 
-fn joined<T: ToString>(parts: impl Iterator<Item = T>) -> String {
+fn in_one_cell<T: ToString>(parts: impl Iterator<Item = T>) -> String {
     parts.map(|part| part.to_string()).collect::<Vec<_>>().join("; ")
 }
 
@@ -246,5 +238,29 @@ fn picture(kind: &Kind) -> Option<Form> {
 /// Names of a set's modalities.
 pub(super) fn names(schema: &Schema, set: ModalitySet) -> String {
     let name = |m: usize| schema.modalities().get(m).map_or("?", |found| found.name());
-    set.iter().map(name).collect::<Vec<_>>().join("+")
+    joined(set.iter().map(|m| name(m).to_owned()))
+}
+
+/// Names with `+` between them; one that has a `+` or a quotation mark of its own stands in quotation marks, as CSV would have it, so that
+/// a program can tell them apart.
+pub(super) fn joined(names: impl Iterator<Item = String>) -> String {
+    let quoted = |name: String| match name.contains(['+', '"']) {
+        true => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => name,
+    };
+    names.map(quoted).collect::<Vec<_>>().join("+")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_told_apart() {
+        let of = |names: &[&str]| joined(names.iter().map(|name| (*name).to_owned()));
+        assert_eq!(of(&["A", "B"]), "A+B");
+        assert_eq!(of(&["A+B"]), "\"A+B\"");
+        assert_eq!(of(&["A", "B", "A+B"]), "A+B+\"A+B\"");
+        assert_eq!(of(&["6\" screen", "x"]), "\"6\"\" screen\"+x");
+    }
 }

@@ -84,6 +84,12 @@ impl<'a> Judge<'a> {
             );
         }
         let drawing = if args.draws > 0 { recovery.drawing() } else { None };
+        if args.draws > 0 && drawing.is_none() {
+            context.watch.note(
+                "this recovery model knows one value for what is missing and none that it may be besides, so nothing is said of what to \
+                 acquire next; guided, mopoe, retrieval and hot-deck can",
+            );
+        }
         Self { setting, selector, trust, confidence, drawing, draws: args.draws }
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use dymo_core::{ModalitySet, Schema};
 use dymo_select::{Decision, Verdict};
 
-use super::input::names;
+use super::input::{joined, names};
 use super::judge::Next;
 use crate::settings;
 
@@ -151,7 +151,7 @@ impl<'a> Table<'a> {
                 row[7] = why(self.schema, found).join("; ");
                 row[10] = found.confidence.map(|p| format!("{p:.4}")).unwrap_or_default();
                 let set = found.set.as_deref().unwrap_or_default();
-                row[11] = set.iter().map(|k| class(*k)).collect::<Vec<_>>().join("+");
+                row[11] = joined(set.iter().map(|k| class(*k)));
                 row[12].clone_from(&found.promise);
                 if let Some(best) = found.next.as_ref().and_then(Next::best) {
                     row[13] = names(self.schema, ModalitySet::single(best.modality));

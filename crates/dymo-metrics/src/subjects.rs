@@ -1,0 +1,256 @@
+//! Samples that stem from one subject, a patient with several scans, are not independent: intervals go by subjects.
+
+use std::collections::HashMap;
+
+use crate::bootstrap::{Interval, means_by_subject, statistic_interval, without_rounding};
+use crate::error::{MetricError, check_finite, check_length, check_level};
+use crate::shares::{beta_interval, clopper_pearson};
+
+/// Which samples belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subjects {
+    /// For each sample its subject, numbered in the order of their coming.
+    of: Vec<usize>,
+    count: usize,
+}
+
+impl Subjects {
+    /// Samples with the same number are of one subject.
+    ///
+    /// ```
+    /// use dymo_metrics::{Subjects, mean_interval};
+    /// // Four patients, each with five scans that are read alike: there is no more to be known than from four scans.
+    /// let right: Vec<f64> = (0..20).map(|i| f64::from(u8::from(i < 15))).collect();
+    /// let patients = Subjects::new(&(0..20).map(|i| i / 5).collect::<Vec<u64>>());
+    /// let by_patient = patients.mean_interval(&right, 0.95, 2_000, 1)?;
+    /// let as_if_alone = mean_interval(&right, 0.95, 2_000, 1)?;
+    /// assert_eq!(by_patient.estimate, as_if_alone.estimate);
+    /// assert!(by_patient.high - by_patient.low > 1.5 * (as_if_alone.high - as_if_alone.low));
+    /// # Ok::<(), dymo_metrics::MetricError>(())
+    /// ```
+    pub fn new(numbers: &[u64]) -> Self {
+        let mut known = HashMap::with_capacity(numbers.len());
+        let of: Vec<usize> = numbers
+            .iter()
+            .map(|number| {
+                let next = known.len();
+                *known.entry(*number).or_insert(next)
+            })
+            .collect();
+        Self { count: known.len(), of }
+    }
+
+    /// Every one of `samples` is a subject of its own.
+    pub fn alone(samples: usize) -> Self {
+        Self { of: (0..samples).collect(), count: samples }
+    }
+
+    /// How many subjects there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many samples there are.
+    pub fn samples(&self) -> usize {
+        self.of.len()
+    }
+
+    /// Whether every sample is a subject of its own.
+    pub fn are_samples(&self) -> bool {
+        self.count == self.of.len()
+    }
+
+    /// For each sample its subject, numbered from 0 in the order of their coming.
+    pub fn of(&self) -> &[usize] {
+        &self.of
+    }
+
+    /// These of the samples, in this order.
+    ///
+    /// # Panics
+    /// When there is no such sample, as indexing a slice does.
+    pub fn among(&self, samples: &[usize]) -> Self {
+        Self::new(&samples.iter().map(|sample| self.of[*sample] as u64).collect::<Vec<u64>>())
+    }
+
+    /// [`mean_interval`](crate::mean_interval), of which whole subjects are drawn: the statistic stays the mean over samples.
+    ///
+    /// # Errors
+    /// As there; also unless there is one value a sample.
+    pub fn mean_interval(
+        &self,
+        values: &[f64],
+        level: f64,
+        resamples: usize,
+        seed: u64,
+    ) -> Result<Interval, MetricError> {
+        check_length("values", values.len(), self.of.len())?;
+        check_finite("values", values.iter().copied())?;
+        let mean = values.iter().sum::<f64>() / (values.len() as f64).max(1.0);
+        // Resampled about the mean, so that sums stay small and equal values give an interval of no width.
+        let mut sums = vec![(0.0, 0.0); self.count];
+        for (subject, value) in self.of.iter().zip(values) {
+            let (sum, samples) = &mut sums[*subject];
+            *sum += value - mean;
+            *samples += 1.0;
+        }
+        let around = means_by_subject(&sums, level, resamples, seed)?;
+        let largest = values.iter().fold(0.0, |top: f64, x| top.max(x.abs()));
+        let end = |around: f64| without_rounding(mean + around, largest);
+        Ok(Interval { estimate: mean, low: end(around.low), high: end(around.high), n: values.len() })
+    }
+
+    /// [`paired_difference`](crate::paired_difference), of which whole subjects are drawn.
+    ///
+    /// # Errors
+    /// As there; also unless there is one pair a sample.
+    pub fn paired_difference(
+        &self,
+        a: &[f64],
+        b: &[f64],
+        level: f64,
+        resamples: usize,
+        seed: u64,
+    ) -> Result<Interval, MetricError> {
+        check_length("second values", b.len(), a.len())?;
+        check_finite("first values", a.iter().copied())?;
+        check_finite("second values", b.iter().copied())?;
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        self.mean_interval(&differences, level, resamples, seed)
+    }
+
+    /// [`statistic_interval`](crate::statistic_interval), of which whole subjects are drawn: the function gets the samples of those.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn statistic_interval(
+        &self,
+        level: f64,
+        resamples: usize,
+        seed: u64,
+        statistic: impl Fn(&[usize]) -> f64,
+    ) -> Result<Interval, MetricError> {
+        if self.are_samples() {
+            return statistic_interval(self.of.len(), level, resamples, seed, statistic);
+        }
+        let mut samples_of = vec![Vec::new(); self.count];
+        self.of.iter().enumerate().for_each(|(sample, subject)| samples_of[*subject].push(sample));
+        let of_subjects = |drawn: &[usize]| {
+            let samples: Vec<usize> = drawn.iter().flat_map(|subject| &samples_of[*subject]).copied().collect();
+            statistic(&samples)
+        };
+        let found = statistic_interval(self.count, level, resamples, seed, of_subjects)?;
+        Ok(Interval { n: self.of.len(), ..found })
+    }
+
+    /// Interval for the share of `hits`: exact ([`clopper_pearson`]) where every sample is a subject of its own; else the same for as
+    /// many independent samples as would vary as much (Korn and Graubard 1998), never more than there are. Where all samples are
+    /// alike nothing says how much they vary, and subjects are counted instead.
+    ///
+    /// # Errors
+    /// No samples, not one hit or miss a sample, a level outside 0..1.
+    pub fn share_interval(&self, hits: &[bool], level: f64) -> Result<Interval, MetricError> {
+        check_length("hits", hits.len(), self.of.len())?;
+        let (n, hit) = (hits.len(), hits.iter().filter(|hit| **hit).count());
+        if self.are_samples() || n == 0 {
+            return clopper_pearson(hit, n, level);
+        }
+        check_level(level)?;
+        let (samples, share) = (n as f64, hit as f64 / n as f64);
+        let effective = match self.variance_of_share(hits, share) {
+            variance if variance > 0.0 => (share * (1.0 - share) / variance).min(samples),
+            _ => self.count as f64,
+        };
+        let (low, high) = beta_interval(share * effective, effective, level);
+        Ok(Interval { estimate: share, low, high, n })
+    }
+
+    /// Of the share over samples, from how subjects differ; 0 where they do not.
+    fn variance_of_share(&self, hits: &[bool], share: f64) -> f64 {
+        let mut residuals = vec![0.0; self.count];
+        for (subject, hit) in self.of.iter().zip(hits) {
+            residuals[*subject] += f64::from(u8::from(*hit)) - share;
+        }
+        let (subjects, n) = (self.count as f64, hits.len() as f64);
+        if self.count < 2 {
+            return 0.0;
+        }
+        let squares: f64 = residuals.iter().map(|r| r * r).sum();
+        squares * subjects / (subjects - 1.0) / (n * n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mean_interval, paired_difference};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// `per` samples of each subject, all right or all wrong: nine in ten of the subjects are right.
+    fn copies(subjects: usize, per: usize, rng: &mut ChaCha8Rng) -> (Subjects, Vec<bool>) {
+        let right: Vec<bool> = (0..subjects).map(|_| rng.random::<f64>() < 0.9).collect();
+        let numbers: Vec<u64> = (0..subjects * per).map(|i| (i % subjects) as u64).collect();
+        let of_sample = |i: usize| right[i % subjects];
+        (Subjects::new(&numbers), (0..subjects * per).map(of_sample).collect())
+    }
+
+    #[test]
+    fn alone_they_are_the_intervals_of_samples() {
+        let values: Vec<f64> = (0..200).map(|i| f64::from(i % 7)).collect();
+        let others: Vec<f64> = (0..200).map(|i| f64::from(i % 5)).collect();
+        // Numbers are names: their order says nothing.
+        let subjects = Subjects::new(&(0..200).map(|i| u64::MAX - i * 17).collect::<Vec<u64>>());
+        assert!(subjects.are_samples());
+        assert_eq!(subjects.mean_interval(&values, 0.9, 300, 4), mean_interval(&values, 0.9, 300, 4));
+        let difference = subjects.paired_difference(&values, &others, 0.9, 300, 4);
+        assert_eq!(difference, paired_difference(&values, &others, 0.9, 300, 4));
+        let hits: Vec<bool> = (0..200).map(|i| i % 4 > 0).collect();
+        assert_eq!(subjects.share_interval(&hits, 0.9), clopper_pearson(150, 200, 0.9));
+    }
+
+    #[test]
+    fn copies_of_a_sample_say_no_more_than_one() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let (subjects, right) = copies(60, 10, &mut rng);
+        assert_eq!((subjects.count(), subjects.samples()), (60, 600));
+        let value = |right: &[bool]| right.iter().map(|r| f64::from(u8::from(*r))).collect::<Vec<f64>>();
+        let tenfold = subjects.mean_interval(&value(&right), 0.95, 2_000, 1).unwrap();
+        let once = mean_interval(&value(&right[..60]), 0.95, 2_000, 1).unwrap();
+        assert!((tenfold.low - once.low).abs() < 1e-9 && (tenfold.high - once.high).abs() < 1e-9);
+        assert_eq!(tenfold.n, 600);
+        let share = subjects.share_interval(&right, 0.95).unwrap();
+        let exact = Subjects::alone(60).share_interval(&right[..60], 0.95).unwrap();
+        assert!((share.low - exact.low).abs() < 0.01 && (share.high - exact.high).abs() < 0.01, "{share:?} {exact:?}");
+        let none = subjects.share_interval(&[false; 600], 0.95).unwrap();
+        assert!((none.high - clopper_pearson(0, 60, 0.95).unwrap().high).abs() < 1e-12);
+    }
+
+    #[test]
+    fn shares_of_subjects_are_held_as_often_as_the_level_says() {
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let mut held = 0;
+        for _ in 0..400 {
+            let (subjects, right) = copies(80, 4, &mut rng);
+            let found = subjects.share_interval(&right, 0.9).unwrap();
+            held += usize::from(found.low <= 0.9 && 0.9 <= found.high);
+        }
+        assert!(held >= 352, "{held} of 400, 360 are promised");
+    }
+
+    #[test]
+    fn some_of_the_samples_keep_their_subjects() {
+        let subjects = Subjects::new(&[7, 7, 9, 9, 11]);
+        let some = subjects.among(&[4, 0, 1]);
+        assert_eq!((some.of(), some.count()), ([0, 1, 1].as_slice(), 2));
+    }
+
+    #[test]
+    fn refusals() {
+        let subjects = Subjects::new(&[1, 1, 2]);
+        assert!(matches!(subjects.mean_interval(&[0.0; 2], 0.95, 10, 1), Err(MetricError::Length { .. })));
+        assert!(matches!(subjects.share_interval(&[true], 0.95), Err(MetricError::Length { .. })));
+        assert!(matches!(subjects.share_interval(&[true; 3], 95.0), Err(MetricError::Level { .. })));
+        assert!(Subjects::new(&[]).share_interval(&[], 0.95).is_err());
+    }
+}
