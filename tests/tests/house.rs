@@ -124,3 +124,31 @@ fn every_crate_has_a_readme_and_says_what_it_knows() {
         }
     }
 }
+
+/// Code that a crate's README shows compiles: as a test of the documentation, or as lines of an example.
+#[test]
+fn code_in_a_readme_is_compiled() {
+    for entry in std::fs::read_dir(root().join("crates")).expect("the crates").flatten() {
+        let folder = entry.path();
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        if read(&folder.join("src/lib.rs")).contains("include_str!(\"../README.md\")") {
+            continue;
+        }
+        let mut examples = Vec::new();
+        if folder.join("examples").is_dir() {
+            sources(&folder.join("examples"), &mut examples);
+        }
+        let compiled: String = examples.iter().map(|path| read(path)).collect();
+        let readme = read(&folder.join("README.md"));
+        for block in readme.split("```rust\n").skip(1) {
+            let code = block.split("```").next().unwrap_or_default();
+            for line in code
+                .lines()
+                .map(|line| line.split("  //").next().unwrap_or_default().trim())
+                .filter(|line| !line.is_empty())
+            {
+                assert!(compiled.contains(line), "{}: {line:?} is in no example", folder.join("README.md").display());
+            }
+        }
+    }
+}

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::reproduce::Reproduction;
+use crate::whole;
 
 /// What `cargo xtask baseline` is told.
 #[derive(Debug, clap::Args)]
@@ -40,10 +41,7 @@ pub(crate) fn measure(run: &Reproduction, python: &Path, folds: usize, repeats: 
     let request = request(&run.table()?, run.experiment(), folds, repeats)?;
     let answer = ask(python, &request)?;
     let path = run.results().join("baseline.json");
-    std::fs::create_dir_all(run.results()).with_context(|| path.display().to_string())?;
-    let half = path.with_extension("json.half");
-    std::fs::write(&half, serde_json::to_string_pretty(&answer)?).with_context(|| half.display().to_string())?;
-    std::fs::rename(&half, &path).with_context(|| path.display().to_string())?;
+    whole::write(&path, serde_json::to_string_pretty(&answer)?)?;
     println!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
 }

@@ -10,6 +10,7 @@ mod portability;
 mod prepare;
 mod reproduce;
 mod verify_golden;
+mod whole;
 
 use std::path::PathBuf;
 

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use dymo_data::volume::{Limits, Volume};
 use serde_json::Value;
 
+use crate::whole;
+
 /// Arguments of `cargo xtask nifti`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct NiftiArgs {
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &NiftiArgs) -> Result<()> {
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     let (versions, rows) = compared?;
     let to = args.out.clone().unwrap_or_else(|| root.join("docs/results/nifti.md"));
-    std::fs::write(&to, page(&versions, &rows)).with_context(|| format!("cannot write {}", to.display()))?;
+    whole::write(&to, page(&versions, &rows))?;
     println!("{}", to.display());
     match rows.iter().filter(|row| !row.fine).count() {
         0 => Ok(()),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::whole;
 use crate::{baseline, page, prepare};
 
 /// Cross-validation instead of one split.
@@ -139,10 +140,7 @@ impl Reproduction {
             _ => self.experiment.with_file_name("remarks.md"),
         };
         let text = page::write(&self.asked, &self.results(), &remarks)?;
-        std::fs::create_dir_all(self.root.join("docs/results"))?;
-        let half = path.with_extension("md.half");
-        std::fs::write(&half, text).with_context(|| half.display().to_string())?;
-        std::fs::rename(&half, &path).with_context(|| path.display().to_string())?;
+        whole::write(&path, text)?;
         println!("{}", path.display());
         Ok(())
     }

@@ -56,7 +56,10 @@ impl Scorer for Judge<'_> {
     }
 }
 
-fn select(case: &Case, recovery: &dyn Recovery, operators: bool, min_gain: f32) -> anyhow::Result<Value> {
+/// What an answer costs that holds these queries.
+type Work = fn(&Case, &HashSet<(usize, ModalitySet)>) -> f64;
+
+fn select(case: &Case, recovery: &dyn Recovery, work: Work, operators: bool, min_gain: f32) -> anyhow::Result<Value> {
     let selector = Selector::dymo(Calibration::default_for(Metric::Cosine)).with_min_gain(min_gain);
     let clock = Clock::start();
     let session = Session::new(&case.network, recovery, case, &case.present, &case.ids, case.device.clone());
@@ -74,32 +77,29 @@ fn select(case: &Case, recovery: &dyn Recovery, operators: bool, min_gain: f32) 
     answer["accuracy"] = case.accuracy(&predicted).into();
     answer["recovered"] = judge.session.recovered().into();
     answer["queries"] = judge.session.fused().into();
-    answer["gflop"] = (work::selection(case, &judge.asked) / 1e9).into();
+    answer["gflop"] = (work(case, &judge.asked) / 1e9).into();
     answer["rounds"] = (rounds as f64 / decisions.len() as f64).into();
     Ok(answer)
 }
 
 /// Everything, with a threshold τ of the best possible reward.
 pub fn whole(case: &Case, min_gain: f32) -> anyhow::Result<Value> {
-    // Its arithmetic is more than that of selection, so that is not stated.
-    let mut answer = select(case, &case.recovery, false, min_gain)?;
-    answer["gflop"] = Value::Null;
-    Ok(answer)
+    select(case, &case.recovery, work::whole, false, min_gain)
 }
 
 /// Everything through Burn's operators (which are our kernels one by one).
 pub fn whole_by_operators(case: &Case) -> anyhow::Result<Value> {
-    select(case, &case.recovery, true, 0.0)
+    select(case, &case.recovery, work::whole, true, 0.0)
 }
 
 /// Selection alone: what is missing has been recovered before; here it is the truth.
 pub fn selection(case: &Case) -> anyhow::Result<Value> {
-    select(case, &Known(case), false, 0.0)
+    select(case, &Known(case), work::selection, false, 0.0)
 }
 
 /// Selection alone through Burn's operators.
 pub fn selection_by_operators(case: &Case) -> anyhow::Result<Value> {
-    select(case, &Known(case), true, 0.0)
+    select(case, &Known(case), work::selection, true, 0.0)
 }
 
 /// Inputs that are there already, handed on.

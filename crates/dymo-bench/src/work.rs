@@ -21,16 +21,48 @@ pub fn selection(case: &Case, queries: &HashSet<(usize, ModalitySet)>) -> f64 {
     2.0 * (fusing + encoding) as f64
 }
 
+/// Operations of the whole inference: those of selection, and of recovering every modality that these queries hold and that was not
+/// observed, from encodings of what was.
+pub fn whole(case: &Case, queries: &HashSet<(usize, ModalitySet)>) -> f64 {
+    let missing = |(s, set): &(usize, ModalitySet)| set.difference(case.present[*s]);
+    let recovered: HashSet<(usize, usize)> =
+        queries.iter().flat_map(|query| missing(query).iter().map(|m| (query.0, m))).collect();
+    let asking: HashSet<usize> = recovered.iter().map(|(s, _)| *s).collect();
+    let observed = asking.iter().flat_map(|s| case.present[*s].iter());
+    let encoding: usize = observed.map(|m| posterior(case, m)).sum();
+    let decoding: usize = recovered.iter().map(|(_, m)| decoder(case, *m)).sum();
+    selection(case, queries) + 2.0 * (encoding + decoding) as f64
+}
+
 /// Multiplications of one picture: convolutions of side 3 that halve the map, then one of side 1.
 fn encoder(case: &Case, m: usize) -> usize {
     let input = &case.network.layout().inputs()[m];
-    let [mut height, mut width, mut channels] = input.kind.shape();
     let EncoderSettings::Convolutional { widths, token_width } = &input.encoder else { return 0 };
+    let (sum, [height, width, channels]) = halving(input.kind.shape(), widths);
+    sum + height * width * channels * token_width
+}
+
+/// Multiplications of one picture's posterior in MoPoE: convolutions, a hidden layer, two heads.
+fn posterior(case: &Case, m: usize) -> usize {
+    let (latent, hidden) = (case.settings.latent, case.settings.hidden.unwrap_or(case.settings.latent));
+    let (sum, map) = halving(case.kinds[m].shape(), &case.settings.widths);
+    sum + map.iter().product::<usize>() * hidden + 2 * hidden * latent
+}
+
+/// Multiplications of one decoded picture: a hidden layer, then transposed convolutions that double the map.
+fn decoder(case: &Case, m: usize) -> usize {
+    let (sum, map) = halving(case.kinds[m].shape(), &case.settings.widths);
+    // A transposed convolution has as many as the convolution that it turns round.
+    sum + map.iter().product::<usize>() * case.settings.latent
+}
+
+/// Multiplications of convolutions of side 3 that halve the map, and the last map.
+fn halving([mut height, mut width, mut channels]: [usize; 3], widths: &[usize]) -> (usize, [usize; 3]) {
     let mut sum = 0;
     for filters in widths {
         (height, width) = (height.div_ceil(2), width.div_ceil(2));
         sum += height * width * 9 * channels * filters;
         channels = *filters;
     }
-    sum + height * width * channels * token_width
+    (sum, [height, width, channels])
 }

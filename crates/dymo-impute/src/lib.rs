@@ -32,3 +32,8 @@ pub use difference::difference;
 pub use donors::{Donor, Donors};
 pub use error::ImputeError;
 pub use field::{Field, fields};
+
+/// The README's example is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

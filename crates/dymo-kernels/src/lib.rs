@@ -43,3 +43,8 @@ pub use norm::{layer_norm, layer_norm_backward, norm_rows};
 pub use pool::{max_pool2, max_pool2_backward, max_pool2_image};
 pub use products::Products;
 pub use trunk::Trunk;
+
+/// The README's example is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,8 +6,8 @@
 //! ```
 
 use dymo_metrics::{
-    Conformal, GroupSettings, Grouping, GuaranteeSettings, Membership, MetricError, Probabilities, SetSettings, Subjects,
-    Trial, by_group, fit_temperature, learn_threshold,
+    Conformal, GroupSettings, Grouping, GuaranteeSettings, Membership, MetricError, Probabilities, SetSettings,
+    Subjects, Trial, by_group, fit_temperature, learn_threshold,
 };
 
 fn main() -> Result<(), MetricError> {

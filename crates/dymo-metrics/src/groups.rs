@@ -200,7 +200,10 @@ mod tests {
         let settings = GroupSettings::default();
         let alone = Subjects::alone(1);
         let with = |groups| Membership { groups, subjects: &alone };
-        assert!(matches!(by_group(&one, &[0], with(&[]), None, &settings), Err(MetricError::Length { what: "groups", .. })));
+        assert!(matches!(
+            by_group(&one, &[0], with(&[]), None, &settings),
+            Err(MetricError::Length { what: "groups", .. })
+        ));
         assert!(by_group(&one, &[0], with(&[1]), Some(&[]), &settings).is_err());
         assert!(by_group(&one, &[0], with(&[1]), None, &GroupSettings { bins: 0, ..settings }).is_err());
         assert!(by_group(&one, &[0], with(&[1]), None, &GroupSettings { level: 95.0, ..settings }).is_err());

@@ -37,8 +37,7 @@ pub use error::MetricError;
 pub use groups::{GroupMeasures, GroupSettings, Membership, by_group};
 pub use guarantee::{
     Guarantee, GuaranteeSettings, Procedure, Signal, TestedThreshold, Trial, learn_threshold, learn_threshold_in_looks,
-    learn_threshold_of_subjects,
-    reward_signal,
+    learn_threshold_of_subjects, reward_signal,
 };
 pub use predictions::{accuracy, confusion, correctness, macro_f1};
 pub use probabilities::{Probabilities, brier, cross_entropy, negative_log_likelihood, softmax};

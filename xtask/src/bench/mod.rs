@@ -9,9 +9,10 @@ mod worker;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::portability::{Backend, Place, Step, cargo};
+use crate::whole;
 use rows::{Contestant, Row};
 use worker::Worker;
 
@@ -89,10 +90,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
 }
 
 fn save(places: &Places, found: &page::Findings<'_>) -> Result<()> {
-    let path = places.root.join("docs/results/speed.md");
-    let half = path.with_extension("md.half");
-    std::fs::write(&half, page::write(found)).with_context(|| half.display().to_string())?;
-    std::fs::rename(&half, &path).with_context(|| path.display().to_string())
+    whole::write(&places.root.join("docs/results/speed.md"), page::write(found))
 }
 
 fn build(places: &Places) -> Result<()> {

@@ -10,12 +10,14 @@ mod training;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 pub(crate) use backend::{Backend, Place};
 pub(crate) use build::cargo;
 pub(crate) use row::Step;
 use row::{Built, Row};
+
+use crate::whole;
 
 /// What `cargo xtask portability` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,10 +55,7 @@ pub(crate) fn run(args: &PortabilityArgs) -> Result<()> {
 }
 
 fn write(root: &Path, store: &Path) -> Result<()> {
-    let path = root.join("docs/results/portability.md");
-    let half = path.with_extension("md.half");
-    std::fs::write(&half, page::write(&row::read_all(store)?)).with_context(|| half.display().to_string())?;
-    std::fs::rename(&half, &path).with_context(|| path.display().to_string())
+    whole::write(&root.join("docs/results/portability.md"), page::write(&row::read_all(store)?))
 }
 
 /// One row of the table. What cannot be done is in the row; only what nobody expects is an error.

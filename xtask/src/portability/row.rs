@@ -9,6 +9,8 @@ use super::backend::Backend;
 use super::golden::Case;
 use super::training::Training;
 
+use crate::whole;
+
 /// How one thing went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,11 +75,7 @@ impl Row {
 
     /// Keeps it for the table.
     pub(crate) fn save(&self, store: &Path) -> Result<()> {
-        std::fs::create_dir_all(store).with_context(|| store.display().to_string())?;
-        let path = store.join(format!("{}.json", self.backend.name()));
-        let half = path.with_extension("half");
-        std::fs::write(&half, serde_json::to_vec_pretty(self)?).with_context(|| half.display().to_string())?;
-        std::fs::rename(&half, &path).with_context(|| path.display().to_string())
+        whole::write(&store.join(format!("{}.json", self.backend.name())), serde_json::to_vec_pretty(self)?)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use dymo_core::ModalitySet;
 use dymo_data::Samples;
+use dymo_metrics::Subjects;
 use dymo_report::{Report, Varied};
 use dymo_reward::{Calibration, ClassStatistics, Parts};
 use dymo_select::Selector;
-use dymo_metrics::Subjects;
 use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
 use dymo_train::experiment::{RecoveryKind, Scenario};
 use dymo_train::trust::Spoilt;
@@ -130,7 +130,14 @@ impl Run<'_> {
     fn file(&self, report: &mut Report, change: &Change, arm: Arm, selected: &Selected) -> anyhow::Result<()> {
         let predictions = selected.predictions();
         let told = (predictions.as_slice(), self.labels.as_slice());
-        report.robustness.push(robustness(&self.key, change.clone(), arm, told, &self.subjects, self.study.intervals())?);
+        report.robustness.push(robustness(
+            &self.key,
+            change.clone(),
+            arm,
+            told,
+            &self.subjects,
+            self.study.intervals(),
+        )?);
         Ok(())
     }
 }

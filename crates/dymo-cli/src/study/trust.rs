@@ -192,7 +192,9 @@ impl Study<'_> {
                 ),
             };
             let of_subjects = trust.guarantee.subjects.map_or_else(String::new, |count| {
-                format!(" of {count} subjects (each one observation for the threshold, one of its samples for the others)")
+                format!(
+                    " of {count} subjects (each one observation for the threshold, one of its samples for the others)"
+                )
             });
             notes.push(format!(
                 "Threshold, temperature and prediction sets were fitted on {} validation samples{of_subjects}, with modalities missing as in: {}. \

@@ -311,7 +311,9 @@ fn kept_permutations(
 ) -> anyhow::Result<Permutations> {
     let path = args.out.join(PERMUTATIONS);
     let none = Permutations { run: identity(context, experiment, args)?, observed: f64::NAN, shuffled: Vec::new() };
-    let Some(text) = args.training.resume.then(|| std::fs::read_to_string(&path).ok()).flatten() else { return Ok(none) };
+    let Some(text) = args.training.resume.then(|| std::fs::read_to_string(&path).ok()).flatten() else {
+        return Ok(none);
+    };
     let kept: Permutations = serde_json::from_str(&text)
         .with_context(|| format!("{}: not what an earlier run left; delete it to begin again", path.display()))?;
     if kept.run != none.run {

@@ -226,7 +226,8 @@ fn spare(folder: &ModelFolder, stages: &[Stage]) -> anyhow::Result<()> {
         Some(kind) => folder.recoveries().contains(&kind),
         None => folder.metrics().iter().any(|metric| Stage::Fusion(*metric) == **stage),
     };
-    let held = stages.iter().find(|stage| !stage.is_in_one_go() && (holds(stage) || folder.checkpoint(**stage).exists()));
+    let held =
+        stages.iter().find(|stage| !stage.is_in_one_go() && (holds(stage) || folder.checkpoint(**stage).exists()));
     let Some(stage) = held else { return Ok(()) };
     bail!(
         "{}: {} is there already, or has been begun: --resume goes on with it, --force trains over it, --out DIR names another folder",

@@ -89,7 +89,8 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
 #[test]
 fn samples_of_one_subject_are_counted_once() {
     let place = Place::new();
-    let (header, rows) = table().split_once('\n').map(|(head, rows)| (head.to_owned(), rows.to_owned())).expect("a header");
+    let (header, rows) =
+        table().split_once('\n').map(|(head, rows)| (head.to_owned(), rows.to_owned())).expect("a header");
     let mut text = format!("{header},who\n");
     for copy in 0..3 {
         for row in rows.lines() {

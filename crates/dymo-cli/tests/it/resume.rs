@@ -81,7 +81,12 @@ fn a_model_is_not_trained_over_unasked() {
     place.run(line).well();
     let weights = || std::fs::read(place.path("model/guided.safetensors")).expect("weights");
     let before = weights();
-    place.run(&format!("{line} --seed 9")).refused(&["model: guided is there already", "--resume", "--force", "--out DIR"]);
+    place.run(&format!("{line} --seed 9")).refused(&[
+        "model: guided is there already",
+        "--resume",
+        "--force",
+        "--out DIR",
+    ]);
     assert!(before == weights());
     // Another part is added; and one that was cut short is not begun again unasked either.
     std::fs::remove_dir_all(place.path("model")).expect("removed");
@@ -90,7 +95,9 @@ fn a_model_is_not_trained_over_unasked() {
     child.kill().expect("kill -9");
     child.wait().expect("its end");
     place.run(line).well();
-    place.run("train fusion experiment.toml --out model").refused(&["model: fusion-cosine is there already, or has been begun"]);
+    place
+        .run("train fusion experiment.toml --out model")
+        .refused(&["model: fusion-cosine is there already, or has been begun"]);
     place.run(&format!("{line} --seed 9 --force")).well();
     assert!(before != weights());
     place.run(&format!("{line} --force --resume")).refused(&["--force", "--resume"]);

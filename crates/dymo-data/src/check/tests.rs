@@ -220,7 +220,13 @@ fn a_header_that_does_not_fit_is_an_error() {
 fn one_class_is_none_to_tell() {
     let rows = |classes: &[&str]| -> String {
         (0..12)
-            .map(|i| format!("p{i},w{i},{},{},,5{i},a,\n", classes[i % classes.len()], ["train", "validation", "test"][i % 3]))
+            .map(|i| {
+                format!(
+                    "p{i},w{i},{},{},,5{i},a,\n",
+                    classes[i % classes.len()],
+                    ["train", "validation", "test"][i % 3]
+                )
+            })
             .collect()
     };
     let one = report(&rows(&["ill"]));

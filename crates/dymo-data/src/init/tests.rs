@@ -115,7 +115,10 @@ fn a_table_that_is_not_understood_is_refused() {
         assert!(plain(table).contains("no row to learn from"), "{table:?}: {}", plain(table));
     }
     assert!(plain("id,label\nx\n").contains("1 have another number of cells than the first row, which has 2"));
-    assert!(plain("a,a,\n,,\n").contains("no column can be used to classify by (a: left out, another column has the same name"));
+    assert!(
+        plain("a,a,\n,,\n")
+            .contains("no column can be used to classify by (a: left out, another column has the same name")
+    );
     assert!(plain("id;diagnosis;age\np1;ill;50\n").contains("semicolons separate the names of the first row"));
     assert!(plain("id\tdiagnosis, at last\tage\np1\till\t50\n").contains("tabs separate the names"));
     assert!(plain("i\0d\0,\0a\0\n\0").contains("the first row is no UTF-8 text"));
@@ -251,7 +254,10 @@ fn a_name_that_stands_twice_is_said() {
     std::fs::write(&path, format!("id,label,label,a\n{rows}")).unwrap();
     let proposal = propose(&path, &InitOptions::default()).unwrap();
     assert!(
-        proposal.remarks.iter().any(|remark| remark.starts_with("column label: the first row has this name 2 times; rename")),
+        proposal
+            .remarks
+            .iter()
+            .any(|remark| remark.starts_with("column label: the first row has this name 2 times; rename")),
         "{:?}",
         proposal.remarks
     );

@@ -244,9 +244,15 @@ fn labels_and_ids_of_a_stream_are_noticed() {
 /// What the network never saw is told with the answer: numbers far outside, ends of texts.
 #[test]
 fn what_lies_far_outside_and_what_is_cut_is_noticed() {
-    let folder = folder(b"patient,file,scan,age,stage,note\nq0,,,130,,short breath\nq1,,,1e30,,Short breath NOW, that\nq2,,,-30,0,\n");
+    let folder = folder(
+        b"patient,file,scan,age,stage,note\nq0,,,130,,short breath\nq1,,,1e30,,Short breath NOW, that\nq2,,,-30,0,\n",
+    );
     let path = folder.path().join("table.csv");
-    std::fs::write(&path, std::fs::read_to_string(&path).unwrap().replace("Short breath NOW, that", "\"Short breath NOW, that\"")).unwrap();
+    std::fs::write(
+        &path,
+        std::fs::read_to_string(&path).unwrap().replace("Short breath NOW, that", "\"Short breath NOW, that\""),
+    )
+    .unwrap();
     let mut stream = ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
     let chunk = stream.next_chunk(5).unwrap();
     let said = |row: usize| -> Vec<String> {

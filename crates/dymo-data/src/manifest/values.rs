@@ -111,7 +111,10 @@ impl Told {
     fn of_text(encoder: &TextEncoder, text: &str, out: &mut [f32]) -> Result<Self, ReadError> {
         let blank = encoder.write(text, out)?.then_some(Blank::UnknownText);
         // Of a text that shows nothing, how much of it is read is of no interest.
-        let cut = encoder.cut(text).filter(|_| blank.is_none()).map(|symbols| Changed::Cut { symbols, length: encoder.length() });
+        let cut = encoder
+            .cut(text)
+            .filter(|_| blank.is_none())
+            .map(|symbols| Changed::Cut { symbols, length: encoder.length() });
         Ok(Self { blank, changed: cut.into_iter().collect() })
     }
 

@@ -17,7 +17,7 @@ use super::fast::{settled, shape, slice, tensor};
 #[backend_extension(Autodiff, Flex)]
 pub trait BlockOps: Backend {
     /// See [`super::transformer_block`]; weights in the order of `super::BlockParameters`.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "the macro wants a flat signature")]
     fn dymo_block(
         x: FloatTensor<Self>,
         norm1_gamma: FloatTensor<Self>,

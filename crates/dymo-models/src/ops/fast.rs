@@ -24,7 +24,7 @@ pub trait FastOps: Backend {
         relu: bool,
     ) -> FloatTensor<Self>;
     /// See [`super::conv_transpose2d`].
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "the macro wants a flat signature")]
     fn dymo_conv_transpose2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
