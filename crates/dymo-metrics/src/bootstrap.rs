@@ -13,9 +13,9 @@ use crate::subjects::Subjects;
 pub struct Interval {
     /// The statistic of the samples themselves.
     pub estimate: f64,
-    /// Lower end.
+    /// Lower end; NaN where a single sample leaves none to give.
     pub low: f64,
-    /// Upper end.
+    /// Upper end; NaN likewise.
     pub high: f64,
     /// How many samples it rests on.
     pub n: usize,
@@ -137,6 +137,10 @@ fn resampled(
     if resamples == 0 || resamples > MOST_RESAMPLES {
         return Err(MetricError::Bootstrap { what: "resamples", found: resamples, limit: MOST_RESAMPLES });
     }
+    if n == 1 {
+        // One value says nothing of how much others would differ.
+        return Ok(Interval { estimate, low: f64::NAN, high: f64::NAN, n });
+    }
     let limit = u32::MAX as usize;
     let too_many = MetricError::Bootstrap { what: "values", found: n, limit };
     let below = u32::try_from(n).ok().and_then(|n| Uniform::new(0, n).ok()).ok_or(too_many)?;
@@ -221,6 +225,12 @@ mod tests {
     }
 
     #[test]
+    fn one_value_has_no_interval() {
+        let one = mean_interval(&[0.25], 0.95, 100, 1).unwrap();
+        assert!(one.estimate == 0.25 && one.low.is_nan() && one.high.is_nan() && !one.excludes_zero());
+    }
+
+    #[test]
     fn quantiles_as_numpy_takes_them() {
         let sorted = [1.0, 2.0, 4.0, 8.0];
         assert_eq!([0.0, 0.5, 1.0].map(|share| quantile(&sorted, share)), [1.0, 3.0, 8.0]);
@@ -244,7 +254,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn the_interval_lies_within_the_values(values in prop::collection::vec(-5.0f64..5.0, 1..40), seed: u64) {
+        fn the_interval_lies_within_the_values(values in prop::collection::vec(-5.0f64..5.0, 2..40), seed: u64) {
             let interval = mean_interval(&values, 0.95, 100, seed).unwrap();
             let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(l, m), &x| (l.min(x), m.max(x)));
             prop_assert!(least - 1e-9 <= interval.low && interval.low <= interval.high && interval.high <= most + 1e-9);

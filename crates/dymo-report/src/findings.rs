@@ -88,7 +88,7 @@ impl Comparison {
                 format!("not clearly different from {baseline} ({}; {interval})", signed(self.difference))
             }
             Outcome::Unknown if self.difference.is_finite() => {
-                format!("{size} points {side} than {baseline} (no paired interval was computed)")
+                format!("{size} points {side} than {baseline} (no interval can be given)")
             }
             Outcome::Unknown => format!("not compared with {baseline}"),
         }
