@@ -106,6 +106,16 @@ impl ArrayLayout {
         }
     }
 
+    /// The same layout with DVM's mask files of a strategy and rate, as `value_0.3`: in `folder/missing_mask`, named as TIP names them.
+    #[must_use]
+    pub fn with_car_masks(mut self, folder: &Path, strategy_rate: &str) -> Self {
+        for part in [&mut self.train, &mut self.validation, &mut self.test] {
+            let table = part.table.file_stem().unwrap_or_default().to_string_lossy();
+            part.mask = Some(folder.join("missing_mask").join(format!("{table}_dvm_{strategy_rate}.npy")));
+        }
+        self
+    }
+
     /// The same layout, its relative paths seen from `folder`.
     #[must_use]
     pub fn rooted(mut self, folder: &Path) -> Self {

@@ -87,6 +87,28 @@ fn cars_become_a_table_that_is_read() {
 }
 
 #[test]
+fn cars_lose_what_their_mask_files_take_away() {
+    let (folder, layout) = cars();
+    let layout = layout.with_car_masks(folder.path(), "value_0.3");
+    let refused = arrays(&layout, &folder.path().join("out")).unwrap_err().to_string();
+    assert!(refused.contains("missing_mask") && refused.contains("reordered_dvm_value_0.3.npy"), "{refused}");
+    fs::create_dir(folder.path().join("missing_mask")).unwrap();
+    for (part, gap) in [(&layout.train, 0), (&layout.validation, 5), (&layout.test, 16)] {
+        let mut missing = vec![0u8; 4 * 17];
+        missing[17 + gap] = 1;
+        fs::write(part.mask.as_ref().unwrap(), bytes_of("|b1", false, "(4, 17)", &missing)).unwrap();
+    }
+    let samples = open(&arrays(&layout, &folder.path().join("out")).unwrap());
+    let gaps = |index: usize| -> Vec<usize> {
+        let mut row = [0.0; 17];
+        samples.read(index, 1, &mut row).unwrap();
+        (0..17).filter(|at| row[*at].is_nan()).collect()
+    };
+    let found = Split::ALL.map(|part| gaps(samples.part(part)[1]));
+    assert_eq!((found, gaps(0)), ([vec![0], vec![5], vec![16]], vec![]));
+}
+
+#[test]
 fn a_layout_is_a_file_of_its_own_and_lists_may_be_text() {
     let (folder, layout) = cars();
     let text = toml::to_string(&layout).unwrap();

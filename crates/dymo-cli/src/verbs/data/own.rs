@@ -53,9 +53,10 @@ pub struct CheckArgs {
 pub enum ConvertVerb {
     /// Car pictures with a table: the NumPy and CSV files of DVM
     #[command(after_help = "\
-Example:
-  dymo data convert dvm features/ --out dvm")]
-    Dvm(ConvertArgs),
+Examples:
+  dymo data convert dvm features/ --out dvm
+  dymo data convert dvm features/ --masks value_0.3 --out dvm-gaps       what TIP's mask files take away, in features/missing_mask")]
+    Dvm(CarArgs),
     /// Faces with attributes: list_attr_celeba, its partition and pictures
     #[command(after_help = "\
 Examples:
@@ -67,6 +68,17 @@ Examples:
 Example:
   dymo data convert arrays layout.toml --out cardiac")]
     Arrays(ConvertArgs),
+}
+
+/// How DVM is taken up.
+#[derive(Debug, clap::Args)]
+pub struct CarArgs {
+    /// Files.
+    #[command(flatten)]
+    pub files: ConvertArgs,
+    /// Entries that TIP's mask files of this strategy and rate take away are missing: value_0.3, feature_0.5, MI_0.1, LI_0.1
+    #[arg(long, value_name = "STRATEGY_RATE")]
+    pub masks: Option<String>,
 }
 
 /// From where, and where to.
@@ -151,7 +163,11 @@ pub(super) fn check_data(context: &Context, args: &CheckArgs, out: &mut dyn Writ
 
 pub(super) fn convert(context: &Context, verb: &ConvertVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let converted = match verb {
-        ConvertVerb::Dvm(args) => arrays(&ArrayLayout::cars(&args.from), &args.out)?,
+        ConvertVerb::Dvm(args) => {
+            let layout = ArrayLayout::cars(&args.files.from);
+            let layout = args.masks.iter().fold(layout, |layout, name| layout.with_car_masks(&args.files.from, name));
+            arrays(&layout, &args.files.out)?
+        }
         ConvertVerb::Arrays(args) => arrays(&layout(&args.from)?, &args.out)?,
         ConvertVerb::Celeba(args) => {
             let mut options = FaceOptions { hide_attribute: args.hide_attribute, ..FaceOptions::default() };
