@@ -39,6 +39,7 @@ pub mod volume;
 
 mod kept;
 mod numbered;
+mod refused;
 mod stream;
 
 pub use kept::Kept;

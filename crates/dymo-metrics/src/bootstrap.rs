@@ -6,7 +6,6 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MetricError, check_finite, check_level, check_some};
-use crate::subjects::Subjects;
 
 /// An estimate with its interval: from a percentile bootstrap here, exact for shares ([`clopper_pearson`](crate::clopper_pearson)).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -31,41 +30,14 @@ impl Interval {
 /// The most resamples: far beyond what ends of intervals need.
 const MOST_RESAMPLES: usize = 1_000_000;
 
-/// Interval for the mean of per-sample values, for example of [`correctness`](crate::correctness): `resamples` times,
-/// as many values as there are are drawn with replacement, and the interval runs from the (1 − level)/2 to the
-/// (1 + level)/2 quantile of their means (linear between neighbours). The same seed gives the same interval.
-///
-/// The values must be of independent samples: where several stem from one patient, see [`Subjects::mean_interval`].
-///
-/// # Errors
-/// No values, one that is not finite, a level outside 0..1, no resamples or over a million.
-pub fn mean_interval(values: &[f64], level: f64, resamples: usize, seed: u64) -> Result<Interval, MetricError> {
-    Subjects::alone(values.len()).mean_interval(values, level, resamples, seed)
-}
-
 /// An end whose distance from zero is nothing but rounding is zero: 1e-17 must not count as clear of it. A mean of
 /// values as large as `largest` cannot come as near to zero otherwise, unless it is of billions of samples.
 pub(crate) fn without_rounding(end: f64, largest: f64) -> f64 {
     if end.abs() < 1e-12 * largest { 0.0 } else { end }
 }
 
-/// Interval for the difference of two means, mean(a) − mean(b), `a[i]` and `b[i]` being of the same sample i: both
-/// are resampled with the same draws, so what makes a sample hard for both cancels out.
-///
-/// # Errors
-/// As [`mean_interval`], and slices of different lengths.
-pub fn paired_difference(
-    a: &[f64],
-    b: &[f64],
-    level: f64,
-    resamples: usize,
-    seed: u64,
-) -> Result<Interval, MetricError> {
-    Subjects::alone(a.len()).paired_difference(a, b, level, resamples, seed)
-}
-
 /// Interval for any statistic of `n` samples, given as a function of their (drawn, repeating) indices: macro F1, AUC.
-/// Slower than [`mean_interval`] by what the function costs. A NaN from it (an AUC without positives) leaves that
+/// Slower than [`mean_interval`](crate::mean_interval) by what the function costs. A NaN from it (an AUC without positives) leaves that
 /// resample out.
 ///
 /// # Errors
@@ -165,6 +137,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{mean_interval, paired_difference};
     use proptest::prelude::*;
 
     /// `ones` ones among `n` values.

@@ -31,7 +31,7 @@ mod shares;
 mod subjects;
 mod temperature;
 
-pub use bootstrap::{Interval, mean_interval, paired_difference, statistic_interval};
+pub use bootstrap::{Interval, statistic_interval};
 pub use conformal::{Cell, Conformal, Grouping, PredictionSet, Scope, SetScore, SetSettings, covered};
 pub use error::MetricError;
 pub use groups::{GroupMeasures, GroupSettings, Membership, by_group};
@@ -44,7 +44,7 @@ pub use probabilities::{Probabilities, brier, cross_entropy, negative_log_likeli
 pub use ranking::{auc, auc_one_vs_rest};
 pub use reliability::{Bin, DEFAULT_BINS, Reliability, reliability};
 pub use shares::{clopper_pearson, wilson};
-pub use subjects::Subjects;
+pub use subjects::{Subjects, mean_interval, paired_difference};
 pub use temperature::{Temperature, fit_temperature, logits_of};
 
 /// The README's example is a test, too.

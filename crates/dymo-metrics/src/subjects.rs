@@ -73,7 +73,7 @@ impl Subjects {
         Self::new(&samples.iter().map(|sample| self.of[*sample] as u64).collect::<Vec<u64>>())
     }
 
-    /// [`mean_interval`](crate::mean_interval), of which whole subjects are drawn: the statistic stays the mean over samples.
+    /// [`mean_interval`], of which whole subjects are drawn: the statistic stays the mean over samples.
     ///
     /// # Errors
     /// As there; also unless there is one value a sample.
@@ -100,7 +100,7 @@ impl Subjects {
         Ok(Interval { estimate: mean, low: end(around.low), high: end(around.high), n: values.len() })
     }
 
-    /// [`paired_difference`](crate::paired_difference), of which whole subjects are drawn.
+    /// [`paired_difference`], of which whole subjects are drawn.
     ///
     /// # Errors
     /// As there; also unless there is one pair a sample.
@@ -180,10 +180,36 @@ impl Subjects {
     }
 }
 
+/// Interval for the mean of per-sample values, for example of [`correctness`](crate::correctness): `resamples` times,
+/// as many values as there are are drawn with replacement, and the interval runs from the (1 − level)/2 to the
+/// (1 + level)/2 quantile of their means (linear between neighbours). The same seed gives the same interval.
+///
+/// The values must be of independent samples: where several stem from one patient, see [`Subjects::mean_interval`].
+///
+/// # Errors
+/// No values, one that is not finite, a level outside 0..1, no resamples or over a million.
+pub fn mean_interval(values: &[f64], level: f64, resamples: usize, seed: u64) -> Result<Interval, MetricError> {
+    Subjects::alone(values.len()).mean_interval(values, level, resamples, seed)
+}
+
+/// Interval for the difference of two means, mean(a) − mean(b), `a[i]` and `b[i]` being of the same sample i: both
+/// are resampled with the same draws, so what makes a sample hard for both cancels out.
+///
+/// # Errors
+/// As [`mean_interval`], and slices of different lengths.
+pub fn paired_difference(
+    a: &[f64],
+    b: &[f64],
+    level: f64,
+    resamples: usize,
+    seed: u64,
+) -> Result<Interval, MetricError> {
+    Subjects::alone(a.len()).paired_difference(a, b, level, resamples, seed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mean_interval, paired_difference};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

@@ -338,7 +338,7 @@ fn remedy(refused: &ImageError) -> String {
 #[non_exhaustive]
 pub enum PictureError {
     /// Reading or writing failed.
-    #[error("{source}; {remedy}", source = .0, remedy = crate::samples::remedy(.0))]
+    #[error("{source}; {remedy}", source = .0, remedy = crate::refused::remedy(.0))]
     Io(#[from] io::Error),
     /// Not a PNG or JPEG picture, a damaged one, or one above the limits.
     #[error("{source}; {remedy}", source = .0, remedy = remedy(.0))]

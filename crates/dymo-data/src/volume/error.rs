@@ -15,7 +15,7 @@ pub enum VolumeError {
         problem: Box<VolumeError>,
     },
     /// The operating system refused.
-    #[error("could not {action}: {cause}; {}", crate::samples::remedy(cause))]
+    #[error("could not {action}: {cause}; {}", crate::refused::remedy(cause))]
     Io {
         /// What was tried, as a verb: `open it`.
         action: &'static str,
