@@ -49,18 +49,24 @@ impl Products {
         let len = batch.present.len() * latent;
         let (mut precision, mut weighted) = (vec![0.0; len], vec![0.0; len]);
         let posteriors: Vec<Recycled> = encoders.par_iter().zip(batch.inputs).map(|(e, x)| e.forward(x)).collect();
+        // Of each sample the posteriors of what it has, by modality.
+        let mut experts: Vec<Vec<&[f32]>> = vec![Vec::new(); batch.present.len()];
         for (m, posteriors) in posteriors.iter().enumerate() {
             for (place, posterior) in places(batch.present, m).zip(posteriors.chunks_exact(2 * latent)) {
-                let (mean, log_variance) = posterior.split_at(latent);
-                let own = place * latent..(place + 1) * latent;
-                let sums = precision[own.clone()].iter_mut().zip(&mut weighted[own]);
+                experts[place].push(posterior);
+            }
+        }
+        let rows = precision.par_chunks_mut(latent.max(1)).zip(weighted.par_chunks_mut(latent.max(1)));
+        rows.zip(&experts).for_each(|((precision, weighted), experts)| {
+            for (mean, log_variance) in experts.iter().map(|posterior| posterior.split_at(latent)) {
+                let sums = precision.iter_mut().zip(weighted.iter_mut());
                 for ((precision, weighted), (mean, log)) in sums.zip(mean.iter().zip(log_variance)) {
                     let p = 1.0 / (log.exp() + floor);
                     *precision += p;
                     *weighted += mean * p;
                 }
             }
-        }
+        });
         Self { latent, precision, weighted }
     }
 
