@@ -61,13 +61,19 @@ pub enum PublishedError {
         picture: [usize; 2],
     },
     /// Entries of a state dictionary that are no dense tensors.
-    #[error("no dense tensors with values: {}; save them with torch.save as dense tensors on the CPU", listing(entries))]
+    #[error(
+        "no dense tensors with values: {}; save them with torch.save as dense tensors on the CPU",
+        listing(entries)
+    )]
     NotDense {
         /// Name and sort of each.
         entries: Vec<String>,
     },
     /// Weights in whole numbers, complex ones, or some of 8 bits.
-    #[error("weights are read in half, single and double precision, these are others: {}; save them as float32", listing(entries))]
+    #[error(
+        "weights are read in half, single and double precision, these are others: {}; save them as float32",
+        listing(entries)
+    )]
     NotFloating {
         /// Name and type of each.
         entries: Vec<String>,

@@ -374,7 +374,8 @@ mod tests {
         match weights("Vx\ncposix\nsystem\n(Vtouch here\ntRsVb\nI1\nsVbn1.num_batches_tracked\nI1\nsI7\nN") {
             Err(PublishedError::Mismatch { missing, superfluous, shapes }) => {
                 assert!(missing.is_empty() && shapes.is_empty());
-                let wanted = ["x (an object of posix.system)", "b (a whole number)", "a whole number in place of a name (None)"];
+                let wanted =
+                    ["x (an object of posix.system)", "b (a whole number)", "a whole number in place of a name (None)"];
                 assert_eq!(superfluous, wanted);
             }
             other => panic!("{other:?}"),
