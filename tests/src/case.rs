@@ -130,6 +130,16 @@ impl Case {
         Ok(values.chunks_exact(kind.values()).flat_map(turn).collect())
     }
 
+    /// Height and width of the recorded pictures, of the first modality that has some.
+    pub(crate) fn picture(&self) -> Option<[usize; 2]> {
+        let inputs = self.tensors.iter().filter(|(name, _)| name.starts_with("input."));
+        let extents = |tensor: &Tensor| match tensor.shape[..] {
+            [_, _, height, width] if height > 0 && width > 0 => Some([height, width]),
+            _ => None,
+        };
+        inputs.filter_map(|(_, tensor)| extents(tensor)).next()
+    }
+
     /// Names of the recorded inputs, in the order of files: alphabetical, which is that of their modalities in every released case.
     pub(crate) fn input_names(&self) -> Vec<String> {
         self.tensors.keys().filter_map(|name| name.strip_prefix("input.")).map(str::to_string).collect()

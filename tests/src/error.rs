@@ -45,6 +45,32 @@ pub enum GoldenError {
         /// What is wrong with it.
         source: PublishedError,
     },
+    /// The network reads pictures of another size than those of the case.
+    #[error(
+        "{}: pos_embeddings is {found:?}, the pictures of the case, {}x{}, need {wanted:?}: put the network of this case there",
+        path.display(), picture[0], picture[1]
+    )]
+    Pictures {
+        /// The network's file.
+        path: PathBuf,
+        /// Extents in the file.
+        found: Vec<usize>,
+        /// Extents for these pictures.
+        wanted: Vec<usize>,
+        /// Height and width of the recorded pictures.
+        picture: [usize; 2],
+    },
+    /// The MoPoE of a folder cannot be checked.
+    #[error(
+        "{}: this MoPoE cannot be checked ({source}): record mu, logvar and decoded.m0, m1, … with it, or take it out of the folder",
+        path.display()
+    )]
+    Mopoe {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<GoldenError>,
+    },
     /// The statistics cannot be taken up.
     #[error("{}: {source}", path.display())]
     Statistics {

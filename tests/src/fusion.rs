@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use dymo_core::ModalitySet;
 use dymo_models::engine::Session;
 use dymo_models::fusion::{FeatureScale, FusionNetwork};
-use dymo_models::published::{self, Checkpoint, FusionHints, NamedTensors};
+use dymo_models::published::{self, Checkpoint, FusionHints, NamedTensors, PublishedError};
 use dymo_reward::{Calibration, ClassStatistics, DEFAULT_TEMPERATURE, Edges, Metric, Parts};
 use dymo_select::{Decision, Query, Sample, Score, Scorer, Selector};
 use dymo_train::import::{metric_by_name, metric_of, read_statistics};
@@ -36,7 +36,12 @@ impl Network {
         let Some(path) = first(&folder.join("downstream"), "ckpt").or_else(|| bare.exists().then_some(bare)) else {
             return Ok(None);
         };
-        let refuse = |source| GoldenError::Network { path: path.clone(), source };
+        let refuse = |source| match source {
+            PublishedError::Positions { found, wanted, picture } => {
+                GoldenError::Pictures { path: path.clone(), found, wanted, picture }
+            }
+            source => GoldenError::Network { path: path.clone(), source },
+        };
         let checkpoint = Checkpoint::read(&read(&path)?).map_err(refuse)?;
         let gaussian = folder.join("gaussian");
         let said = &checkpoint.settings;
@@ -47,7 +52,8 @@ impl Network {
         let hints = FusionHints {
             heads: said.heads.or(guessed.heads),
             scale: Some(said.scale.unwrap_or_else(|| scale(folder, first(&gaussian, "pt").as_deref()))),
-            ..FusionHints::default()
+            picture: case.picture(),
+            modalities: None,
         };
         let hints = hints.or(&checkpoint.settings);
         let (network, names) = published::fusion_network(&checkpoint.tensors, &hints, device).map_err(refuse)?;

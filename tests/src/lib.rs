@@ -11,6 +11,11 @@
 //! gaussian/subset_gaussian*.pt          its class statistics as released (those of the case where it is not there)
 //! mopoe.safetensors                     instead of the network: a MoPoE, with posterior and decoded pictures in the case
 //! ```
+//!
+//! Kept are samples of which the published code decides the same in single and in double precision. Those of `tests/golden/mst-euclid`
+//! are made up, a pattern and noise for each of ten classes; its network was trained on such by the published `DynamicTransformer`,
+//! 200 steps, and in place of a recovery stand samples of the same class, three in ten of any class. Half of its 32 samples take
+//! something, eight of them twice.
 
 mod case;
 mod error;
@@ -39,16 +44,27 @@ pub const BOUND: f32 = 1e-4;
 /// # Errors
 /// [`GoldenError`]: the folder is no case, or a file cannot be used. A difference is no error but a verdict.
 pub fn verify(folder: &Path, device: &Device, time: Option<usize>) -> Result<Vec<Verdict>, GoldenError> {
-    let case = Case::read(&folder.join("case.safetensors"))?;
-    let mut verdicts = Vec::new();
-    if let Some(network) = fusion::Network::find(folder, &case, device)? {
-        verdicts.push(Verdict::Fusion(fusion::check(folder, &case, &network, device, time)?));
+    verify_each(folder, device, time).into_iter().collect()
+}
+
+/// As [`verify`], but a part that cannot be checked does not take the verdict on another with it. At least one is there.
+pub fn verify_each(folder: &Path, device: &Device, time: Option<usize>) -> Vec<Result<Verdict, GoldenError>> {
+    let case = match Case::read(&folder.join("case.safetensors")) {
+        Ok(case) => case,
+        Err(error) => return vec![Err(error)],
+    };
+    let network = || {
+        let Some(network) = fusion::Network::find(folder, &case, device)? else { return Ok(None) };
+        fusion::check(folder, &case, &network, device, time).map(|found| Some(Verdict::Fusion(found)))
+    };
+    let mut found: Vec<_> = network().transpose().into_iter().collect();
+    let path = folder.join("mopoe.safetensors");
+    if path.exists() {
+        let refuse = |source| GoldenError::Mopoe { path, source: Box::new(source) };
+        found.push(mopoe::check(folder, &case, device).map(Verdict::Mopoe).map_err(refuse));
     }
-    if folder.join("mopoe.safetensors").exists() {
-        verdicts.push(Verdict::Mopoe(mopoe::check(folder, &case, device)?));
+    if found.is_empty() {
+        found.push(Err(GoldenError::NoNetwork { folder: folder.into() }));
     }
-    if verdicts.is_empty() {
-        return Err(GoldenError::NoNetwork { folder: folder.into() });
-    }
-    Ok(verdicts)
+    found
 }

@@ -6,6 +6,9 @@ fn line(value: Value<'_>) -> String {
     if let Some(tensor) = value.as_tensor() {
         return format!("{:?} {:?}", tensor.element(), tensor.shape());
     }
+    if let Some(name) = value.other_numbers() {
+        return format!("a tensor of {name}");
+    }
     let number = value.as_f64().map(|v| v.to_string());
     let text = value.as_str().map(|v| format!("{v:?}"));
     let object = value.class_name().map(|name| format!("<{name}>"));

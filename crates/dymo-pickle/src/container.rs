@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::error::PickleError;
-use crate::graph::Node;
+use crate::graph::{Node, Numbers};
 use crate::machine::{self, Pickle};
 use crate::zip;
 
@@ -84,7 +84,12 @@ fn sequence_storages<'b>(
     let mut sizes = HashMap::new();
     for node in &pickle.nodes {
         if let Node::Storage(place) = node {
-            sizes.insert(place.key.as_ref(), place.element.map_or(1, |e| e.size()));
+            let size = match &place.numbers {
+                Numbers::Known(element) => element.size(),
+                Numbers::Untyped => 1,
+                Numbers::Other(name) => return Err(PickleError::Numbers { name: name.to_string() }),
+            };
+            sizes.insert(place.key.as_ref(), size);
         }
     }
     let Node::List(list) = &keys.nodes[keys.root as usize] else {

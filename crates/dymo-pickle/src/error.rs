@@ -59,6 +59,12 @@ pub enum PickleError {
         /// The limit.
         limit: usize,
     },
+    /// Numbers of a type that is not read here, in the container before PyTorch 1.6: nothing says how long they are.
+    #[error("numbers of type {name}, which are not read here: save them as float32")]
+    Numbers {
+        /// PyTorch's name of the type.
+        name: String,
+    },
     /// A storage that the values speak of is not in the file.
     #[error("storage {key:?} is not in the file: fetch it again")]
     NoStorage {

@@ -25,6 +25,8 @@ pub(crate) enum Node<'b> {
     Class(Box<ClassName<'b>>),
     Storage(Box<StorageName<'b>>),
     Tensor(Box<TensorNode>),
+    /// A tensor of numbers that are not read here, by the name of their type.
+    OtherTensor(Cow<'b, str>),
     Object(Box<Object>),
 }
 
@@ -39,10 +41,19 @@ pub(crate) struct ClassName<'b> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StorageName<'b> {
     pub key: Cow<'b, str>,
-    /// `None` for storages without a type: the tensor says.
-    pub element: Option<Element>,
+    pub numbers: Numbers<'b>,
     /// First value of a view into the storage.
     pub start: usize,
+}
+
+/// What a storage says of its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Numbers<'b> {
+    Known(Element),
+    /// Nothing: the tensor says.
+    Untyped,
+    /// Of a type that is not read here, by PyTorch's name.
+    Other(Cow<'b, str>),
 }
 
 /// A tensor, before its storage is looked at.

@@ -7,7 +7,8 @@
 //!
 //! Files come from strangers. Memory grows with what the file really holds, never with what it claims: texts, tensors and storages
 //! are slices of the file, an extent is checked before anything is gathered, and the number of values is limited
-//! ([`MAX_VALUES`]). Nothing recurses over nested values, so that a deeply or endlessly nested file cannot exhaust the stack.
+//! ([`MAX_VALUES`]). Tensors may share a storage, however: whoever gathers many sums up [`TensorView::count`] first. Nothing recurses
+//! over nested values, so that a deeply or endlessly nested file cannot exhaust the stack.
 //!
 //! ```
 //! use dymo_pickle::PickleFile;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::graph::{Id, Node, StorageName, TensorNode};
+use crate::graph::{Id, Node, Numbers, StorageName, TensorNode};
 use crate::tensor::Element;
 
 /// What a call comes to.
@@ -36,9 +36,8 @@ fn call_known<'b>(nodes: &[Node<'b>], class: Id, arguments: Id) -> Rebuilt<'b> {
     match (name.module.as_ref(), name.name.as_ref()) {
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => new(tensor(nodes, arguments, None)?),
         ("torch._utils", "_rebuild_tensor_v3") => {
-            let element =
-                arguments.get(6).and_then(|id| element_of_dtype(nodes, *id)).ok_or("a tensor of an unknown type")?;
-            new(tensor(nodes, arguments, Some(element))?)
+            let numbers = arguments.get(6).and_then(|id| numbers_of_dtype(nodes, *id));
+            new(tensor(nodes, arguments, Some(numbers.ok_or("a tensor without a type")?))?)
         }
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Ok(first.map(Made::Same)),
         ("collections", "OrderedDict") => Ok(Some(Made::New(Node::Dict(match first {
@@ -91,14 +90,18 @@ fn extents(nodes: &[Node<'_>], id: Id) -> Option<Vec<usize>> {
 }
 
 /// `(storage, offset, shape, strides, …)`.
-fn tensor<'b>(nodes: &[Node<'b>], arguments: &[Id], element: Option<Element>) -> Result<Node<'b>, &'static str> {
+fn tensor<'b>(nodes: &[Node<'b>], arguments: &[Id], own: Option<Numbers<'b>>) -> Result<Node<'b>, &'static str> {
     let [storage, offset, shape, strides, ..] = arguments[..] else {
         return Err("a tensor with too few arguments");
     };
     let Node::Storage(place) = &nodes[storage as usize] else {
         return Err("a tensor without a storage");
     };
-    let element = element.or(place.element).ok_or("a tensor of an unknown type")?;
+    let element = match own.unwrap_or_else(|| place.numbers.clone()) {
+        Numbers::Known(element) => element,
+        Numbers::Untyped => return Err("a tensor without a type"),
+        Numbers::Other(name) => return Ok(Node::OtherTensor(name)),
+    };
     let offset = extent(&nodes[offset as usize]).and_then(|o| o.checked_add(place.start));
     match (offset, extents(nodes, shape), extents(nodes, strides)) {
         (Some(offset), Some(shape), Some(strides)) if shape.len() == strides.len() => {
@@ -108,10 +111,25 @@ fn tensor<'b>(nodes: &[Node<'b>], arguments: &[Id], element: Option<Element>) ->
     }
 }
 
-fn element_of_dtype(nodes: &[Node<'_>], id: Id) -> Option<Element> {
+fn numbers_of_dtype<'b>(nodes: &[Node<'b>], id: Id) -> Option<Numbers<'b>> {
     match &nodes[id as usize] {
-        Node::Class(class) if class.module == "torch" => Element::of_dtype(&class.name),
+        Node::Class(class) if class.module == "torch" => {
+            Some(Element::of_dtype(&class.name).map_or_else(|| Numbers::Other(class.name.clone()), Numbers::Known))
+        }
         _ => None,
+    }
+}
+
+fn numbers_of_storage<'b>(class: &Cow<'b, str>) -> Option<Numbers<'b>> {
+    let other = |name| Some(Numbers::Other(name));
+    match class.as_ref() {
+        "UntypedStorage" => Some(Numbers::Untyped),
+        "ComplexFloatStorage" => other("complex64".into()),
+        "ComplexDoubleStorage" => other("complex128".into()),
+        name => match Element::of_storage(name) {
+            Some(element) => Some(Numbers::Known(element)),
+            None => name.ends_with("Storage").then(|| Numbers::Other(class.clone())),
+        },
     }
 }
 
@@ -130,7 +148,5 @@ pub(crate) fn storage<'b>(nodes: &[Node<'b>], id: Id) -> Option<StorageName<'b>>
         Node::Int(key) => Cow::Owned(key.to_string()),
         _ => return None,
     };
-    let element = Element::of_storage(&class.name);
-    let known = element.is_some() || class.name == "UntypedStorage";
-    known.then_some(StorageName { key, element, start })
+    Some(StorageName { key, numbers: numbers_of_storage(&class.name)?, start })
 }

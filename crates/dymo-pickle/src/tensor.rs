@@ -118,7 +118,7 @@ impl<'a> TensorView<'a> {
 
     /// Its bytes as they lie in the file, little end first, if they lie in row order without gaps.
     pub fn bytes(&self) -> Option<&'a [u8]> {
-        let count = self.checked_count().ok()?;
+        let count = self.count().ok()?;
         let mut wanted = 1;
         for (extent, stride) in self.shape.iter().zip(self.strides).rev() {
             if *extent != 1 && *stride != wanted && count > 0 {
@@ -162,8 +162,12 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// Number of values, after every place that they lie at has been checked.
-    fn checked_count(&self) -> Result<usize, TensorError> {
+    /// Number of values, after every place that they lie at has been checked. Tensors share storages and repeat what is in them:
+    /// whoever gathers many sums this up first.
+    ///
+    /// # Errors
+    /// Extents that do not fit its storage.
+    pub fn count(&self) -> Result<usize, TensorError> {
         let stored = self.storage.len() / self.element.size();
         let outside = || TensorError::OutOfBounds {
             shape: self.shape.to_vec(),
@@ -191,7 +195,7 @@ impl<'a> TensorView<'a> {
     }
 
     fn gather<T>(&self, convert: impl Fn(f64) -> T) -> Result<Vec<T>, TensorError> {
-        let count = self.checked_count()?;
+        let count = self.count()?;
         let size = self.element.size();
         let mut values = Vec::with_capacity(count);
         let mut places = vec![0usize; self.shape.len()];

@@ -59,6 +59,32 @@ impl<'a> Value<'a> {
         if let Node::Bytes(bytes) = self.node() { Some(bytes) } else { None }
     }
 
+    /// What it is, in words, for messages.
+    pub fn sort(self) -> &'static str {
+        match self.node() {
+            Node::None => "None",
+            Node::Bool(_) => "a boolean",
+            Node::Int(_) | Node::Huge => "a whole number",
+            Node::Float(_) => "a number",
+            Node::Text(_) => "a text",
+            Node::Bytes(_) => "bytes",
+            Node::List(_) => "a list",
+            Node::Tuple(_) => "a tuple",
+            Node::Set(_) => "a set",
+            Node::Dict(_) => "a dictionary",
+            Node::Class(_) => "a class",
+            Node::Storage(_) => "a storage",
+            Node::Tensor(_) | Node::OtherTensor(_) => "a tensor",
+            Node::Object(_) => "an object",
+        }
+    }
+
+    /// PyTorch's name for the type of a tensor's numbers, where they are of a type that is not read here (complex, of 8 bits):
+    /// such a tensor is no [`TensorView`].
+    pub fn other_numbers(self) -> Option<&'a str> {
+        if let Node::OtherTensor(name) = self.node() { Some(name) } else { None }
+    }
+
     /// A tensor, with its storage.
     pub fn as_tensor(self) -> Option<TensorView<'a>> {
         let Node::Tensor(tensor) = self.node() else { return None };

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use burn::tensor::Device;
 use clap::Parser;
-use dymo_cli::device::DeviceName;
-use dymo_tests::{Timing, Verdict, verify};
+use dymo_cli::device::{DeviceError, DeviceName};
+use dymo_tests::{Timing, Verdict, verify_each};
 
 /// As in the `dymo` command.
 #[global_allocator]
@@ -58,31 +59,47 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> 
     if let Some(threads) = arguments.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
-    let device = arguments.device.open()?;
+    let device = open(arguments.device)?;
     let (mut all, mut failed) = (true, 0);
     for folder in &arguments.folders {
-        match verify(folder, &device, arguments.time.map(|n| n as usize)) {
-            Ok(verdicts) => {
-                for verdict in verdicts {
-                    if arguments.json {
-                        println!("{}", for_machines(folder, &verdict));
-                    } else {
-                        for_people(folder, &verdict, arguments.device);
-                    }
-                    all &= verdict.passes();
-                }
-            }
-            Err(error) => {
-                eprintln!("error: {error}");
-                failed += 1;
+        let found = verify_each(folder, &device, arguments.time.map(|n| n as usize));
+        failed += usize::from(found.iter().any(Result::is_err));
+        for verdict in found {
+            all &= verdict.as_ref().is_ok_and(Verdict::passes);
+            match verdict {
+                Ok(verdict) if arguments.json => println!("{}", for_machines(folder, &verdict)),
+                Ok(verdict) => for_people(folder, &verdict, arguments.device),
+                Err(error) => eprintln!("error: {error}"),
             }
         }
     }
     if failed > 0 {
-        eprintln!("{failed} of {} folders cannot be checked", arguments.folders.len());
+        eprintln!("{failed} of {} folders cannot be checked, or not wholly", arguments.folders.len());
         return Ok(ExitCode::from(FAILED));
     }
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+}
+
+/// The device; what is not built in comes with the program that builds and runs this one.
+fn open(name: DeviceName) -> Result<Device, Box<dyn std::error::Error>> {
+    name.open().map_err(|error| match error {
+        DeviceError::NotBuilt { device } => {
+            let (before, needs) = match device {
+                DeviceName::Tch => (
+                    "LIBTORCH_USE_PYTORCH=1 ",
+                    ", with a Python with torch==2.9.0 first on PATH and its torch/lib on LD_LIBRARY_PATH",
+                ),
+                DeviceName::Cuda(_) => ("", ", which downloads the LLVM that it compiles kernels with"),
+                _ => ("", ""),
+            };
+            format!(
+                "this program was built without {device}: run `{before}cargo xtask verify-golden --device {device} DIR…`, which builds \
+                 it in{needs}, or use --device cpu"
+            )
+            .into()
+        }
+        other => other.into(),
+    })
 }
 
 fn for_people(folder: &Path, verdict: &Verdict, device: DeviceName) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use dymo_models::fusion::FeatureScale;
 use dymo_models::published::FusionHints;
 use dymo_reward::Metric;
-use dymo_train::import::{Hints, Imported, Written};
+use dymo_train::import::{Hints, Imported, WithoutSpread, Written};
 
 use crate::context::Context;
 use crate::outcome::Outcome;
@@ -81,7 +81,7 @@ pub(crate) fn run(context: &Context, args: ImportArgs, out: &mut dyn Write) -> a
         name: args.name,
     };
     let imported = Imported::read(&args.files, &hints)?;
-    let Written { folder, parts, left_out } = imported.write(&args.out, &hints, &context.device)?;
+    let Written { folder, parts, left_out, without_spread } = imported.write(&args.out, &hints, &context.device)?;
     let lines = parts.iter().map(|(what, path)| format!("{what}: {}", path.display()));
     let others = left_out.iter().map(|(metric, path)| {
         let (named, imported) = match metric {
@@ -90,10 +90,27 @@ pub(crate) fn run(context: &Context, args: ImportArgs, out: &mut dyn Write) -> a
         };
         format!("left out, as statistics of the {named} metric for a network of the {imported} one: {}", path.display())
     });
-    let all = lines.chain(others).chain([format!("The model: {}", folder.path().display())]);
+    let all = lines
+        .chain(others)
+        .chain(without_spread.iter().map(spread_in_words))
+        .chain([format!("The model: {}", folder.path().display())]);
     let text = all.collect::<Vec<_>>().join("\n");
     let rows: Vec<_> = parts.iter().map(|(what, path)| serde_json::json!({ "part": what, "file": path })).collect();
     let left_out: Vec<_> = left_out.iter().map(|(_, path)| path).collect();
-    let json = serde_json::json!({ "model": folder.path(), "imported": rows, "left_out": left_out });
+    let without_spread: Vec<_> = without_spread.iter().map(|found| &found.path).collect();
+    let json = serde_json::json!({
+        "model": folder.path(), "imported": rows, "left_out": left_out, "without_spread": without_spread
+    });
     context.result(out, &text, &json)
+}
+
+/// What has no spread, and what to do about it.
+fn spread_in_words(found: &WithoutSpread) -> String {
+    let WithoutSpread { path, first: (class, subset), count } = found;
+    let more = if *count > 1 { format!(" (and {} more are)", count - 1) } else { String::new() };
+    format!(
+        "{}: the spread of class {class} for subset {subset} is 0{more}, where the published code cannot decide: predict with `--edges \
+         defined`, and write `edges = \"defined\"` under [selection] in an experiment",
+        path.display()
+    )
 }

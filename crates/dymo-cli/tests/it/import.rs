@@ -185,7 +185,37 @@ fn without_spread(place: &Place) {
         (name, TensorView::new(tensor.dtype(), tensor.shape().to_vec(), data).unwrap())
     });
     serialize_to_file(tensors, None, &place.path("statistics.safetensors")).unwrap();
-    place.run(&format!("import {} statistics.safetensors --out model", configured())).well();
+    let out = place.run(&format!("import {} statistics.safetensors --out model", configured())).well().out;
+    assert!(
+        out.contains("statistics.safetensors: the spread of class 0 for subset {0} is 0 (and 309 more are)"),
+        "{out}"
+    );
+    assert!(out.contains("`--edges defined`") && out.contains("`edges = \"defined\"`"), "{out}");
+}
+
+/// Statistics of some subsets only: the first sample that asks about another could not be decided.
+#[test]
+fn subsets_without_statistics_are_named_and_nothing_is_written() {
+    let place = Place::new();
+    let bytes = std::fs::read(other("case.safetensors")).unwrap();
+    let case = SafeTensors::deserialize(&bytes).unwrap();
+    let names = ["prototypes", "overall_prototypes", "dist_std", "subset_missing"];
+    let without_last = |rows: usize| {
+        let tensors = names.map(|name| {
+            let tensor = case.tensor(name).unwrap();
+            let (mut shape, mut data) = (tensor.shape().to_vec(), tensor.data());
+            if name != "overall_prototypes" {
+                data = &data[..data.len() / shape[0] * (shape[0] - rows)];
+                shape[0] -= rows;
+            }
+            (name, TensorView::new(tensor.dtype(), shape, data).unwrap())
+        });
+        serialize_to_file(tensors, None, &place.path("statistics.safetensors")).unwrap();
+        place.run(&format!("import {} statistics.safetensors --out model", configured()))
+    };
+    without_last(1).refused(&["statistics.safetensors: no class statistics for subset {0,1,2,3,4}; fetch"]);
+    without_last(12).refused(&["no class statistics for subset {", ", 4 more; fetch"]);
+    assert_eq!(place.names("model"), Vec::<String>::new());
 }
 
 /// The published code stops at a spread of 0; ours takes the case by its definition. An imported network decides as published unless

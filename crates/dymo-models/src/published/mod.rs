@@ -10,6 +10,7 @@
 //! dimensions of one.
 
 mod fusion;
+mod listing;
 mod mopoe;
 mod names;
 mod read;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use crate::fusion::LayoutError;
 use crate::recovery::RecoveryLayoutError;
 use crate::weights::WeightsError;
+use listing::listing;
 
 pub use fusion::{FusionHints, fusion_layout, fusion_network};
 pub use mopoe::{mopoe, mopoe_modalities};
@@ -59,13 +61,19 @@ pub enum PublishedError {
         picture: [usize; 2],
     },
     /// Entries of a state dictionary that are no dense tensors.
-    #[error("no dense tensors with values: {}; save them with torch.save as dense tensors on the CPU", entries.join(", "))]
+    #[error(
+        "no dense tensors with values: {}; save them with torch.save as dense tensors on the CPU",
+        listing(entries)
+    )]
     NotDense {
         /// Name and sort of each.
         entries: Vec<String>,
     },
-    /// Weights in whole numbers.
-    #[error("no floating-point numbers: {}; save the weights as they were trained, as float32", entries.join(", "))]
+    /// Weights in whole numbers, complex ones, or some of 8 bits.
+    #[error(
+        "weights are read in half, single and double precision, these are others: {}; save them as float32",
+        listing(entries)
+    )]
     NotFloating {
         /// Name and type of each.
         entries: Vec<String>,
@@ -97,7 +105,19 @@ pub enum PublishedError {
         /// The flag of the command, which is also the field of [`FusionHints`].
         flag: &'static str,
     },
-    /// Names or shapes do not fit; every one is listed, under its released name.
+    /// Tensors that share or repeat what the file stores far beyond its length.
+    #[error(
+        "its tensors have {values} values together, the file {bytes} bytes: they share or repeat what is stored; save copies, \
+         `{{name: tensor.clone() for name, tensor in state_dict.items()}}`"
+    )]
+    Repeated {
+        /// Values of all tensors.
+        values: usize,
+        /// Length of the file.
+        bytes: usize,
+    },
+    /// Names or shapes do not fit; every one is here, under its released name. The message names each of them too, as far as they are
+    /// not very many.
     #[error(
         "the file does not fit: {}; fetch it again, or take the file of this network",
         listed(.missing, .superfluous, .shapes)
@@ -149,14 +169,14 @@ pub enum PublishedError {
 fn listed(missing: &[String], superfluous: &[String], shapes: &[(String, Vec<usize>, Vec<usize>)]) -> String {
     let mut parts = Vec::new();
     if !missing.is_empty() {
-        parts.push(format!("missing: {}", missing.join(", ")));
+        parts.push(format!("missing: {}", listing(missing)));
     }
     if !superfluous.is_empty() {
-        parts.push(format!("superfluous: {}", superfluous.join(", ")));
+        parts.push(format!("superfluous: {}", listing(superfluous)));
     }
     if !shapes.is_empty() {
         let words = shapes.iter().map(|(name, found, wanted)| format!("{name} is {found:?}, not {wanted:?}"));
-        parts.push(format!("of another shape: {}", words.collect::<Vec<_>>().join(", ")));
+        parts.push(format!("of another shape: {}", listing(&words.collect::<Vec<_>>())));
     }
     parts.join("; ")
 }

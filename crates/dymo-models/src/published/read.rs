@@ -1,6 +1,6 @@
 //! From a file to named tensors and settings.
 
-use dymo_pickle::{PickleFile, Value};
+use dymo_pickle::{PickleFile, TensorView, Value};
 use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -36,7 +36,8 @@ impl Checkpoint {
     /// in the file is executed.
     ///
     /// # Errors
-    /// [`PublishedError`]: the file is neither, holds no weights, or holds some without numbers or in whole numbers.
+    /// [`PublishedError`]: the file is neither, holds no weights, holds some without numbers or in whole numbers, or something else
+    /// among them.
     pub fn read(bytes: &[u8]) -> Result<Self, PublishedError> {
         if looks_like_safetensors(bytes) {
             let tensors = read_safetensors(bytes)?;
@@ -44,36 +45,101 @@ impl Checkpoint {
         }
         let file = PickleFile::read(bytes)?;
         let root = file.root();
-        let weights = ["state_dict", "model_state_dict"].iter().find_map(|key| root.get(key)).unwrap_or(root);
-        let mut tensors = NamedTensors::new();
-        let (mut not_dense, mut not_floating) = (Vec::new(), Vec::new());
-        for (key, value) in weights.entries() {
-            let Some(name) = key.as_str().filter(|name| !is_counter(name)) else { continue };
-            let Some(tensor) = value.as_tensor() else {
-                // What PyTorch rebuilds and is no tensor here: sparse, quantised, or without numbers ("meta").
-                not_dense.extend(
-                    value.class_name().and_then(|class| rebuilt(&class)).map(|sort| format!("{name} ({sort})")),
-                );
-                continue;
-            };
-            if !tensor.element().is_real() {
-                not_floating.push(format!("{name} ({:?})", tensor.element()));
-                continue;
-            }
-            let values = tensor.to_f32().map_err(|source| PublishedError::Tensor { name: name.into(), source })?;
-            tensors.insert(name.into(), NamedTensor { shape: tensor.shape().to_vec(), values });
+        let named = ["state_dict", "model_state_dict"].iter().find_map(|key| root.get(key));
+        let mut entries = Entries::of(named.unwrap_or(root));
+        if named.is_none() {
+            // Beside bare weights there may be settings.
+            entries.others.clear();
         }
-        if !not_dense.is_empty() {
-            return Err(PublishedError::NotDense { entries: not_dense });
-        }
-        if !not_floating.is_empty() {
-            return Err(PublishedError::NotFloating { entries: not_floating });
-        }
+        let tensors = entries.tensors(bytes.len())?;
         if tensors.is_empty() {
             return Err(PublishedError::NoWeights { found: contents(root) });
         }
         let settings = settings(root.get("hyper_parameters").unwrap_or(root));
         Ok(Self { tensors: without_wrapper(tensors), settings, epoch: root.get("epoch").and_then(Value::as_usize) })
+    }
+}
+
+/// Values that the tensors of a file may have beyond one for each of its bytes. Single precision has four bytes, so that tied weights
+/// and the like fit many times over.
+const REPEATED: usize = 1 << 20;
+
+/// What stands in a state dictionary.
+#[derive(Default)]
+struct Entries<'a> {
+    weights: Vec<(&'a str, TensorView<'a>)>,
+    not_dense: Vec<String>,
+    not_floating: Vec<String>,
+    /// No tensors at all, or without a name.
+    others: Vec<String>,
+}
+
+impl<'a> Entries<'a> {
+    fn of(dictionary: Value<'a>) -> Self {
+        let mut found = Self::default();
+        for (key, value) in dictionary.entries() {
+            match key.as_str() {
+                Some(name) if is_counter(name) => {}
+                Some(name) => found.add(name, value),
+                None => found.others.push(format!("{} in place of a name ({})", key.sort(), in_words(value))),
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, name: &'a str, value: Value<'a>) {
+        if let Some(tensor) = value.as_tensor() {
+            if tensor.element().is_real() {
+                self.weights.push((name, tensor));
+            } else {
+                self.not_floating.push(format!("{name} ({:?})", tensor.element()));
+            }
+        } else if let Some(numbers) = value.other_numbers() {
+            self.not_floating.push(format!("{name} ({numbers})"));
+        } else if let Some(sort) = value.class_name().and_then(|class| rebuilt(&class)) {
+            // What PyTorch rebuilds and is no tensor here: sparse, quantised, or without numbers ("meta").
+            self.not_dense.push(format!("{name} ({sort})"));
+        } else {
+            self.others.push(format!("{name} ({})", in_words(value)));
+        }
+    }
+
+    /// The weights, gathered once nothing speaks against any of them.
+    fn tensors(self, bytes: usize) -> Result<NamedTensors, PublishedError> {
+        if !self.not_dense.is_empty() {
+            return Err(PublishedError::NotDense { entries: self.not_dense });
+        }
+        if !self.not_floating.is_empty() {
+            return Err(PublishedError::NotFloating { entries: self.not_floating });
+        }
+        if !self.others.is_empty() {
+            let (missing, superfluous, shapes) = (Vec::new(), self.others, Vec::new());
+            return Err(PublishedError::Mismatch { missing, superfluous, shapes });
+        }
+        let mut values = 0usize;
+        for (name, tensor) in &self.weights {
+            values = values.saturating_add(tensor.count().map_err(|source| without_values(name, source))?);
+        }
+        if values > bytes.saturating_add(REPEATED) {
+            return Err(PublishedError::Repeated { values, bytes });
+        }
+        let read = |(name, tensor): (&str, TensorView<'_>)| {
+            let values = tensor.to_f32().map_err(|source| without_values(name, source))?;
+            Ok((name.to_string(), NamedTensor { shape: tensor.shape().to_vec(), values }))
+        };
+        self.weights.into_iter().map(read).collect()
+    }
+}
+
+fn without_values(name: &str, source: dymo_pickle::TensorError) -> PublishedError {
+    PublishedError::Tensor { name: name.into(), source }
+}
+
+/// `an object of posix.system`, `a whole number`.
+fn in_words(value: Value<'_>) -> String {
+    match value.class_name() {
+        Some(class) => format!("{} of {class}", value.sort()),
+        None => value.sort().into(),
     }
 }
 
@@ -300,6 +366,59 @@ mod tests {
         let pickle = "(dVa.weight\nctorch._utils\n_rebuild_sparse_tensor\n(tRsVb\nI1\ns.";
         let message = Checkpoint::read(pickle.as_bytes()).unwrap_err().to_string();
         assert!(message.contains("a.weight (sparse_tensor)") && !message.contains("b,"), "{message}");
+    }
+
+    #[test]
+    fn what_is_no_tensor_among_weights_is_superfluous() {
+        let weights = |pickle: &str| Checkpoint::read(format!("(dVstate_dict\n(d{pickle}ss.").as_bytes());
+        match weights("Vx\ncposix\nsystem\n(Vtouch here\ntRsVb\nI1\nsVbn1.num_batches_tracked\nI1\nsI7\nN") {
+            Err(PublishedError::Mismatch { missing, superfluous, shapes }) => {
+                assert!(missing.is_empty() && shapes.is_empty());
+                let wanted =
+                    ["x (an object of posix.system)", "b (a whole number)", "a whole number in place of a name (None)"];
+                assert_eq!(superfluous, wanted);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// `{"0.w": zeros(1).expand(1 << 20), "1.w": …}`: a storage of four bytes, as often as wanted, in the old container.
+    fn expanded(tensors: usize) -> Vec<u8> {
+        let tensor = |number: usize| {
+            format!(
+                "V{number}.w\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nI1\ntQI0\n\
+                 (I1048576\nt(I0\ntI00\nNtRs"
+            )
+        };
+        in_old_container(&format!("(d{}.", (0..tensors).map(tensor).collect::<String>()), 1, &1.5f32.to_le_bytes())
+    }
+
+    /// Values with one storage of so many numbers.
+    fn in_old_container(values: &str, count: u64, storage: &[u8]) -> Vec<u8> {
+        let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+        [&magic[..], b"I1001\n.", b"(d.", values.as_bytes(), b"(lV0\na.", &count.to_le_bytes(), storage].concat()
+    }
+
+    #[test]
+    fn what_a_file_repeats_is_bounded_for_all_its_tensors_together() {
+        let one = Checkpoint::read(&expanded(1)).unwrap();
+        assert_eq!(one.tensors["0.w"].values, vec![1.5; 1 << 20]);
+        let file = expanded(3);
+        match Checkpoint::read(&file) {
+            Err(error @ PublishedError::Repeated { values, bytes }) => {
+                assert_eq!((values, bytes), (3 << 20, file.len()));
+                assert!(error.to_string().contains("tensor.clone()"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_known_are_told_with_their_type() {
+        let values = "(dVa.w\nctorch._utils\n_rebuild_tensor_v3\n((Vstorage\nctorch.storage\nUntypedStorage\nV0\nVcpu\nI2\ntQI0\n\
+                      (I2\nt(I1\ntI00\nNctorch\nfloat8_e4m3fn\ntRs.";
+        let message = Checkpoint::read(&in_old_container(values, 2, &[0; 2])).unwrap_err().to_string();
+        assert!(message.contains("a.w (float8_e4m3fn)") && message.ends_with("save them as float32"), "{message}");
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Reading {
         Ok(Self {
             modalities: inputs.collect(),
             width,
-            blocks: numbered(tensors, "transformer."),
+            blocks: blocks(tensors),
             classes: votes.most(&[("classifier.weight", 0), ("classifier.bias", 0), (UNUSED, 0)]).unwrap_or(0),
             feature_width: votes.most(&[("projection.weight", 0), ("projection.bias", 0), (UNUSED, 1)]).unwrap_or(0),
             picture,
@@ -139,8 +139,8 @@ impl Reading {
             }
         }
         for block in 0..self.blocks {
-            for (part, shape) in [
-                ("norm1.weight", &[d][..]),
+            let parts: [(&str, &[usize]); BLOCK_PARTS] = [
+                ("norm1.weight", &[d]),
                 ("norm1.bias", &[d]),
                 ("attn.qkv.weight", &[d.saturating_mul(3), d]),
                 ("attn.proj.weight", &[d, d]),
@@ -151,7 +151,8 @@ impl Reading {
                 ("mlp.fc1.bias", &[wide]),
                 ("mlp.fc2.weight", &[d, wide]),
                 ("mlp.fc2.bias", &[d]),
-            ] {
+            ];
+            for (part, shape) in parts {
                 add(format!("transformer.{block}.{part}"), shape);
             }
         }
@@ -218,6 +219,23 @@ impl Reading {
 }
 
 const POSITIONS: &str = "pos_embeddings";
+
+/// Tensors of a block.
+const BLOCK_PARTS: usize = 11;
+
+/// One more than the largest number of which half a block is there: what is there of less is superfluous. If no block is, one more
+/// than the largest number.
+fn blocks(tensors: &NamedTensors) -> usize {
+    let mut parts: BTreeMap<usize, usize> = BTreeMap::new();
+    for name in tensors.keys() {
+        let number = name.strip_prefix("transformer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        if let Some(number) = number.filter(|number| *number < tensors.len()) {
+            *parts.entry(number).or_default() += 1;
+        }
+    }
+    let last = parts.iter().rev().find(|(_, count)| **count >= BLOCK_PARTS.div_ceil(2)).map(|(number, _)| number + 1);
+    last.unwrap_or_else(|| numbered(tensors, "transformer."))
+}
 
 /// One more than the largest number behind a prefix; numbers beyond that of tensors are none.
 fn numbered(tensors: &NamedTensors, prefix: &str) -> usize {
@@ -557,6 +575,19 @@ mod tests {
         assert!(missing.is_empty() && shapes.is_empty());
         let names = ["fc.weight", "m_encoders.0.network.6.weight", "transformer.99999999999.norm1.weight"];
         assert_eq!(superfluous, names);
+    }
+
+    #[test]
+    fn one_name_of_a_block_makes_no_blocks() {
+        let one = || NamedTensor { shape: vec![8], values: vec![0.0; 8] };
+        let (missing, superfluous, shapes) = refusal(|t| {
+            t.extend((0..100).map(|n| (format!("x.{n}"), one())));
+            t.insert("transformer.99.norm1.weight".into(), one());
+        });
+        assert!(missing.is_empty() && shapes.is_empty(), "{missing:?} {shapes:?}");
+        assert_eq!((superfluous.len(), superfluous[0].as_str()), (101, "transformer.99.norm1.weight"));
+        let message = PublishedError::Mismatch { missing, superfluous, shapes }.to_string();
+        assert!(message.contains("superfluous: transformer.99.norm1.weight, x.{0..99};"), "{message}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What PyTorch writes.
 
-use dymo_pickle::{Element, PickleFile, TensorError};
+use dymo_pickle::{Element, PickleError, PickleFile, TensorError};
 use half::{bf16, f16};
 
-use crate::writer::{archive, call, class, dict, int, list, object, pickle, sequence, tensor, text, tuple};
+use crate::writer::{archive, call, class, dict, extents, int, list, object, pickle, sequence, tensor, text, tuple};
 
 /// 1 to 6 in every type: storage class, bytes, size.
 fn storages() -> Vec<(&'static str, Element, Vec<u8>)> {
@@ -64,6 +64,50 @@ fn booleans() {
     let read = PickleFile::read(&file).unwrap();
     let refused = read.root().as_tensor().unwrap().to_bool();
     assert!(matches!(refused, Err(TensorError::Type { found: Element::F32, .. })));
+}
+
+/// A tensor of the newer form, whose type stands beside its storage.
+fn typed(dtype: &str) -> Vec<u8> {
+    let id = tuple(&[text("storage"), class("torch.storage", "UntypedStorage"), text("0"), text("cpu"), int(0)]);
+    let storage = [id, b"Q".to_vec()].concat();
+    let hooks = call(class("collections", "OrderedDict"), &[]);
+    let arguments =
+        [storage, int(0), extents(&[2]), extents(&[1]), b"\x89".to_vec(), hooks, class("torch", dtype), b"N".to_vec()];
+    call(class("torch._utils", "_rebuild_tensor_v3"), &arguments)
+}
+
+#[test]
+fn numbers_of_other_types_are_told_by_name() {
+    let stored: [(&str, &[u8]); 1] = [("0", &[0; 16])];
+    for (value, name) in [
+        (typed("float8_e4m3fn"), Some("float8_e4m3fn")),
+        (typed("int16"), None),
+        (tensor("ComplexFloatStorage", "0", 0, &[2], &[1]), Some("complex64")),
+        (tensor("QInt8Storage", "0", 0, &[2], &[1]), Some("QInt8Storage")),
+    ] {
+        let file = archive(value, &stored, "little");
+        let read = PickleFile::read(&file).unwrap();
+        assert_eq!((read.root().other_numbers(), read.root().sort()), (name, "a tensor"));
+        assert_eq!(read.root().as_tensor().is_none(), name.is_some(), "{name:?}");
+    }
+    // Before 1.6 the size of a number must be known to find the next storage.
+    let old = sequence(tensor("ComplexFloatStorage", "0", 0, &[2], &[1]), &stored, 8);
+    assert_eq!(PickleFile::read(&old).unwrap_err(), PickleError::Numbers { name: "complex64".into() });
+}
+
+#[test]
+fn every_value_has_a_sort() {
+    for (code, sort) in [
+        (b"N".to_vec(), "None"),
+        (int(3), "a whole number"),
+        (text("a"), "a text"),
+        (list(&[]), "a list"),
+        (dict(&[]), "a dictionary"),
+        (class("os", "system"), "a class"),
+        (call(class("os", "system"), &[text("a")]), "an object"),
+    ] {
+        assert_eq!(PickleFile::read(&pickle(code)).unwrap().root().sort(), sort);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dymo_core::ModalitySet;
 use dymo_models::published::PublishedError;
 use dymo_reward::{Metric, StatisticsError};
 
@@ -66,6 +67,14 @@ pub enum ImportError {
         found: String,
         /// In words.
         wanted: String,
+    },
+    /// Subsets without statistics: nothing could be decided as soon as one of them is asked about.
+    #[error("no class statistics for {}; fetch the file again, or fit it anew", subsets(absent, *more))]
+    Subsets {
+        /// The first of them.
+        absent: Vec<ModalitySet>,
+        /// How many there are beyond these.
+        more: u64,
     },
     /// The numbers of the statistics contradict each other.
     #[error(transparent)]
@@ -149,6 +158,12 @@ fn released_name(metric: Metric) -> &'static str {
         Metric::Cosine => "subset_gaussian.pt",
         Metric::Euclid => "subset_gaussian_EU.pt",
     }
+}
+
+fn subsets(absent: &[ModalitySet], more: u64) -> String {
+    let names = absent.iter().map(|subset| format!("subset {subset}"));
+    let rest = (more > 0).then(|| format!("{more} more"));
+    names.chain(rest).collect::<Vec<_>>().join(", ")
 }
 
 fn network(metric: Option<Metric>) -> String {

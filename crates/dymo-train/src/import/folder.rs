@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dymo_core::{Kind, Modality, Schema};
+use dymo_core::{Kind, Modality, ModalitySet, Schema};
 use dymo_models::fusion::FusionLayout;
 use dymo_models::published::{self, Checkpoint};
 use dymo_models::weights::Precision;
@@ -23,6 +23,29 @@ pub struct Written {
     pub parts: Vec<(&'static str, PathBuf)>,
     /// Statistics that were left out: of a metric whose network is not there, beside those of one that is.
     pub left_out: Vec<(Metric, PathBuf)>,
+    /// Statistics with which the published edges cannot decide everything.
+    pub without_spread: Vec<WithoutSpread>,
+}
+
+/// Statistics in which classes have a spread of 0, by which the published code divides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithoutSpread {
+    /// The file.
+    pub path: PathBuf,
+    /// The first such class, and its subset.
+    pub first: (usize, ModalitySet),
+    /// How many there are.
+    pub count: usize,
+}
+
+impl WithoutSpread {
+    fn of(path: &Path, statistics: &ClassStatistics) -> Option<Self> {
+        let rows = statistics.subsets().iter().enumerate();
+        let cells = rows.flat_map(|(row, subset)| (0..statistics.classes()).map(move |class| (row, class, *subset)));
+        let mut nothing = cells.filter(|(row, class, _)| statistics.spread(*row, *class) <= 0.0);
+        let (_, class, subset) = nothing.next()?;
+        Some(Self { path: path.into(), first: (class, subset), count: 1 + nothing.count() })
+    }
 }
 
 impl Imported {
@@ -69,7 +92,10 @@ impl Imported {
         for (_, _, statistics) in &self.statistics {
             folder.add_statistics(statistics, 0, StatisticsSamples::Complete)?;
         }
-        Ok(Written { folder, parts: self.parts(), left_out })
+        let without_spread =
+            self.statistics.iter().filter_map(|(origin, _, statistics)| WithoutSpread::of(&origin.path, statistics));
+        let without_spread = without_spread.collect();
+        Ok(Written { folder, parts: self.parts(), left_out, without_spread })
     }
 
     /// Parts of a network cannot be all that there is.

@@ -17,7 +17,7 @@ use dymo_models::published::{Checkpoint, FusionHints, PublishedError};
 use dymo_reward::{ClassStatistics, Metric};
 
 pub use error::ImportError;
-pub use folder::Written;
+pub use folder::{WithoutSpread, Written};
 pub use statistics::{looks_like_statistics, read_statistics};
 
 /// What files do not say; the file's own word comes second.

@@ -33,7 +33,7 @@ pub fn looks_like_statistics(bytes: &[u8]) -> bool {
 /// Reads released class statistics, from a file of PyTorch or from SafeTensors. The temperature is the published 0.1.
 ///
 /// # Errors
-/// [`ImportError`]: an entry is missing or does not fit the others.
+/// [`ImportError`]: an entry is missing or does not fit the others, or a subset has no statistics.
 pub fn read_statistics(bytes: &[u8], metric: Metric) -> Result<ClassStatistics, ImportError> {
     let ([prototypes, overall, spread], subsets) = match SafeTensors::deserialize(bytes) {
         Ok(file) => from_safetensors(&file)?,
@@ -53,7 +53,7 @@ pub fn read_statistics(bytes: &[u8], metric: Metric) -> Result<ClassStatistics, 
         return Err(entry(SUBSETS[0], format!("{} subsets", subsets.len()), format!("one for each of {rows} rows")));
     }
     let modalities = subsets.first().map_or(0, Vec::len);
-    Ok(ClassStatistics::try_from(Parts {
+    let statistics = ClassStatistics::try_from(Parts {
         metric,
         temperature: DEFAULT_TEMPERATURE,
         modalities,
@@ -64,7 +64,24 @@ pub fn read_statistics(bytes: &[u8], metric: Metric) -> Result<ClassStatistics, 
         overall: overall.1,
         spread: spread.1,
         counts: None,
-    })?)
+    })?;
+    check_subsets(&statistics)?;
+    Ok(statistics)
+}
+
+/// Every subset has its statistics, as released ones do: selection asks about any of them.
+fn check_subsets(statistics: &ClassStatistics) -> Result<(), ImportError> {
+    /// Subsets named.
+    const SHOWN: usize = 8;
+    let all = (1u64 << statistics.modalities()) - 1;
+    let count = all - statistics.subsets().len() as u64;
+    if count == 0 {
+        return Ok(());
+    }
+    let subsets = (1..=ModalitySet::full(statistics.modalities()).bits()).map(ModalitySet::from_bits);
+    let absent: Vec<_> = subsets.filter(|subset| statistics.row(*subset).is_none()).take(SHOWN).collect();
+    let more = count - absent.len() as u64;
+    Err(ImportError::Subsets { absent, more })
 }
 
 fn entry(name: &'static str, found: impl Into<String>, wanted: impl Into<String>) -> ImportError {
@@ -82,8 +99,11 @@ fn from_pickle(file: &PickleFile<'_>) -> Result<Found, ImportError> {
         return Err(ImportError::Missing { names: missing });
     }
     let read = |name: &'static str| {
-        let tensor = root.get(name).and_then(Value::as_tensor);
-        let tensor = tensor.ok_or_else(|| entry(name, "something else", "a tensor"))?;
+        let value = root.get(name);
+        if let Some(numbers) = value.and_then(Value::other_numbers) {
+            return Err(entry(name, numbers, "real numbers"));
+        }
+        let tensor = value.and_then(Value::as_tensor).ok_or_else(|| entry(name, "something else", "a tensor"))?;
         if !tensor.element().is_real() {
             return Err(entry(name, format!("{:?}", tensor.element()), "real numbers"));
         }
