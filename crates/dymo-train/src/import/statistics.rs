@@ -166,3 +166,21 @@ fn from_safetensors(file: &SafeTensors<'_>) -> Result<Found, ImportError> {
     };
     Ok((tensors, subsets))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_not_read_are_told_with_entry_and_type() {
+        // The container before PyTorch 1.6, with one storage of two bytes.
+        let tensor = "ctorch._utils\n_rebuild_tensor_v3\n((Vstorage\nctorch.storage\nUntypedStorage\nV0\nVcpu\nI2\ntQI0\n(I2\nt(I1\nt\
+                      I00\nNctorch\nfloat8_e4m3fn\ntR";
+        let values = format!("(dVprototypes\n{tensor}sVoverall_prototypes\nNsVdist_std\nNsVsubset2id\nNs.");
+        let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+        let storage = [&2u64.to_le_bytes()[..], &[0; 2]].concat();
+        let file = [&magic[..], b"I1001\n.", b"(d.", values.as_bytes(), b"(lV0\na.", &storage].concat();
+        let message = read_statistics(&file, Metric::Cosine).unwrap_err().to_string();
+        assert!(message.contains("prototypes: float8_e4m3fn, real numbers"), "{message}");
+    }
+}
