@@ -167,6 +167,13 @@ fn every_recovery_is_trained_evaluated_and_predicts() {
         assert!(!offered(12, "clinic"), "{name}: a row that lacks nothing");
         assert_eq!(offered(7, "photo"), !["tip", "imi"].contains(&name), "{name}: a row without the picture");
     }
+    // The table behind an experiment is spared as one that is named is.
+    for command in
+        ["predict model experiment.toml", "data masks experiment.toml --rate 0.5", "data sheet experiment.toml"]
+    {
+        place.run(&format!("{command} --out rows.csv")).refused(&["rows.csv", "is a file that is read here"]);
+    }
+    assert_eq!(std::fs::read_to_string(place.path("rows.csv")).expect("the table"), table);
 }
 
 /// Fits are the same for the same seed, and say when flags do not apply.
