@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use atomic_write_file::AtomicWriteFile;
+use dymo_report::{METRICS, PAGE, Report};
 use dymo_train::experiment::{Experiment, ExperimentTable, ScheduleTable, SplitName};
 use dymo_train::model_folder::ModelFolder;
 
@@ -205,6 +206,29 @@ pub(crate) fn not_over(output: &Path, flag: &str, inputs: &[&Path]) -> anyhow::R
         bail!("{}: {flag} is a file that is read here, and would be written over: name another", output.display());
     }
     Ok(())
+}
+
+/// Refuses a folder for a report in which files would be lost that are no earlier report's: those that are read here, and others of the
+/// same names.
+pub(crate) fn report_spares(folder: &Path, flag: &str, inputs: &[&Path]) -> anyhow::Result<()> {
+    let names = || Report::file_names().into_iter().chain([SETTINGS.to_owned()]).map(|name| folder.join(name));
+    for path in names() {
+        not_over(&path, flag, inputs)?;
+    }
+    // An earlier report is written over, and so is what a run has left that was stopped before its own: its settings.
+    let is_ours = Report::read(folder).is_ok() || [METRICS, PAGE].iter().all(|name| folder.join(name).exists());
+    match names().find(|path| path.exists() && !path.ends_with(SETTINGS)) {
+        Some(path) if !is_ours => bail!(
+            "{}: it is there and of no report of dymo, and {flag} would write over it: name another folder",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// What an experiment reads that could be lost: its file, and its table.
+pub(crate) fn inputs(experiment: &Experiment) -> Vec<&Path> {
+    [Some(experiment.path()), experiment.source().table()].into_iter().flatten().collect()
 }
 
 /// A number from 0 to 1, for a flag.

@@ -123,6 +123,29 @@ pub fn labels(samples: &dyn Samples, indices: &[usize]) -> Vec<usize> {
     indices.iter().map(|&index| samples.label(index)).collect()
 }
 
+/// A checksum of all that is known of samples without opening files: names, classes, subjects, what is observed of each, and the values of
+/// tables and texts.
+///
+/// # Errors
+/// The [`ReadError`] of the first table or text that cannot be read.
+pub fn fingerprint(samples: &dyn Samples) -> Result<String, ReadError> {
+    let modalities = samples.schema().modalities();
+    let of_sample = |index: usize| -> Result<u128, ReadError> {
+        let known = [samples.number(index), samples.label(index) as u64, samples.subject(index)];
+        let observed = samples.observed(index);
+        let mut bytes = known.map(u64::to_le_bytes).concat();
+        bytes.extend(observed.bits().to_le_bytes());
+        for m in observed.iter().filter(|m| !modalities[*m].kind().is_pictorial()) {
+            let mut values = vec![0.0; modalities[m].kind().values()];
+            samples.read(index, m, &mut values)?;
+            bytes.extend(values.iter().flat_map(|value: &f32| value.to_le_bytes()));
+        }
+        Ok(short_hash(&bytes))
+    };
+    let hashes = (0..samples.len()).into_par_iter().map(of_sample).collect::<Result<Vec<u128>, ReadError>>()?;
+    Ok(crate::checksum::sha256_hex(&hashes.into_iter().flat_map(u128::to_le_bytes).collect::<Vec<u8>>()))
+}
+
 /// The samples that lack nothing, in their order.
 pub fn complete(samples: &dyn Samples) -> impl Iterator<Item = usize> {
     let full = samples.schema().full();
@@ -148,56 +171,6 @@ pub(crate) fn check_read(samples: &dyn Samples, index: usize, modality: usize, o
         return Err(ReadError::Room { found: out.len(), wanted });
     }
     Ok(())
-}
-
-/// The samples of another data set under other labels, as a permutation test needs them.
-#[derive(Clone)]
-pub struct Relabelled {
-    whole: Arc<dyn Samples>,
-    labels: Vec<usize>,
-}
-
-impl Relabelled {
-    /// Sample i has class `labels[i]`.
-    ///
-    /// # Panics
-    /// If there is not one label a sample, each below the number of classes.
-    pub fn new(whole: Arc<dyn Samples>, labels: Vec<usize>) -> Self {
-        assert_eq!(labels.len(), whole.len(), "one label a sample");
-        let classes = whole.schema().classes().len();
-        assert!(labels.iter().all(|label| *label < classes), "labels are below {classes}");
-        Self { whole, labels }
-    }
-}
-
-impl Samples for Relabelled {
-    fn schema(&self) -> &Schema {
-        self.whole.schema()
-    }
-
-    fn len(&self) -> usize {
-        self.whole.len()
-    }
-
-    fn behind(&self, index: usize) -> Option<(&dyn Samples, usize)> {
-        Some((self.whole.as_ref(), index))
-    }
-
-    fn label(&self, index: usize) -> usize {
-        self.labels[index]
-    }
-
-    fn known_label(&self, index: usize) -> Option<usize> {
-        Some(self.labels[index])
-    }
-
-    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), ReadError> {
-        self.whole.read(index, modality, out)
-    }
-
-    fn id(&self, index: usize) -> String {
-        self.whole.id(index)
-    }
 }
 
 /// Some of the samples of another data set, in an order of their own.
@@ -401,12 +374,9 @@ mod tests {
         let named: Arc<dyn Samples> = Arc::new(Named(counting()));
         let subset: Arc<dyn Samples> = Arc::new(Subset::new(named, vec![42, 3]).unwrap());
         let kept: Arc<dyn Samples> = Arc::new(crate::Kept::new(subset, 1 << 20));
-        let relabelled = Relabelled::new(kept.clone(), vec![1, 1]);
-        for samples in [kept.as_ref(), &relabelled] {
-            assert_eq!((samples.number(0), samples.subject(0), samples.observed(1)), (1042, 4, ModalitySet::single(1)));
-            assert_eq!(subjects(samples, &[1, 0]), [0, 4]);
-        }
-        assert_eq!((kept.known_label(1), relabelled.known_label(1)), (None, Some(1)));
+        assert_eq!((kept.number(0), kept.subject(0), kept.observed(1)), (1042, 4, ModalitySet::single(1)));
+        assert_eq!(subjects(kept.as_ref(), &[1, 0]), [0, 4]);
+        assert_eq!((kept.known_label(0), kept.known_label(1)), (Some(0), None));
         assert_eq!((counting().number(7), counting().subject(7)), (7, 7), "without names a place is the number");
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     Parts = 5,
     /// Which entries of a table are missing, and which modalities by a mechanism.
     Entries = 6,
+    /// Which subject's labels a subject gets in a permutation test.
+    Labels = 7,
 }
 
 /// A position in the key stream of one purpose.

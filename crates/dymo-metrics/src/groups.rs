@@ -56,7 +56,7 @@ pub struct GroupMeasures {
     /// Expected calibration error, with a bootstrap interval. Of few samples it is too large, and its interval as well:
     /// chance alone leaves gaps in every bin.
     pub calibration_error: Interval,
-    /// Share of prediction sets that hold the label, with its interval ([`Subjects::share_interval`]); `None` without sets.
+    /// Share of prediction sets that hold the label, of the mean subject, with its interval ([`Subjects::mean_of_shares`]); `None` without sets.
     pub coverage: Option<Interval>,
     /// Mean number of classes in a set, with a bootstrap interval; `None` without sets.
     pub set_size: Option<Interval>,
@@ -135,13 +135,13 @@ fn measure(
     if !sets.is_empty() {
         let hits: Vec<bool> = sets.iter().map(|set| set.0).collect();
         let sizes: Vec<f64> = sets.iter().map(|set| set.1 as f64).collect();
-        coverage = Some(subjects.share_interval(&hits, level)?);
+        coverage = Some(subjects.mean_of_shares(&hits, level, resamples, seed)?);
         set_size = Some(subjects.mean_interval(&sizes, level, resamples, seed)?);
     }
     Ok(GroupMeasures {
         group,
         n,
-        few: subjects.count() < settings.least,
+        few: (subjects.effective() + 1e-9) < settings.least as f64,
         accuracy: subjects.share_interval(&right, level)?,
         calibration_error: subjects.statistic_interval(level, resamples, seed, error)?,
         coverage,

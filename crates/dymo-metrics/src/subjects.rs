@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
 use crate::bootstrap::{Interval, means_by_subject, statistic_interval, without_rounding};
 use crate::error::{MetricError, check_finite, check_length, check_level};
 use crate::shares::{beta_interval, clopper_pearson};
@@ -50,6 +52,23 @@ impl Subjects {
         self.count
     }
 
+    /// Samples of the subject that has most.
+    pub fn largest(&self) -> usize {
+        self.sizes().into_iter().max().unwrap_or(0)
+    }
+
+    /// How many subjects of one size would tell as much: (Σ n)² / Σ n², n being their numbers of samples.
+    pub fn effective(&self) -> f64 {
+        let squares: f64 = self.sizes().into_iter().map(|n| (n * n) as f64).sum();
+        (self.of.len() as f64).powi(2) / squares.max(1.0)
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.count];
+        self.of.iter().for_each(|subject| sizes[*subject] += 1);
+        sizes
+    }
+
     /// How many samples there are.
     pub fn samples(&self) -> usize {
         self.of.len()
@@ -96,7 +115,8 @@ impl Subjects {
         }
         let around = means_by_subject(&sums, level, resamples, seed)?;
         let largest = values.iter().fold(0.0, |top: f64, x| top.max(x.abs()));
-        let end = |around: f64| without_rounding(mean + around, largest);
+        let wider = self.widening(level);
+        let end = |around: f64| without_rounding(mean + wider * around, largest);
         Ok(Interval { estimate: mean, low: end(around.low), high: end(around.high), n: values.len() })
     }
 
@@ -144,8 +164,8 @@ impl Subjects {
     }
 
     /// Interval for the share of `hits`: exact ([`clopper_pearson`]) where every sample is a subject of its own; else the same for as
-    /// many independent samples as would vary as much (Korn and Graubard 1998), never more than there are. Where all samples are
-    /// alike nothing says how much they vary, and subjects are counted instead.
+    /// many independent samples as would vary as much, with Student's quantile for as many subjects as tell something (Korn and
+    /// Graubard 1998), never more than there are. Where all samples are alike nothing says how much they vary, and subjects are counted.
     ///
     /// # Errors
     /// No samples, not one hit or miss a sample, a level outside 0..1.
@@ -158,11 +178,52 @@ impl Subjects {
         check_level(level)?;
         let (samples, share) = (n as f64, hit as f64 / n as f64);
         let effective = match self.variance_of_share(hits, share) {
-            variance if variance > 0.0 => (share * (1.0 - share) / variance).min(samples),
-            _ => self.count as f64,
+            variance if variance > 0.0 => {
+                (share * (1.0 - share) / variance / self.widening(level).powi(2)).min(samples)
+            }
+            _ => self.effective(),
         };
         let (low, high) = beta_interval(share * effective, effective, level);
         Ok(Interval { estimate: share, low, high, n })
+    }
+
+    /// What is lost by not knowing how much subjects vary but from themselves: Student's quantile instead of the normal one, and the bias
+    /// of a variance that resampling finds, for as many subjects as are worth it. 1 where each sample is one: there are enough then, or
+    /// the bootstrap is what it always was.
+    fn widening(&self, level: f64) -> f64 {
+        let subjects = self.effective();
+        if self.are_samples() || subjects <= 2.0 {
+            return 1.0;
+        }
+        let upper = (1.0 + level) / 2.0;
+        let student = StudentsT::new(0.0, 1.0, subjects - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(upper));
+        let factor = student / Normal::standard().inverse_cdf(upper) * (subjects / (subjects - 1.0)).sqrt();
+        if factor.is_finite() { factor.max(1.0) } else { 1.0 }
+    }
+
+    /// Mean over subjects of the shares of their `hits`, with a bootstrap interval: what is promised where one sample, taken at random,
+    /// stands for each subject. The exact interval where every sample is one.
+    ///
+    /// # Errors
+    /// As [`share_interval`](Self::share_interval) and [`mean_interval`].
+    pub fn mean_of_shares(
+        &self,
+        hits: &[bool],
+        level: f64,
+        resamples: usize,
+        seed: u64,
+    ) -> Result<Interval, MetricError> {
+        check_length("hits", hits.len(), self.of.len())?;
+        if self.are_samples() || hits.is_empty() {
+            return self.share_interval(hits, level);
+        }
+        let mut shares = vec![0.0; self.count];
+        let sizes = self.sizes();
+        for (subject, hit) in self.of.iter().zip(hits) {
+            shares[*subject] += f64::from(u8::from(*hit)) / sizes[*subject] as f64;
+        }
+        let found = crate::mean_interval(&shares, level, resamples, seed)?;
+        Ok(Interval { n: hits.len(), low: found.low.max(0.0), high: found.high.min(1.0), ..found })
     }
 
     /// Of the share over samples, from how subjects differ; 0 where they do not.
@@ -243,13 +304,15 @@ mod tests {
         let value = |right: &[bool]| right.iter().map(|r| f64::from(u8::from(*r))).collect::<Vec<f64>>();
         let tenfold = subjects.mean_interval(&value(&right), 0.95, 2_000, 1).unwrap();
         let once = mean_interval(&value(&right[..60]), 0.95, 2_000, 1).unwrap();
-        assert!((tenfold.low - once.low).abs() < 1e-9 && (tenfold.high - once.high).abs() < 1e-9);
+        // Wider by Student's quantile for sixty, and no more.
+        let by = (tenfold.high - tenfold.low) / (once.high - once.low);
+        assert!(by > 1.0 && by < 1.05, "{tenfold:?} {once:?}");
         assert_eq!(tenfold.n, 600);
         let share = subjects.share_interval(&right, 0.95).unwrap();
         let exact = Subjects::alone(60).share_interval(&right[..60], 0.95).unwrap();
         assert!((share.low - exact.low).abs() < 0.01 && (share.high - exact.high).abs() < 0.01, "{share:?} {exact:?}");
         let none = subjects.share_interval(&[false; 600], 0.95).unwrap();
-        assert!((none.high - clopper_pearson(0, 60, 0.95).unwrap().high).abs() < 1e-12);
+        assert!((none.high - clopper_pearson(0, 60, 0.95).unwrap().high).abs() < 1e-9);
     }
 
     #[test]
@@ -262,6 +325,40 @@ mod tests {
             held += usize::from(found.low <= 0.9 && 0.9 <= found.high);
         }
         assert!(held >= 352, "{held} of 400, 360 are promised");
+    }
+
+    /// One subject in four with twenty samples, the others with one to three: intervals must hold the truth there too.
+    #[test]
+    fn subjects_of_uneven_size_are_held_as_well() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (mut share, mut mean) = (0, 0);
+        for _ in 0..300 {
+            let (mut numbers, mut right) = (Vec::new(), Vec::new());
+            for subject in 0..60u64 {
+                let is_right = rng.random::<f64>() < 0.7;
+                for _ in 0..[1, 2, 3, 20][subject as usize % 4] {
+                    numbers.push(subject);
+                    right.push(is_right);
+                }
+            }
+            let subjects = Subjects::new(&numbers);
+            let holds = |found: Interval| usize::from(found.low <= 0.7 && 0.7 <= found.high);
+            share += holds(subjects.share_interval(&right, 0.95).unwrap());
+            let values: Vec<f64> = right.iter().map(|r| f64::from(u8::from(*r))).collect();
+            mean += holds(subjects.mean_interval(&values, 0.95, 400, 1).unwrap());
+        }
+        assert!(share >= 267 && mean >= 261, "{share} and {mean} of 300, 285 are promised");
+    }
+
+    #[test]
+    fn the_mean_of_shares_counts_subjects_alike() {
+        let subjects = Subjects::new(&[1, 1, 1, 2]);
+        let found = subjects.mean_of_shares(&[true, true, true, false], 0.9, 100, 1).unwrap();
+        assert_eq!((found.estimate, found.n), (0.5, 4));
+        assert_eq!((subjects.largest(), subjects.effective()), (3, 1.6));
+        let alone = Subjects::alone(3);
+        let hits = [true, false, true];
+        assert_eq!(alone.mean_of_shares(&hits, 0.9, 100, 1), alone.share_interval(&hits, 0.9));
     }
 
     #[test]

@@ -23,7 +23,7 @@ const FLOOR: f64 = 1e-12;
 pub struct Temperature {
     /// T. Above 1 it takes confidence back, below 1 it adds some; 1 changes nothing.
     pub value: f64,
-    /// What minimises the loss of the held-out samples, whether it is used or not.
+    /// What minimises the softened loss of the held-out samples, whether it is used or not.
     pub fitted: f64,
     /// Mean negative log-likelihood of the held-out samples as they came, in nats.
     pub loss_before: f64,
@@ -99,8 +99,8 @@ pub fn logits_of(probabilities: &Probabilities<'_>) -> Vec<f32> {
     probabilities.rows().flatten().map(|&p| f64::from(p).max(FLOOR).ln() as f32).collect()
 }
 
-/// Fits a temperature in 0.01..100 to held-out `logits` `[N, classes]` by minimising the mean negative log-likelihood,
-/// which is convex in 1/T: Newton's method, bisecting its bracket where a step leaves it.
+/// Fits a temperature in 0.01..100 to held-out `logits` `[N, classes]` by minimising the mean negative log-likelihood of targets that are
+/// softened as if each class had been seen once more (so that few samples, all of them right, do not ask for certainty), which is convex in 1/T: Newton's method, bisecting its bracket where a step leaves it.
 ///
 /// The temperature is 1 unless it helps: it must lower the loss of the held-out samples, and in five-fold
 /// cross-validation (sample i in fold i mod 5, so the order should be without pattern) that of samples that it was
@@ -114,7 +114,7 @@ pub fn fit_temperature(logits: &[f32], labels: &[usize], classes: usize) -> Resu
     check_length("labels", labels.len(), logits.len() / classes)?;
     check_classes(labels, classes)?;
     let rows: Vec<Row<'_>> = logits.chunks_exact(classes).zip(labels.iter().copied()).collect();
-    let fitted = 1.0 / best_inverse(&rows);
+    let fitted = 1.0 / best_inverse(&rows, classes);
     let (before, after) = (mean_loss(&rows, 1.0), mean_loss(&rows, 1.0 / fitted));
     let validated = cross_validated(&rows);
     let lower = |loss: f64| loss < before - LEAST_GAIN;
@@ -141,7 +141,7 @@ fn cross_validated(rows: &[Row<'_>]) -> Option<f64> {
         let part = |inside: bool| -> Vec<Row<'_>> {
             rows.iter().enumerate().filter(|(i, _)| (i % FOLDS == fold) == inside).map(|(_, row)| *row).collect()
         };
-        let inverse = best_inverse(&part(false));
+        let inverse = best_inverse(&part(false), rows[0].0.len());
         total += part(true).iter().map(|row| slopes(*row, inverse).0).sum::<f64>();
     }
     Some(total / rows.len() as f64)
@@ -167,10 +167,21 @@ fn slopes((row, label): Row<'_>, inverse: f64) -> (f64, f64, f64) {
     (sum.ln() - inverse * own, mean - own, second / sum - mean * mean)
 }
 
-/// The 1/T in 1/HIGHEST..1/LOWEST of the least loss.
-fn best_inverse(rows: &[Row<'_>]) -> f64 {
+/// The 1/T in 1/HIGHEST..1/LOWEST of the least loss, of targets that as many samples support: (n + 1)/(n + C) for the label and
+/// 1/(n + C) for every other class, as of one sample more of each class (Laplace; Platt 2000 for two). Without that, samples which are
+/// all right would ask for certainty, however few they are.
+fn best_inverse(rows: &[Row<'_>], classes: usize) -> f64 {
+    let share = classes as f64 / (rows.len() + classes) as f64;
+    let softened = |row: Row<'_>, inverse| {
+        let (_, first, second) = slopes(row, inverse);
+        // The derivative's −z_label becomes −Σ target·z.
+        let top = f64::from(largest(row.0).1);
+        let own = f64::from(row.0[row.1]) - top;
+        let mean = row.0.iter().map(|x| f64::from(*x) - top).sum::<f64>() / classes as f64;
+        (first + share * (own - mean), second)
+    };
     let derivatives =
-        |inverse| rows.iter().map(|row| slopes(*row, inverse)).fold((0.0, 0.0), |sum, s| (sum.0 + s.1, sum.1 + s.2));
+        |inverse| rows.iter().map(|row| softened(*row, inverse)).fold((0.0, 0.0), |sum, s| (sum.0 + s.0, sum.1 + s.1));
     let (mut low, mut high) = (1.0 / HIGHEST, 1.0 / LOWEST);
     if derivatives(low).0 >= 0.0 {
         return low;
@@ -210,19 +221,19 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        // sigmoid(4/T) must be 0.8: T = 4 / ln 4
+        // sigmoid(4/T) must be 81 of 102, one sample more of each class: T = 4 / ln(81/21)
         let (logits, labels) = two_classes(4.0, 80);
         let found = fit_temperature(&logits, &labels, 2).unwrap();
-        assert!((found.value - 4.0 / 4f64.ln()).abs() < 1e-8, "{found:?}");
-        let entropy = -(0.8f64.ln() * 0.8 + 0.2f64.ln() * 0.2);
-        assert!((found.loss_after - entropy).abs() < 1e-12 && found.loss_before > found.loss_after);
+        assert!((found.value - 4.0 / (81.0f64 / 21.0).ln()).abs() < 1e-8, "{found:?}");
+        let loss = -((81.0f64 / 102.0).ln() * 0.8 + (21.0f64 / 102.0).ln() * 0.2);
+        assert!((found.loss_after - loss).abs() < 1e-12 && found.loss_before > found.loss_after);
         assert!(found.in_words().contains("too sure"));
         let scaled = found.apply(&logits, 2).unwrap();
-        assert!((scaled[0] - 0.8).abs() < 1e-6);
+        assert!((scaled[0] - 81.0 / 102.0).abs() < 1e-6);
         let through = found
             .apply_to_probabilities(&Probabilities::new(&crate::softmax(&logits, 2).unwrap(), 2).unwrap())
             .unwrap();
-        assert!((through[0] - 0.8).abs() < 1e-5);
+        assert!((through[0] - 81.0 / 102.0).abs() < 1e-5);
     }
 
     #[test]
@@ -235,9 +246,18 @@ mod tests {
         assert!(few.in_words().contains("too few"));
     }
 
+    /// Twenty of twenty right make nobody certain.
+    #[test]
+    fn few_samples_that_are_all_right_do_not_ask_for_certainty() {
+        let (logits, labels) = ([0.7f32, 0.0].repeat(20), vec![0; 20]);
+        let found = fit_temperature(&logits, &labels, 2).unwrap();
+        let sure = found.apply(&logits, 2).unwrap()[0];
+        assert!((f64::from(sure) - 21.0 / 22.0).abs() < 1e-6 && !found.is_identity(), "{found:?}");
+    }
+
     #[test]
     fn ends_of_the_range() {
-        let (logits, labels) = two_classes(1.0, 100);
+        let (logits, labels) = two_classes(0.01, 100);
         let found = fit_temperature(&logits, &labels, 2).unwrap();
         assert!((found.value - LOWEST).abs() < 1e-12 && found.in_words().contains("the end of what is tried"));
         let (logits, labels) = two_classes(1.0, 30);

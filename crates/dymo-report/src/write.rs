@@ -68,6 +68,12 @@ impl Report {
         Ok(Written { page: folder.join(PAGE), files })
     }
 
+    /// Names of all files that [`Report::write`] may write.
+    pub fn file_names() -> Vec<String> {
+        let tables = tables::all(&Self::default()).into_iter().map(|table| format!("{}.csv", table.name));
+        tables.chain([REPORT, METRICS, PAGE].map(String::from)).collect()
+    }
+
     /// Reads the report that [`Report::write`] left in `folder`.
     ///
     /// # Errors

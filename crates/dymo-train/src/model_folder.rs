@@ -80,7 +80,31 @@ impl ModelFolder {
                 })
             };
         }
+        // A training that was stopped before its first part has left checkpoints, and nothing of these names.
+        if let Some(file) = [MODEL, HISTORY, CARD].into_iter().map(|name| path.join(name)).find(|file| file.exists()) {
+            return Err(ModelFolderError::Occupied { file });
+        }
         Ok(Self { path: path.into(), contents: Contents::new(name, schema), history: BTreeMap::new() })
+    }
+
+    /// Whether a file belongs to the model, or stands where what belongs to it does: nothing else may be written there.
+    pub fn owns(&self, file: &Path) -> bool {
+        let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+        let parent = file.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+        let (Some(folder), Some(parent), Some(name)) =
+            (absolute(&self.path), parent.and_then(absolute), file.file_name())
+        else {
+            return false;
+        };
+        let Ok(inside) = parent.strip_prefix(&folder) else { return false };
+        match inside.components().next() {
+            Some(first) => BESIDE.iter().any(|beside| first.as_os_str() == *beside),
+            None => {
+                let name = name.to_string_lossy();
+                let listed = Checksums::of(&self.path).is_ok_and(|sums| sums.names().any(|own| own == name));
+                listed || name == SHA256SUMS || BESIDE.contains(&&*name)
+            }
+        }
     }
 
     /// Opens a folder and compares every file in its list with its checksum.

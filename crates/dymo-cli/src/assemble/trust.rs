@@ -62,7 +62,8 @@ impl Told<'_> {
         let error = |values: &[f32]| -> Result<f64> {
             Ok(reliability(&Probabilities::new(values, self.classes)?, self.labels, DEFAULT_BINS)?.expected_error)
         };
-        let coverage = self.subjects.share_interval(&covered(&sets, self.labels)?, self.intervals.level)?;
+        let Confidence { level, resamples, seed } = self.intervals;
+        let coverage = self.subjects.mean_of_shares(&covered(&sets, self.labels)?, level, resamples, seed)?;
         let score = match confidence.sets.settings.score {
             SetScore::Lac => "LAC",
             SetScore::Aps => "APS",

@@ -148,7 +148,7 @@ impl Study<'_> {
             classes: setting.network.layout().classes(),
             fitted: trust.map(|trust| {
                 let confidence = if arm == Arm::Dymo { &trust.selection } else { &trust.discard };
-                (confidence, trust.fitted_on.samples)
+                (confidence, trust.guarantee.subjects.unwrap_or(trust.fitted_on.samples))
             }),
             intervals: self.intervals(),
             names,

@@ -88,10 +88,11 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
             table.name
         );
     }
+    settings::report_spares(&args.out, "--out", &settings::inputs(&experiment))?;
     // Found after the first folds, it would have been for nothing.
     let mut told = false;
     for (repeat, number) in (0..args.repeats).flat_map(|repeat| (0..args.folds).map(move |number| (repeat, number))) {
-        let folded = fold_of(&experiment, &args, repeat, number)?;
+        let folded = fold_of(&experiment, &args, (repeat, number), None)?;
         let splits = folded.open(&context.datasets)?;
         let plan = statistics::plan(splits.train.as_ref(), &folded.table().statistics)
             .with_context(|| folded.path().display().to_string())?;
@@ -111,10 +112,12 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     for repeat in 0..args.repeats {
         repeats.push(one_repeat(context, &experiment, &args, repeat, None, &args.out)?);
     }
+    // Of one draw of the folds, as those with shuffled labels are.
+    let observed = repeats.first().filter(|_| kept.is_some()).map(permutations::area).transpose()?;
     let pool = averaged(repeats);
     let mut report = report(context, &experiment, &args, &pool)?;
-    if let Some(kept) = kept {
-        let found = permutations::run(context, &experiment, &args, &pool, kept)?;
+    if let (Some(kept), Some(observed)) = (kept, observed) {
+        let found = permutations::run(context, &experiment, &args, kept.of(observed))?;
         report.provenance.notes.push(found.in_words());
     }
     report.provenance.duration_seconds = began.elapsed().as_secs_f64();
@@ -124,8 +127,13 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     context.result(out, &text, &json)
 }
 
-/// The experiment whose test samples are one fold.
-fn fold_of(experiment: &Experiment, args: &CrossValidateArgs, repeat: u16, number: u16) -> anyhow::Result<Experiment> {
+/// The experiment whose test samples are one fold; `shuffle` seeds a permutation of all labels.
+fn fold_of(
+    experiment: &Experiment,
+    args: &CrossValidateArgs,
+    (repeat, number): (u16, u16),
+    shuffle: Option<u64>,
+) -> anyhow::Result<Experiment> {
     Ok(experiment.with(|table: &mut ExperimentTable| {
         let seed = table.seed.wrapping_add(u64::from(repeat));
         table.evaluation.split = SplitName::Test;
@@ -134,7 +142,7 @@ fn fold_of(experiment: &Experiment, args: &CrossValidateArgs, repeat: u16, numbe
             let test = 1.0 / f64::from(args.folds);
             let validation = manifest.division.map_or(VALIDATION, |division| division.validation).min(0.9 - test);
             let fold = Fold { number: number.into(), of: args.folds.into() };
-            manifest.division = Some(Division { validation, test, seed, fold: Some(fold) });
+            manifest.division = Some(Division { validation, test, seed, fold: Some(fold), shuffle });
         }
     })?)
 }
@@ -150,11 +158,8 @@ fn one_repeat(
 ) -> anyhow::Result<Pool> {
     let mut pool = Pool::default();
     for number in 0..args.folds {
-        let folded = fold_of(experiment, args, repeat, number)?;
-        let mut splits = folded.open(&context.datasets)?;
-        if let Some(seed) = shuffle {
-            splits = permutations::shuffled(&splits, seed);
-        }
+        let folded = fold_of(experiment, args, (repeat, number), shuffle)?;
+        let splits = folded.open(&context.datasets)?;
         let place = out.join(format!("repeat-{}", repeat + 1)).join(format!("fold-{}", number + 1));
         let stages = folded.stages();
         let (mut folder, _) = train::into_folder(context, &folded, &splits, &stages, place, &args.training)?;

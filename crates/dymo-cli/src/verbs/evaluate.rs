@@ -102,6 +102,7 @@ pub(crate) fn with_model(
     }
     // The model first: without it nothing else is worth the time.
     let folder = folder?;
+    settings::report_spares(results, "--out", &settings::inputs(experiment))?;
     let splits = experiment.open(&context.datasets)?;
     into_folder(context, experiment, &folder, &splits, results, out)
 }

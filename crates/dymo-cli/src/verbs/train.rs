@@ -148,6 +148,7 @@ pub(crate) fn whole(
         statistics::plan(splits.train.as_ref(), table).with_context(|| experiment.path().display().to_string())?;
     plan.notes.iter().for_each(|note| context.watch.note(note));
     study::rehearse(experiment, splits)?;
+    settings::report_spares(results, "--results", &settings::inputs(experiment))?;
     let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
     let mut rest = || {
         for metric in experiment.metrics() {
@@ -246,9 +247,12 @@ pub(crate) fn into_folder(
     training: &TrainingArgs,
 ) -> anyhow::Result<(ModelFolder, Vec<Effort>)> {
     let mut folder = ModelFolder::create(&folder, experiment.name(), splits.train.schema())?;
-    if !training.resume && !training.force {
+    if training.force {
+        folder.take_away(stages)?;
+    } else if !training.resume {
         spare(&folder, stages)?;
     }
+    settings::not_over(&folder.path().join(SETTINGS), "--out", &settings::inputs(experiment))?;
     settings::write(&folder.path().join(SETTINGS), experiment.settings().as_bytes())?;
     let mut efforts = Vec::new();
     for stage in stages {

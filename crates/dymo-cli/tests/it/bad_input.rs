@@ -47,6 +47,34 @@ fn files_that_are_not_there() {
 }
 
 /// A slip of the hand costs no table.
+/// A folder may hold files of the names that a report or a model has: they are not ours to write over.
+#[test]
+fn files_of_others_are_spared_by_reports_and_models() {
+    let place = Place::with_model();
+    place.write("records.csv", "patient,age\n1,50\n");
+    let lost = ["records.csv", "it is there and of no report of dymo"];
+    place.run("evaluate experiment.toml --model model --out .").refused(&lost);
+    place.run("train experiment.toml --out fresh --results .").refused(&lost);
+    assert!(!place.path("fresh").exists(), "it is said before anything is trained");
+    std::fs::rename(place.path("experiment.toml"), place.path("settings.toml")).expect("renamed");
+    place
+        .run("evaluate settings.toml --model model --out .")
+        .refused(&["settings.toml", "is a file that is read here"]);
+    std::fs::create_dir(place.path("notes")).expect("a folder");
+    place.write("notes/README.md", "my notes");
+    place.run("train fusion settings.toml --out notes").refused(&["notes/README.md", "of no model"]);
+    // A report is written over by the next one, and a model's files by none of predict's.
+    for _ in 0..2 {
+        place.run("evaluate settings.toml --model model --out report").well();
+    }
+    for out in ["model/model.json", "model/SHA256SUMS", "model/evaluation/report.json", "./model/../model/history.json"]
+    {
+        place.run(&format!("predict model settings.toml --out {out}")).refused(&["is a file of the model"]);
+    }
+    place.run("model verify model").well();
+    place.run("predict model settings.toml --out model/mine.csv").well();
+}
+
 #[test]
 fn nothing_is_written_over_what_is_read() {
     let place = Place::with_model();

@@ -81,6 +81,12 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
     place.run(&format!("{} --resume", line.replace("--permutations 2", "--permutations 1"))).well();
     assert!(metrics(&place)["provenance"]["notes"].to_string().contains("with labels shuffled, 1 times"));
     let other = line.replace("--folds 3", "--folds 4").replace("--repeats 2", "--repeats 1");
+    // Other values of the same samples are another run, too.
+    let text = std::fs::read_to_string(place.path("table.csv")).expect("the table");
+    place.write("table.csv", text.replace("s5,high,1.4,", "s5,high,1.5,"));
+    assert_ne!(std::fs::read_to_string(place.path("table.csv")).expect("the table"), text);
+    place.run(&format!("{line} --resume")).refused(&["cv/permutations.json: it is of another run"]);
+    place.write("table.csv", text);
     place.run(&format!("{other} --resume")).refused(&["cv/permutations.json: it is of another run", "--out"]);
     place.run(line).refused(&["fold-1: fusion-cosine is there already", "--resume"]);
 }

@@ -100,6 +100,14 @@ fn a_model_is_not_trained_over_unasked() {
         .refused(&["model: fusion-cosine is there already, or has been begun"]);
     place.run(&format!("{line} --seed 9 --force")).well();
     assert!(before != weights());
+    // What was forced and cut short goes on, whatever was there before.
+    let mut child = start(&place, "train fusion experiment.toml --out model --checkpoint-every 0 --seed 9 --force");
+    wait_for(&place.path("model/checkpoints/fusion-cosine.checkpoint"), &mut child);
+    child.kill().expect("kill -9");
+    child.wait().expect("its end");
+    let told = std::fs::read_to_string(place.path("model/model.json")).expect("what is left");
+    assert!(!told.contains("fusion-cosine"), "the old network is gone with the command, not half way: {told}");
+    place.run("train fusion experiment.toml --out model --seed 9 --resume").well();
     place.run(&format!("{line} --force --resume")).refused(&["--force", "--resume"]);
 }
 

@@ -127,7 +127,8 @@ fn drawn_parts_are_checked_too() {
         .collect();
     let (_folder, path) = folder(&format!("{HEAD}{rows}"));
     let mut settings = settings(&path);
-    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None });
+    settings.division =
+        Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None, shuffle: None });
     let report = check(&settings, &mut |_| ()).unwrap();
     assert_eq!(report.parts, [16, 12, 12]);
     assert!(said(&report, "the same content"), "{report}");
@@ -144,7 +145,8 @@ fn rows_with_problems_do_not_keep_the_others_from_being_divided() {
     };
     let (_folder, path) = folder(&format!("{HEAD}{}", (0..40).map(row).collect::<String>()));
     let mut settings = settings(&path);
-    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None });
+    settings.division =
+        Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None, shuffle: None });
     let report = check(&settings, &mut |_| ()).unwrap();
     assert_eq!((report.rows, report.bad_rows, report.parts.iter().sum::<u64>()), (40, 2, 38), "{report}");
     assert!(report.parts[0] > 10 && report.classes.iter().all(|class| class.parts[0] > 5), "{report}");
@@ -253,7 +255,8 @@ fn texts_that_are_cut_are_counted() {
 fn too_few_rows_to_divide_are_told_so() {
     let (_folder, path) = folder(&format!("{HEAD}p0,w0,ill,,0.png,50,a,\np1,w1,well,,1.png,50,a,\n"));
     let mut settings = settings(&path);
-    settings.division = Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None });
+    settings.division =
+        Some(crate::manifest::Division { validation: 0.25, test: 0.25, seed: 1, fold: None, shuffle: None });
     let report = check(&settings, &mut |_| ()).unwrap();
     assert!(said(&report, "none of the 2 rows was drawn for validation: they are too few"), "{report}");
     let refused = crate::manifest::Manifest::open(&settings).unwrap_err().to_string();

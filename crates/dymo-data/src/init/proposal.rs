@@ -152,8 +152,13 @@ pub(super) fn build(
     match roles.split {
         Some(split) => draft.parts(&profiles[split]),
         None => {
-            settings.division =
-                Some(Division { validation: 0.15, test: 0.15, seed: options.seed.unwrap_or(2025), fold: None });
+            settings.division = Some(Division {
+                validation: 0.15,
+                test: 0.15,
+                seed: options.seed.unwrap_or(2025),
+                fold: None,
+                shuffle: None,
+            });
             draft.remarks.push("no column of parts: they are drawn from a seed, see [data.division]; means and ranges are those of all rows".into());
             let names: Vec<String> = profiles.iter().map(|profile| profile.name.clone()).collect();
             if let Some(at) = roles::split_column(&names, options).filter(|at| !roles.contains(*at)) {

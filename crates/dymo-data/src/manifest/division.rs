@@ -65,7 +65,7 @@ mod tests {
     use crate::manifest::Fold;
     use proptest::prelude::*;
 
-    const DIVISION: Division = Division { validation: 0.2, test: 0.3, seed: 1, fold: None };
+    const DIVISION: Division = Division { validation: 0.2, test: 0.3, seed: 1, fold: None, shuffle: None };
 
     #[test]
     fn shares_hold_within_each_class() {

@@ -21,6 +21,7 @@ mod layout;
 mod records;
 mod rows;
 mod settings;
+mod shuffle;
 mod stream;
 mod values;
 
@@ -307,6 +308,7 @@ impl Reading {
         self.find_files(settings, &layout);
         self.find_same_ids();
         let (classes, labels) = self.classes(settings);
+        let labels = self.shuffled(settings, labels);
         let splits = self.splits(settings, &labels);
         // A row with problems may be the one that is looked for.
         let complete = self.problems.is_empty();
@@ -328,12 +330,23 @@ impl Reading {
         Ok(Manifest { settings: settings.clone(), layout, schema, ids, lines, labels, splits, subjects, stores })
     }
 
+    /// The labels, given to other subjects where a permutation test wants that.
+    fn shuffled(&self, settings: &ManifestSettings, labels: Vec<u32>) -> Vec<u32> {
+        let Some(seed) = settings.division.and_then(|division| division.shuffle) else { return labels };
+        let names: Vec<&str> = (0..self.ids.len()).map(|row| self.ids.get(row)).collect();
+        shuffle::shuffled(&labels, &names, &self.groups(), seed)
+    }
+
+    /// The subject of each row, which is itself where the table knows none.
+    fn groups(&self) -> Vec<&str> {
+        let subjects = self.subjects.as_ref().unwrap_or(&self.ids);
+        (0..subjects.len()).map(|row| subjects.get(row)).collect()
+    }
+
     /// The part of each row: its own, or the one that is drawn.
     fn splits(&self, settings: &ManifestSettings, labels: &[u32]) -> Vec<Split> {
         let Some(division) = settings.division else { return self.splits.iter().copied().flatten().collect() };
-        let subjects = self.subjects.as_ref().unwrap_or(&self.ids);
-        let groups: Vec<&str> = (0..subjects.len()).map(|row| subjects.get(row)).collect();
-        division::divide(division, labels, &groups)
+        division::divide(division, labels, &self.groups())
     }
 
     /// The classes in their order, and the class of each row.

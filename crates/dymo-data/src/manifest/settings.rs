@@ -116,6 +116,10 @@ pub struct Division {
     /// Cross-validation: the samples that test are this fold, and `test` says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<Fold>,
+    /// A permutation test: with this seed each subject gets the labels of another one before parts are drawn, so that they are drawn as
+    /// evenly as those of the true labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<u64>,
 }
 
 /// One of several equal parts of each class.

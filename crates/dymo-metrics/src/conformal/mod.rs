@@ -36,6 +36,9 @@ pub struct Conformal {
     pub levels: Vec<String>,
     /// All thresholds. The last one is always [`Scope::StandIn`].
     pub cells: Vec<Cell>,
+    /// Whether one sample stood for each of several subjects, so that the promise is about subjects: the words say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_subjects: bool,
 }
 
 /// Classes that may be the true one.
@@ -120,6 +123,7 @@ impl Conformal {
             classes: probabilities.classes(),
             levels: groupings.iter().map(|g| g.name.to_owned()).collect(),
             cells: cells::fit(&scores, groupings, counts, &settings),
+            of_subjects: false,
         })
     }
 
@@ -185,13 +189,19 @@ impl Conformal {
     pub fn in_words(&self, cell: &Cell, name: impl Fn(&str, u64) -> Option<String>) -> String {
         let per_cent = (1e4 * self.settings.coverage).round() / 100.0;
         let n = cell.n;
+        let (samples, of_subjects) = match self.of_subjects {
+            false => ("samples", ""),
+            true => ("subjects", " of subjects, of each a sample taken at random"),
+        };
         match cell.scope {
             Scope::StandIn => format!(
-                "no promise: too few held-out samples were like this one; the widest of all thresholds stands in for the \
+                "no promise: too few held-out {samples} were like this one; the widest of all thresholds stands in for the \
                  {per_cent} % that were asked for"
             ),
             Scope::Rest => {
-                format!("at least {per_cent} %, on average over all samples without a group of their own ({n})")
+                format!(
+                    "at least {per_cent} %{of_subjects}, on average over all {samples} without a group of their own ({n})"
+                )
             }
             Scope::Group { level, group } => {
                 let level_name = self.levels.get(level).map_or("group", String::as_str);
@@ -201,7 +211,9 @@ impl Conformal {
                 } else {
                     "; patterns too rare for a threshold of their own share this one, so it holds on average over them"
                 };
-                format!("at least {per_cent} %, by {n} held-out samples of {level_name} {group_name}{fallback}")
+                format!(
+                    "at least {per_cent} %{of_subjects}, by {n} held-out {samples} of {level_name} {group_name}{fallback}"
+                )
             }
         }
     }

@@ -217,8 +217,8 @@ pub fn learn_threshold_in_looks(
     learn_threshold_of_subjects(discard_right, trials, looks, &Subjects::alone(samples), settings)
 }
 
-/// The same where several samples may stem from one subject: all looks at all samples of a subject count as one observation, their
-/// mean, so the promise is about the mean over subjects.
+/// The same where several samples may stem from one subject: all looks at all samples of a subject count as one observation. The promise
+/// stays about the mean over samples: a subject counts for as much as it has samples.
 ///
 /// # Errors
 /// As [`learn_threshold_in_looks`]; also unless there is one subject a sample.
@@ -280,13 +280,15 @@ fn examine(
     let p_value = if several || tolerance > 0.0 {
         // A mean over several looks seldom loses everything at once, so more can be put at stake.
         let boldness = if several { 0.9 } else { 0.5 };
-        let mut lost = vec![(0.0, 0.0); subjects.count()];
+        // The sum over a subject's samples, as a part of the most that any subject has: its mean has the sign of the mean over samples, which
+        // is what the promise is about, and it stays within −1..1.
+        let most = subjects.largest() as f64;
+        let mut lost = vec![0.0; subjects.count()];
         for (entry, (discard, right)) in pairs().enumerate() {
-            let (sum, looks_at_it) = &mut lost[subjects.of()[entry / looks]];
-            *sum += f64::from(*discard as i8 - *right as i8);
-            *looks_at_it += 1.0;
+            let loss = f64::from(*discard as i8 - *right as i8);
+            lost[subjects.of()[entry / looks]] += (loss - tolerance) / looks as f64 / most;
         }
-        test::betting(lost.into_iter().map(|(sum, count)| sum / count), tolerance, boldness)
+        test::betting(lost.into_iter().map(|sum| tolerance + sum), tolerance, boldness)
     } else {
         test::sign(wins, losses)
     };

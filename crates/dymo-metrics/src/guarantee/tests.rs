@@ -232,6 +232,30 @@ fn refusals() {
     assert!(matches!(learn(&right, &nan, settings), MetricError::Setting { what: "threshold", .. }));
 }
 
+/// Subjects of one sample gain a little, those of many lose more: over samples that is a loss, and none may pass.
+#[test]
+fn a_subject_counts_for_as_much_as_it_has_samples() {
+    let (mut numbers, mut discard, mut selection) = (Vec::new(), Vec::new(), Vec::new());
+    let mut add = |subject: u64, before: bool, after: bool| {
+        numbers.push(subject);
+        discard.push(before);
+        selection.push(after);
+    };
+    for subject in 0..300u64 {
+        // One in ten gains.
+        add(subject, subject % 10 != 0, true);
+    }
+    for subject in 300..340u64 {
+        // Of forty samples each, two are lost and one is won.
+        (0..40).for_each(|i| add(subject, i != 2, i > 1));
+    }
+    let subjects = Subjects::new(&numbers);
+    let trials = [Trial { threshold: 0.0, right: &selection }];
+    let found = learn_threshold_of_subjects(&discard, &trials, 1, &subjects, GuaranteeSettings::default()).unwrap();
+    let test = &found.tested[0];
+    assert!(test.losses > test.wins && !test.passed, "{test:?}");
+}
+
 /// Copies of a sample say no more than the sample: what ten copies of each could pass, the samples alone cannot.
 #[test]
 fn samples_of_one_subject_are_one_observation() {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use dymo_data::checksum::sha256_hex;
-use dymo_data::{Samples, Source, Splits};
+use dymo_data::{Samples, Source, Splits, fingerprint};
 use dymo_models::recovery::{Draw, GuidedSettings, MopoeSettings};
 use serde::Serialize;
 
 use super::{Experiment, Stage, StageError};
+use crate::error::TrainError;
 use crate::model_folder::RecoveryModel;
 
 impl Experiment {
@@ -19,6 +20,13 @@ impl Experiment {
             ("modalities and classes".into(), of(splits.train.schema())),
             ("names, classes and gaps of the samples".into(), sha256_hex(&samples)),
         ]);
+        // What pictures and volumes hold would take opening them all.
+        if splits.train.schema().modalities().iter().any(|m| !m.kind().is_pictorial()) {
+            let values = [&splits.train, &splits.validation]
+                .map(|samples| fingerprint(samples.as_ref()).map_err(TrainError::from));
+            let [train, validation] = values;
+            found.insert("values of tables and texts".into(), of(&(train?, validation?)));
+        }
         match (stage, self.recovery_model(stage)) {
             (Stage::Fusion(metric), _) => {
                 let layout = self.layout(splits.train.schema(), metric)?;

@@ -18,6 +18,12 @@ pub enum ModelFolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// A file of the name of one of ours, where there is no model.
+    #[error("{}: it is there and of no model, and would be written over; name another folder", file.display())]
+    Occupied {
+        /// The file.
+        file: PathBuf,
+    },
     /// A file is damaged, was changed, or is missing.
     #[error("{0}; or train that part of the model again")]
     Checksum(#[from] ChecksumError),

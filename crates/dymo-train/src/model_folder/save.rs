@@ -17,7 +17,7 @@ use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
     StatisticsPart, TrustPart, card,
 };
-use crate::experiment::{RecoveryKind, StatisticsSamples, TrainedStage};
+use crate::experiment::{RecoveryKind, Stage, StatisticsSamples, TrainedStage};
 use crate::recovery::{Fitted, FittedModel};
 use crate::trainer::History;
 use crate::trust::Trust;
@@ -72,6 +72,37 @@ impl ModelFolder {
         // Its answers would be another model's.
         self.contents.sample = None;
         self.save(BTreeMap::from([(file, bytes)]))
+    }
+
+    /// Takes the parts of these stages away, with their checkpoints and all that rests on them, so that they are trained from the beginning
+    /// however often that is interrupted.
+    ///
+    /// # Errors
+    /// [`ModelFolderError`]: a file cannot be written or removed.
+    pub fn take_away(&mut self, stages: &[Stage]) -> Result<(), ModelFolderError> {
+        for stage in stages {
+            let path = self.checkpoint(*stage);
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ModelFolderError::File { path, source });
+                }
+                _ => {}
+            }
+        }
+        let goes = |stage: Stage| stages.contains(&stage);
+        let contents = &mut self.contents;
+        let before = (contents.fusion.len(), contents.recovery.len());
+        contents.fusion.retain(|part| !goes(Stage::Fusion(part.metric)));
+        contents.recovery.retain(|part| !goes(part.model.kind().stage()));
+        if before == (contents.fusion.len(), contents.recovery.len()) {
+            return Ok(());
+        }
+        contents.trust.retain(|part| !goes(part.recovery.stage()) && !goes(Stage::Fusion(part.metric)));
+        contents.sample = None;
+        for stage in stages {
+            self.history.remove(stage.name());
+        }
+        self.save(BTreeMap::new())
     }
 
     /// Says how much of a recovery model is offered to selection: how often it draws, and which tables' missing entries it fills.

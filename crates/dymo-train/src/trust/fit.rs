@@ -195,7 +195,11 @@ pub fn fit(
     let guarantee = learn_threshold_of_subjects(&right[0], &trials, looks, &subjects, table.guarantee())?;
 
     let chosen = guarantee.threshold.and_then(|t| table.thresholds.iter().position(|own| *own == t));
-    let confidence = |place: usize| confidence(&rows[place], &seen, setting, table);
+    let confidence = |place: usize| {
+        let mut fitted = confidence(&rows[place], &seen, setting, table)?;
+        fitted.sets.of_subjects = !subjects.are_samples();
+        Ok::<Confidence, MetricError>(fitted)
+    };
     Ok(Trust {
         recovery,
         metric: setting.statistics.metric(),

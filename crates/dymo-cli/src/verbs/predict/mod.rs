@@ -152,7 +152,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     let reader = Reader::load(context, &folder, effective.metric)?;
     let recovery = folder.recovery(kind, effective.metric, effective.seed, &context.device)?;
     let mut input = Input::open(context, &args, &folder)?;
-    spare(&args, input.table())?;
+    spare(&args, input.table(), &folder)?;
     let masks = masks(&args, folder.schema())?;
     if let (Some(masks), Some(path), Some(all)) = (&masks, &args.masks, input.rows()) {
         let wanted = args.samples.unwrap_or(u64::MAX).min(all);
@@ -224,11 +224,14 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
 }
 
 /// Refuses to write over what is read, or one result over the other.
-fn spare(args: &PredictArgs, table: Option<&Path>) -> anyhow::Result<()> {
+fn spare(args: &PredictArgs, table: Option<&Path>, folder: &ModelFolder) -> anyhow::Result<()> {
     let read: Vec<&Path> = [Some(args.data.as_path()), args.masks.as_deref(), table].into_iter().flatten().collect();
     for (path, flag) in [(&args.out, "--out"), (&args.explain, "--explain")] {
         if let Some(path) = path {
             settings::not_over(path, flag, &read)?;
+            if folder.owns(path) {
+                bail!("{}: {flag} is a file of the model, or among them: name another", path.display());
+            }
         }
     }
     let absolute = |path: &Option<PathBuf>| path.as_ref().and_then(|path| std::path::absolute(path).ok());
