@@ -163,6 +163,8 @@ fn every_recovery_is_trained_evaluated_and_predicts() {
         };
         assert!(offered(11, "clinic"), "{name}: a row without the table");
         assert!(offered(10, "clinic"), "{name}: a row whose table has a gap");
+        let observed = |row: usize| first.lines().nth(row + 1).and_then(|line| line.split(',').nth(1)).expect("a cell");
+        assert_eq!((observed(10), observed(7)), ("photo+clinic", "clinic"), "{name}: a table with gaps was observed");
         assert!(!offered(7, "clinic"), "{name}: where the table is all there is, its gaps stay");
         assert!(!offered(12, "clinic"), "{name}: a row that lacks nothing");
         assert_eq!(offered(7, "photo"), !["tip", "imi"].contains(&name), "{name}: a row without the picture");

@@ -139,18 +139,26 @@ impl Page {
         let mut shown = Vec::new();
         for (m, modality) in samples.schema().modalities().iter().enumerate() {
             let kind = modality.kind();
+            let mut own = vec![f32::NAN; kind.values()];
+            if present.contains(m) {
+                samples.read(index, m, &mut own)?;
+            }
             let (state, values) = match recovered.iter().find(|(place, _)| *place == m) {
-                Some((_, values)) => (State::Recovered, values.clone()),
-                None => {
-                    let mut values = vec![0.0; kind.values()];
-                    samples.read(index, m, &mut values)?;
-                    (State::Observed, values)
-                }
+                Some((_, values)) => (State::Recovered, values),
+                None => (State::Observed, &own),
             };
-            let content = self.reader.content(m, &kind, &values)?;
-            let (name, accepted) = (modality.name().into(), let_in.contains(m));
+            let content = self.reader.content(m, &kind, values)?;
+            let mut cells = cells(&kind, values);
+            let mut name: String = modality.name().into();
+            if state == State::Recovered && present.contains(m) {
+                // It is there, and what is let in or kept out is what fills its gaps.
+                name += ", its gaps filled";
+                let filled = cells.iter_mut().zip(&own).filter(|(_, value)| value.is_nan());
+                filled.for_each(|(cell, _)| cell.name += " (filled)");
+            }
+            let accepted = let_in.contains(m);
             let shown_modality = ShownModality { name, state, accepted, content, truth: None };
-            shown.push(ExplainedModality { shown: shown_modality, cells: cells(&kind, &values) });
+            shown.push(ExplainedModality { shown: shown_modality, cells });
         }
         Ok(shown)
     }

@@ -199,6 +199,7 @@ impl<'a> Judge<'a> {
             let candidates = missing.union(present.difference(chosen.decisions[i].observed));
             *found = Found {
                 place: i,
+                observed: present,
                 candidates,
                 from_observed: plain.decisions[i].predicted(),
                 class,

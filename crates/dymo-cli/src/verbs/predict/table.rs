@@ -45,7 +45,9 @@ pub(super) struct Found {
     /// Its place among those that were classified together.
     pub place: usize,
     pub decision: Option<Decision>,
-    /// What is or can be recovered, let in or not.
+    /// What came of the sample, a table with gaps too.
+    pub observed: ModalitySet,
+    /// What is or can be recovered, let in or not; an observed table that is among it is offered with its gaps filled.
     pub candidates: ModalitySet,
     pub class: usize,
     pub probability: Option<f32>,
@@ -142,7 +144,7 @@ impl<'a> Table<'a> {
             Ok(Found { decision: None, .. }) => row[ERROR] = "it was not classified".into(),
             Ok(found @ Found { decision: Some(decision), .. }) => {
                 let rejected = found.candidates.difference(decision.final_subset);
-                row[1] = names(self.schema, decision.observed);
+                row[1] = names(self.schema, found.observed);
                 row[2] = class(found.class);
                 row[3] = found.probability.map(|p| format!("{p:.4}")).unwrap_or_default();
                 row[4] = names(self.schema, decision.accepted());
@@ -264,18 +266,27 @@ pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
     }
 }
 
+/// Names of what is offered to selection: of a table that is observed it is what fills its gaps.
+fn offered(schema: &Schema, found: &Found, modalities: ModalitySet) -> String {
+    let name = |m: usize| match found.observed.contains(m) {
+        true => format!("what fills the gaps of {}", names(schema, ModalitySet::single(m))),
+        false => names(schema, ModalitySet::single(m)),
+    };
+    modalities.iter().map(name).collect::<Vec<_>>().join("+")
+}
+
 /// Every decision that was final, in words.
 pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
     let Some(decision) = &found.decision else { return Vec::new() };
     let missing = found.candidates;
     if found.selection_off && !missing.is_empty() {
-        let names = names(schema, missing);
+        let names = offered(schema, found, missing);
         return vec![format!(
             "{names} kept out: selection is off, for held-out samples did not show that it does no worse than discarding"
         )];
     }
     if let (Some((most, wanted)), false) = (found.left_alone, missing.is_empty()) {
-        let names = names(schema, missing);
+        let names = offered(schema, found, missing);
         return vec![format!(
             "{names} not recovered: nothing could gain more than {most:.4}, less than --min-gain {wanted}"
         )];
@@ -286,7 +297,7 @@ pub(super) fn why(schema: &Schema, found: &Found) -> Vec<String> {
         for candidate in &round.candidates {
             let settled = matches!(candidate.verdict, Verdict::Accepted | Verdict::Rejected) || number == last;
             if settled {
-                let name = names(schema, ModalitySet::single(candidate.modality));
+                let name = offered(schema, found, ModalitySet::single(candidate.modality));
                 clauses.push(format!("{name} {}", candidate.reason_naming(&round.before, schema.classes())));
             }
         }
