@@ -60,7 +60,8 @@ impl<R: Read> NumberedReader<R> {
         let mark = match (before(0), before(1)) {
             (Some(b'\n'), Some(b'\r')) => 2,
             (Some(b'\n'), _) => 1,
-            _ => 0,
+            // A carriage return, behind which the reader stops.
+            _ => return true,
         };
         let is = |back: u64, byte: u8| before(back).is_none_or(|found| found == byte);
         is(mark, b'"') && is(mark + 1, b'\n')
