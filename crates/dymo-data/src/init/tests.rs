@@ -319,10 +319,16 @@ fn numbers_that_look_like_codes_for_nothing_are_told() {
 #[test]
 fn rows_that_a_quotation_mark_swallows_are_told() {
     let rows: String = (0..20).map(|i| format!("p{i},{},{}.5\n", ["ill", "well"][i % 2], i % 7)).collect();
-    let (_folder, proposal) = propose_text(&format!("id,label,dose\n{}", rows.replace("p12,", "\"p12,")));
+    let open = format!("id,label,dose\n{}", rows.replace("p12,", "\"p12,"));
+    let message = refused(&open, &InitOptions::default());
+    assert!(
+        message.contains("patients.csv, line 14: the row that begins here cannot be read, nor anything behind it"),
+        "{message}"
+    );
+    let (_folder, proposal) = propose_text(&open.replace("p15,well", "p15,\"well\""));
     let remarks = proposal.remarks.join("\n");
-    let wanted = "the cells of the row in line 14 go on to line 21: is a quotation mark left open? nothing behind it, to line 21, could";
-    assert!(proposal.rows == 12 && remarks.contains(wanted), "{remarks}");
+    let wanted = "the cells of the row in line 14 go on to line 17: is a quotation mark left open? nothing behind it, to line 17, could";
+    assert!(proposal.rows == 16 && remarks.contains(wanted), "{remarks}");
 }
 
 #[test]

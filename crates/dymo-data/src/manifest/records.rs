@@ -89,8 +89,7 @@ impl Records {
     pub(crate) fn next(&mut self, record: &mut ByteRecord) -> Result<Option<u64>, Broken> {
         match &mut self.source {
             Source::Csv(reader) => {
-                let line = reader.next_line();
-                reader.next(record).map_err(|error| Broken { line, cause: error.to_string() })
+                reader.next(record).map_err(|error| Broken { line: reader.began(), cause: error.to_string() })
             }
             #[cfg(feature = "parquet")]
             Source::Columnar(table) => table.next(record),

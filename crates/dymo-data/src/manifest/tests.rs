@@ -379,15 +379,22 @@ fn the_row_of_an_open_quotation_mark_is_named() {
     }
 }
 
-/// In a table shorter than the longest row, the rest of the file becomes one row.
+/// In a table shorter than the longest row, the rest of the file would become one row; or the rows up to the next quotation mark.
 #[test]
 fn rows_that_a_quotation_mark_swallows_are_told() {
-    let found =
-        problems("id,label,split,front\np1,ill,train,a.png\n\"p2,ill,train,a.png\np3,ill,test,a.png\np4,ill,test,\n");
-    assert_eq!(found, [Problem::Swallowed { line: 3, last: 5, found: 1, wanted: 4 }]);
+    let table = "id,label,split,front\np1,ill,train,a.png\n\"p2,ill,train,a.png\np3,ill,test,a.png\np4,ill,test,b.png\n";
+    // Opened in the last column, it leaves the number of cells what it is.
+    let last = table.replace("\"p2", "p2").replace("train,a.png\np3", "train,\"a.png\np3");
+    for table in [table, &last] {
+        let found = problems(table);
+        let cause = "a quotation mark is left open to the end of the file".to_owned();
+        assert_eq!(found, [Problem::Broken { line: 3, cause }], "{table}");
+    }
+    let found = problems(&table.replace("p3,ill", "p3,\"ill\""));
+    assert_eq!(found, [Problem::Swallowed { line: 3, last: 4, found: 3, wanted: 4 }]);
     let said = found[0].to_string();
     assert!(
-        said.contains("line 3: 1 cells, wanted 4") && said.contains("nothing behind it, to line 5, could be read"),
+        said.contains("line 3: 3 cells, wanted 4, and they go on to line 4: is a quotation mark left open?"),
         "{said}"
     );
 }
