@@ -4,18 +4,22 @@ use std::io::{self, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 
+use crate::manifest::line_ends;
+
 /// Longest row that is read of a CSV file, in bytes: a quotation mark left open would make one row of the rest of the file.
 pub const MAX_ROW: u64 = 16 << 20;
 
 /// A reader of CSV that knows the line of every row.
 pub(crate) struct NumberedReader<R> {
     inner: csv::Reader<Guarded<R>>,
+    /// The line in which the row begins that was read last, or could not be read.
+    began: u64,
 }
 
 impl<R: Read> NumberedReader<R> {
     /// Reads as `builder` says, which must not trim: line feeds at the ends of a quoted cell are counted here, and then trimmed.
     pub(crate) fn new(builder: &ReaderBuilder, stream: R) -> Self {
-        Self { inner: builder.from_reader(Guarded::new(stream)) }
+        Self { inner: builder.from_reader(Guarded::new(stream)), began: 1 }
     }
 
     /// The first row, as it stands.
@@ -23,15 +27,23 @@ impl<R: Read> NumberedReader<R> {
         self.inner.byte_headers()
     }
 
-    /// Reads the next row into `record`, its cells trimmed, and gives its line, counted from 1. `None` after the last.
+    /// Reads the next row into `record`, its cells trimmed, and gives its line, counted from 1. `None` after the last. One that
+    /// ends with the file, within quotation marks, is refused: they have swallowed all rows behind it.
     pub(crate) fn next(&mut self, record: &mut ByteRecord) -> csv::Result<Option<u64>> {
         self.inner.get_mut().allow();
+        self.began = self.next_line();
         if !self.inner.read_byte_record(record)? {
             return Ok(None);
         }
-        let line = self.first_line(record);
+        // Of a cell that nothing closes, the last line end of the file is a part.
+        let open = record.as_slice().ends_with(b"\n") && !self.ends_with_a_closed_cell();
+        self.began = (self.last_line() + u64::from(open)).saturating_sub(line_ends(record)).max(1);
+        if open {
+            let text = "a quotation mark is left open to the end of the file";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
+        }
         record.trim();
-        Ok(Some(line))
+        Ok(Some(self.began))
     }
 
     /// Bytes read so far.
@@ -39,19 +51,36 @@ impl<R: Read> NumberedReader<R> {
         self.inner.position().byte()
     }
 
-    /// The line to which the file is read, counted from 1.
-    pub(crate) fn line(&self) -> u64 {
-        self.inner.position().line()
+    /// The line in which the row begins that was read last, or could not be read, counted from 1.
+    pub(crate) fn began(&self) -> u64 {
+        self.began
     }
 
-    /// The line in which a record begins that was just read and not yet trimmed. The reader knows where it stopped: behind a line
-    /// feed, or behind a carriage return whose line feed it has not yet seen. What it says of a record is where it began to look
-    /// for it.
-    fn first_line(&self, record: &ByteRecord) -> u64 {
+    /// The line behind the last row: where the next one begins, but for empty lines between.
+    fn next_line(&self) -> u64 {
+        if self.bytes() == 0 { 1 } else { self.last_line() + 1 }
+    }
+
+    /// The line in which the row ends that was just read. The reader knows where it stopped: behind a line feed, or behind a carriage
+    /// return whose line feed it has not yet seen. What it says of a record is where it began to look for it.
+    fn last_line(&self) -> u64 {
         let position = self.inner.position();
-        let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let ended = u64::from(self.inner.get_ref().byte_before(position.byte()) == Some(b'\n'));
-        position.line().saturating_sub(inside + ended).max(1)
+        let ended = self.inner.get_ref().byte_before(position.byte()) == Some(b'\n');
+        position.line() - u64::from(ended)
+    }
+
+    /// Whether what was read ends with a line end, a quotation mark, and the line end behind it; true where that is not known.
+    fn ends_with_a_closed_cell(&self) -> bool {
+        let place = self.bytes();
+        let before = |back: u64| place.checked_sub(back).and_then(|place| self.inner.get_ref().byte_before(place));
+        let mark = match (before(0), before(1)) {
+            (Some(b'\n'), Some(b'\r')) => 2,
+            (Some(b'\n'), _) => 1,
+            // A carriage return, behind which the reader stops.
+            _ => return true,
+        };
+        let is = |back: u64, byte: u8| before(back).is_none_or(|found| found == byte);
+        is(mark, b'"') && is(mark + 1, b'\n')
     }
 }
 

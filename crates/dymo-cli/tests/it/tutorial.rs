@@ -149,6 +149,26 @@ fn every_command_of_the_tutorial_runs() {
     assert!(place.names("none").is_empty(), "{:?}", place.names("none"));
 }
 
+/// The experiment that the README shows is whole.
+#[test]
+fn the_example_of_the_readme_passes_the_check() {
+    let readme = include_str!("../../../../README.md");
+    let own = readme.split("## Your own data").nth(1).expect("the section");
+    let example = own.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the experiment");
+    let place = Place::new();
+    place.write("patients.csv", records(&place, true));
+    place.write("experiment.toml", example);
+    let told = place.run("data check experiment.toml").well().out;
+    for words in ["60 rows: ", "class ill: ", "scan (volume): 40 present", "clinic (table): "] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    // Without its parts, it is told how to get them.
+    let parts = example.find("[data.division]").expect("the parts");
+    let end = parts + example[parts..].find("[[").expect("the modalities");
+    place.write("experiment.toml", example.replace(&example[parts..end], ""));
+    place.run("data check experiment.toml").refused(&["no column split", "[data.division]", "in [data]"]);
+}
+
 #[test]
 fn a_proposal_is_not_overwritten() {
     let place = Place::new();

@@ -29,10 +29,10 @@ pub(super) fn examine(form: &Form, path: &Path) -> Option<Result<Facts, ReadErro
 
 fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, PictureError> {
     let bytes = file_bytes(path)?;
-    let (picture, transparent) = Picture::decode_counting_transparent(&bytes, colour)?;
+    let (picture, losses) = Picture::decode_with_losses(&bytes, colour)?;
     let size = vec![picture.height(), picture.width()];
     let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
-    let told = Told::of_picture(&picture, transparent);
+    let told = Told::of_picture(&picture, losses);
     Ok(Facts { geometry, told, content: short_hash(&bytes) })
 }
 

@@ -1,14 +1,19 @@
 //! What a check reports.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::mem::{Discriminant, discriminant};
 
 use dymo_core::ModalitySet;
 use serde::Serialize;
 
 use super::finding::{Finding, Severity};
+use crate::manifest::{Blank, Changed};
 
 /// Sizes of a modality's files that are shown one by one.
 const GEOMETRIES: usize = 5;
+/// Warnings of one kind about files that are shown one by one; all are in the data.
+const LISTED: u64 = 20;
 
 /// All that was found in a table and its files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -136,6 +141,54 @@ impl CheckReport {
     }
 }
 
+impl CheckReport {
+    /// One a line; of what is told of files one by one, the first of each kind.
+    fn list_findings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut of_files: HashMap<OfFile, u64> = HashMap::new();
+        for kind in self.findings.iter().filter_map(OfFile::of) {
+            *of_files.entry(kind).or_default() += 1;
+        }
+        let mut shown: HashMap<OfFile, u64> = HashMap::new();
+        for finding in &self.findings {
+            let word = match finding.severity() {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Note => "note",
+            };
+            let Some(kind) = OfFile::of(finding) else {
+                writeln!(f, "{word}: {finding}")?;
+                continue;
+            };
+            let nth = shown.entry(kind).or_default();
+            *nth += 1;
+            if *nth <= LISTED {
+                writeln!(f, "{word}: {finding}")?;
+            }
+            if let (LISTED, more @ 1..) = (*nth, of_files[&kind].saturating_sub(LISTED)) {
+                writeln!(f, "{word}: and {more} more of this kind")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A kind of what is told of each file for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum OfFile {
+    Blank(Discriminant<Blank>),
+    Changed(Discriminant<Changed>),
+}
+
+impl OfFile {
+    fn of(finding: &Finding) -> Option<Self> {
+        match finding {
+            Finding::Blank { blank, .. } => Some(Self::Blank(discriminant(blank))),
+            Finding::Changed { changed, .. } => Some(Self::Changed(discriminant(changed))),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [train, validation, test] = self.parts;
@@ -163,15 +216,7 @@ impl fmt::Display for CheckReport {
             }
         }
         self.draw_patterns(f)?;
-        for finding in &self.findings {
-            let word = match finding.severity() {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Note => "note",
-            };
-            writeln!(f, "{word}: {finding}")?;
-        }
-        Ok(())
+        self.list_findings(f)
     }
 }
 

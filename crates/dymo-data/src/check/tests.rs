@@ -90,6 +90,16 @@ fn everything_is_reported_at_once() {
     assert_eq!(json["findings"][0]["severity"], "error");
 }
 
+#[test]
+fn dark_pictures_of_16_bits_are_not_called_black() {
+    let (folder, path) = folder(&format!("{HEAD}p1,w1,ill,train,dark.png,50,a,\n"));
+    image::ImageBuffer::from_pixel(4, 4, image::Luma([99u16])).save(folder.path().join("dark.png")).unwrap();
+    let report = check(&settings(&path), &mut |_| ()).unwrap();
+    let wanted = "line 2, column photo: values of 16 bits, of which the upper 8 are read; the largest is 99 of 65535; write the pictures";
+    assert!(said(&report, wanted) && !said(&report, "all black"), "{report}");
+    assert_eq!(report.modalities[0].blank, 0);
+}
+
 fn many(row: impl Fn(usize) -> String) -> CheckReport {
     report(&(0..60).map(row).collect::<String>())
 }
@@ -261,4 +271,18 @@ fn too_few_rows_to_divide_are_told_so() {
     assert!(said(&report, "none of the 2 rows was drawn for validation: they are too few"), "{report}");
     let refused = crate::manifest::Manifest::open(&settings).unwrap_err().to_string();
     assert!(refused.contains("none of the 2 rows was drawn for validation"), "{refused}");
+}
+
+/// A thousand files that are alike do not scroll away what is said above them.
+#[test]
+fn warnings_of_a_kind_are_shown_twenty_times() {
+    let photo = |i: usize| if i % 3 == 2 { "glass.png" } else { "black.png" };
+    let report = many(|i| format!("p{i},,{},train,{},{i},a,\n", ["ill", "well"][i % 2], photo(i)));
+    let text = report.to_string();
+    assert_eq!(text.matches("the picture is all black; ").count(), 20, "{text}");
+    assert_eq!(text.matches("4 pixels are transparent").count(), 20, "{text}");
+    assert!(text.contains("warning: and 20 more of this kind\n"), "{text}");
+    assert_eq!(text.matches(" more of this kind").count(), 1, "{text}");
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(json.matches("the picture is all black; ").count(), 40);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::manifest::Form;
+use crate::manifest::{Form, Told};
 use crate::picture::{Colour, Picture};
 use crate::volume::{Intensity, Limits, Volume};
 
@@ -18,9 +18,15 @@ pub(super) fn image(folder: &Path, paths: &[String]) -> (Form, Vec<String>) {
     let mut remarks = Vec::new();
     let mut sizes = Vec::new();
     let mut coloured = false;
+    // Told of the first picture that has any.
+    let mut changed = Vec::new();
     for path in paths {
-        match Picture::open(&folder.join(path), Colour::Rgb) {
-            Ok(picture) => {
+        match Picture::open_with_losses(&folder.join(path), Colour::Rgb) {
+            Ok((picture, losses)) => {
+                if changed.is_empty() {
+                    changed = Told::of_picture(&picture, losses).changed;
+                    remarks.extend(changed.iter().map(|changed| format!("{path}: {changed}; {}", changed.advice())));
+                }
                 sizes.push([picture.height(), picture.width()]);
                 coloured |= picture.values().chunks_exact(3).any(|pixel| pixel[0] != pixel[1] || pixel[1] != pixel[2]);
             }

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use crate::manifest::{ManifestError, Records, Split};
+use crate::manifest::{ManifestError, Records, Split, line_ends};
 use profile::Profile;
 
 /// What a proposal may be told beforehand.
@@ -60,6 +60,8 @@ pub fn propose(path: &Path, options: &InitOptions) -> Result<Proposal, ProposalE
         let Some(line) = next else { break };
         if record.len() != names.len() {
             seen.odd += 1;
+            let ends = line_ends(&record);
+            seen.swallowed = seen.swallowed.or((ends > 0).then_some([line, line + ends]));
             continue;
         }
         let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
@@ -108,6 +110,8 @@ struct Seen {
     rows: u64,
     /// Rows with another number of cells than columns.
     odd: u64,
+    /// Where the first of these that goes over several lines begins and ends.
+    swallowed: Option<[u64; 2]>,
     /// By which columns are filled: how many rows, and the line of the first. Beyond [`PATTERNS`], only those already there.
     patterns: std::collections::HashMap<Vec<bool>, (u64, u64)>,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::{Split, has_decimal_comma, number, short};
+use crate::manifest::{Split, has_decimal_comma, is_too_large, number, short};
 
 /// Distinct values that are kept.
 pub(super) const DISTINCT: usize = 2000;
@@ -18,6 +18,12 @@ const MISSING: [&str; 13] =
 pub(super) fn looks_missing(cell: &str) -> bool {
     cell.is_empty() || MISSING.contains(&cell.to_ascii_lowercase().as_str())
 }
+
+/// Numbers that people write for nothing.
+const CODES: [f64; 8] = [-9999.0, -999.0, -99.0, -9.0, -1.0, 99.0, 999.0, 9999.0];
+/// Cells in which such a number must stand to be noticed, unless they are one in [`CODE_SHARE`].
+const LEAST_CODES: u64 = 3;
+const CODE_SHARE: u64 = 100;
 
 /// One column so far.
 #[derive(Debug)]
@@ -49,6 +55,13 @@ pub(super) struct Profile {
     /// Cells that would be numbers with a decimal point, and the first of them.
     pub(super) decimal_commas: u64,
     pub(super) first_decimal_comma: Option<(u64, String)>,
+    /// Cells that are numbers beyond what can be computed with, counted among `words`, and the first of them.
+    pub(super) too_large: u64,
+    pub(super) first_too_large: Option<(u64, String)>,
+    /// By [`CODES`]: how many cells, and how the first of them writes it.
+    codes: [(u64, String); CODES.len()],
+    /// Of the numbers that are none of these.
+    uncoded: Moments,
     pub(super) pictures: u64,
     pub(super) volumes: u64,
     /// First paths, to be opened.
@@ -137,6 +150,10 @@ impl Profile {
             first_no_part: None,
             decimal_commas: 0,
             first_decimal_comma: None,
+            too_large: 0,
+            first_too_large: None,
+            codes: Default::default(),
+            uncoded: Moments::default(),
             pictures: 0,
             volumes: 0,
             paths: Vec::new(),
@@ -172,6 +189,16 @@ impl Profile {
                 self.whole += u64::from(number.fract() == 0.0);
                 self.last_number = Some(line);
                 self.all.add(number);
+                match CODES.iter().position(|code| *code == number) {
+                    None => self.uncoded.add(number),
+                    Some(code) => {
+                        let (count, written) = &mut self.codes[code];
+                        *count += 1;
+                        if written.is_empty() {
+                            cell.clone_into(written);
+                        }
+                    }
+                }
                 if train {
                     self.train.add(number);
                 }
@@ -182,6 +209,10 @@ impl Profile {
                 if has_decimal_comma(cell) {
                     self.decimal_commas += 1;
                     self.first_decimal_comma.get_or_insert_with(|| (line, short(cell)));
+                }
+                if is_too_large(cell) {
+                    self.too_large += 1;
+                    self.first_too_large.get_or_insert_with(|| (line, short(cell)));
                 }
                 self.word(cell, train);
             }
@@ -236,6 +267,17 @@ impl Profile {
     /// Whether all rows but a few, which are taken for mistakes, have a value of their own.
     pub(super) fn is_nearly_unique(&self) -> bool {
         self.filled > 1 && 10 * (self.repeats + self.missing()) <= self.filled + self.missing()
+    }
+
+    /// Numbers that may stand for nothing: usual as such, not rare, and far from all that are not. Each as it is written, and in how
+    /// many cells; with them the range of the others.
+    pub(super) fn codes(&self) -> (Vec<(&str, u64)>, [f64; 2]) {
+        let [low, high] = [self.uncoded.low, self.uncoded.high];
+        let room = 0.5 * (high - low);
+        let far = |code: f64| low < high && (code < low - room || code > high + room);
+        let often = |count: u64| count >= LEAST_CODES || (count > 0 && CODE_SHARE * count >= self.numbers);
+        let found = CODES.iter().zip(&self.codes).filter(|(code, (count, _))| far(**code) && often(*count));
+        (found.map(|(_, (count, written))| (written.as_str(), *count)).collect(), [low, high])
     }
 
     /// Whether most cells name a part.

@@ -19,6 +19,10 @@ use crate::text::Symbols;
 const CATEGORIES: usize = 40;
 /// Most different whole numbers that are proposed as categories.
 const WHOLE: usize = 6;
+/// Different values of a column that is named as one that may be the class.
+const CLASSES: std::ops::RangeInclusive<usize> = 2..=10;
+/// Most of these that are named.
+const CANDIDATES: usize = 8;
 /// Words of a proposed vocabulary.
 const VOCABULARY: usize = 2000;
 
@@ -167,7 +171,10 @@ pub(super) fn build(
         }
     }
     match roles.label {
-        None => draft.remarks.push("no column looks like the class: set data.label".into()),
+        None => draft.no_label(&profiles, &|at| {
+            let profile = &profiles[at];
+            !roles.contains(at) && !again.contains(profile.name.as_str()) && !options.leave_out.contains(&profile.name)
+        }),
         Some(at) => {
             settings.classes = draft.classes(&profiles[at]);
         }
@@ -184,6 +191,12 @@ pub(super) fn build(
     settings.missing = markers;
     if seen.odd > 0 {
         draft.remarks.push(format!("{} rows have another number of cells than the first row has names", seen.odd));
+    }
+    if let Some([line, last]) = seen.swallowed {
+        draft.remarks.push(format!(
+            "the cells of the row in line {line} go on to line {last}: is a quotation mark left open? nothing behind it, to line {last}, \
+             could be read; close it or take it out, and propose again"
+        ));
     }
     draft.empty_rows(&seen, &places);
     let classes = roles.label.map_or(Vec::new(), |at| {
@@ -299,6 +312,27 @@ impl Draft {
         profile.categories()
     }
 
+    /// Where no column is called as that of the class is: which could be it, by their few values.
+    fn no_label(&mut self, profiles: &[Profile], free: &dyn Fn(usize) -> bool) {
+        let few = |profile: &Profile| {
+            !profile.name.is_empty()
+                && profile.pictures + profile.volumes == 0
+                && !profile.many
+                && CLASSES.contains(&profile.distinct.len())
+                && profile.repeats > 0
+        };
+        let names: Vec<&str> = (0..profiles.len())
+            .filter(|at| free(*at) && few(&profiles[*at]))
+            .map(|at| profiles[at].name.as_str())
+            .take(CANDIDATES)
+            .collect();
+        let which = match names.is_empty() {
+            true => String::new(),
+            false => format!("; columns of few different values, one of which may be it: {}", names.join(", ")),
+        };
+        self.remarks.push(format!("no column looks like the class: propose again with `--label NAME`{which}"));
+    }
+
     /// Rows that have none of the modalities.
     fn empty_rows(&mut self, seen: &Seen, places: &[Vec<usize>]) {
         let empty = seen.patterns.iter().filter(|(filled, _)| !there(filled, places).contains(&true));
@@ -366,6 +400,25 @@ impl Draft {
             let (numbers, words) = (profile.numbers, profile.words);
             self.remark(profile, format!("{numbers} numbers and {words} that are none, the first is {word:?} in line {line}; correct them, or add them to `missing`"));
         }
+        if let Some((line, found)) = &profile.first_too_large {
+            let more = others(profile.too_large, "are as well");
+            self.remark(profile, format!("{found:?} in line {line} is too large a number (beyond ±3.4e38) and counts as none{more}; correct it, empty the cell, or add it to `missing`"));
+        }
+    }
+
+    /// Numbers that may be codes for nothing.
+    fn codes(&mut self, profile: &Profile) {
+        let (codes, [low, high]) = profile.codes();
+        for (code, count) in codes {
+            let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+            self.remark(
+                profile,
+                format!(
+                    "{code} stands in {cells}, far from all others ({low} to {high}): if it means missing, add it to `missing` and correct \
+                     what is proposed of the column, or empty the cells and propose again"
+                ),
+            );
+        }
     }
 
     fn files(&mut self, at: usize, profile: &Profile, folder: &Path) {
@@ -391,6 +444,7 @@ impl Draft {
     }
 
     fn numbers(&mut self, at: usize, profile: &Profile) {
+        self.codes(profile);
         let few = !profile.many && profile.words == 0 && profile.distinct.len() <= WHOLE;
         let repeated = profile.filled >= 5 * profile.distinct.len() as u64 || profile.distinct.len() == 2;
         if few && repeated && profile.whole == profile.numbers {

@@ -262,3 +262,86 @@ fn a_name_that_stands_twice_is_said() {
         proposal.remarks
     );
 }
+
+/// A column for the class is named by who knows it; those with few values are proposed.
+#[test]
+fn without_a_label_the_flag_and_candidates_are_named() {
+    let rows: String =
+        (0..30).map(|i| format!("p{i},{},{},{}.5,a.png,a{}\n", ["ill", "well"][i % 2], i % 3, i, i % 11)).collect();
+    let (_folder, proposal) = propose_text(&format!("id,DX,stage,age,photo,ward\n{rows}"));
+    let wanted = "no column looks like the class: propose again with `--label NAME`; columns of few different values, one of which may be it: DX, stage";
+    assert!(proposal.remarks.iter().any(|remark| remark == wanted), "{:?}", proposal.remarks);
+    let rows: String = (0..30).map(|i| format!("p{i},{i}.5\n")).collect();
+    let (_folder, proposal) = propose_text(&format!("id,age\n{rows}"));
+    assert!(proposal.remarks.iter().any(|remark| remark.ends_with("propose again with `--label NAME`")));
+}
+
+#[test]
+fn numbers_beyond_single_precision_are_no_numbers() {
+    let rows: String = (0..30)
+        .map(|i| {
+            let dose = if i == 7 { "1e308".to_owned() } else { format!("{i}.5") };
+            format!("p{i},{},{dose}\n", ["ill", "well"][i % 2])
+        })
+        .collect();
+    let (_folder, proposal) = propose_text(&format!("id,label,dose\n{rows}"));
+    let remarks = proposal.remarks.join("\n");
+    let wanted =
+        "column dose: \"1e308\" in line 9 is too large a number (beyond ±3.4e38) and counts as none; correct it";
+    assert!(remarks.contains(wanted), "{remarks}");
+    assert_eq!(roles_of(&proposal)[2], ("dose", "continuous"));
+    assert_eq!(proposal.columns[2].values, "0.5 to 29.5, mean 15.2586");
+}
+
+#[test]
+fn numbers_that_look_like_codes_for_nothing_are_told() {
+    let with = |age: &dyn Fn(usize) -> String| {
+        let rows: String = (0..300).map(|i| format!("p{i},{},{}\n", ["ill", "well"][i % 2], age(i))).collect();
+        let (_folder, proposal) = propose_text(&format!("id,label,age\n{rows}"));
+        proposal.remarks.into_iter().filter(|remark| remark.contains("far from all others")).collect::<Vec<_>>()
+    };
+    let age = |i: usize| (40 + i % 30).to_string();
+    let told = with(&|i| match i {
+        0..18 => "999".into(),
+        18..30 => "-1.0".into(),
+        _ => age(i),
+    });
+    assert!(told[0].starts_with("column age: -1.0 stands in 12 cells, far from all others (40 to 69): if"), "{told:?}");
+    let wanted =
+        "column age: 999 stands in 18 cells, far from all others (40 to 69): if it means missing, add it to `missing`";
+    assert!(told.len() == 2 && told[1].starts_with(wanted), "{told:?}");
+    // Twice in 300 cells is rare; 99 is not far from 40 to 109; another number is no code.
+    assert!(with(&|i| if i < 2 { "999".into() } else { age(i) }).is_empty());
+    assert!(with(&|i| if i < 20 { "99".into() } else { (40 + i % 70).to_string() }).is_empty());
+    assert!(with(&|i| if i < 20 { "998".into() } else { age(i) }).is_empty());
+}
+
+#[test]
+fn rows_that_a_quotation_mark_swallows_are_told() {
+    let rows: String = (0..20).map(|i| format!("p{i},{},{}.5\n", ["ill", "well"][i % 2], i % 7)).collect();
+    let open = format!("id,label,dose\n{}", rows.replace("p12,", "\"p12,"));
+    let message = refused(&open, &InitOptions::default());
+    assert!(
+        message.contains("patients.csv, line 14: the row that begins here cannot be read, nor anything behind it"),
+        "{message}"
+    );
+    let (_folder, proposal) = propose_text(&open.replace("p15,well", "p15,\"well\""));
+    let remarks = proposal.remarks.join("\n");
+    let wanted = "the cells of the row in line 14 go on to line 17: is a quotation mark left open? nothing behind it, to line 17, could";
+    assert!(proposal.rows == 16 && remarks.contains(wanted), "{remarks}");
+}
+
+#[test]
+fn what_reading_a_picture_changes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patients.csv");
+    let rows: String = (0..20).map(|i| format!("p{i},{},{}.png\n", ["ill", "well"][i % 2], i % 2)).collect();
+    std::fs::write(&path, format!("id,label,scan\n{rows}")).unwrap();
+    for name in ["0.png", "1.png"] {
+        image::ImageBuffer::from_pixel(4, 4, image::Luma([2_000u16])).save(folder.path().join(name)).unwrap();
+    }
+    let remarks = propose(&path, &InitOptions::default()).unwrap().remarks.join("\n");
+    let wanted =
+        "column scan: 0.png: values of 16 bits, of which the upper 8 are read; the largest is 2000 of 65535; write";
+    assert!(remarks.contains(wanted) && !remarks.contains("1.png"), "{remarks}");
+}

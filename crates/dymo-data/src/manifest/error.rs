@@ -69,26 +69,29 @@ pub enum ManifestError {
         reason: String,
     },
     /// A table that cannot be read on.
-    #[error("{}, line {line}: the table cannot be read on ({cause})", path.display())]
+    #[error("{}, {}", path.display(), broken(*line, cause))]
     Broken {
         /// The table.
         path: PathBuf,
-        /// The line after which it happened.
+        /// The line in which the row begins that cannot be read.
         line: u64,
         /// Why.
         cause: String,
     },
     /// A column that must be there is not.
     #[error(
-        "{}: no column {}; the first row names {found:?}; add the column (it may be empty where nothing is known) or correct the settings",
+        "{}: no column {}; the first row names {found:?}; add the column (it may be empty where nothing is known) or correct the settings{}",
         path.display(),
-        wanted.join(", ")
+        wanted.join(", "),
+        parts.as_ref().map_or(String::new(), |column| drawn_instead_of(column))
     )]
     Columns {
         /// The table.
         path: PathBuf,
         /// Columns that are not there.
         wanted: Vec<String>,
+        /// The one of the parts, where it is among them.
+        parts: Option<String>,
         /// Its first row.
         found: Vec<String>,
     },
@@ -186,6 +189,21 @@ pub enum Problem {
         /// Columns of the table.
         wanted: usize,
     },
+    /// Another number of cells than there are columns, and line ends in them: most likely an open quotation mark has swallowed rows.
+    #[error(
+        "line {line}: {found} cells, wanted {wanted}, and they go on to line {last}: is a quotation mark left open? nothing behind it, to line {last}, \
+         could be read; close it or take it out"
+    )]
+    Swallowed {
+        /// The line in which it begins.
+        line: u64,
+        /// The line in which it ends.
+        last: u64,
+        /// Cells there.
+        found: usize,
+        /// Columns of the table.
+        wanted: usize,
+    },
     /// A cell that is not UTF-8 text.
     #[error("line {line}, column {column}: not UTF-8 text, save the table as UTF-8")]
     Encoding {
@@ -245,6 +263,18 @@ pub enum Problem {
         /// What is there.
         found: String,
     },
+    /// A number that cannot be computed with.
+    #[error(
+        "line {line}, column {column}: {found:?} is too large a number: beyond ±3.4e38, as it stands or in deviations from the column's mean; correct it, empty the cell, or add it to `missing`"
+    )]
+    TooLarge {
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What is there.
+        found: String,
+    },
     /// A category that the column does not have.
     #[error(
         "line {line}, column {column}: category {found:?}, wanted one of {known}; correct it or empty the cell (a new category needs a model trained with it)"
@@ -286,9 +316,9 @@ pub enum Problem {
         cause: String,
     },
     /// The table ends here, for it cannot be read on.
-    #[error("line {line}: the table cannot be read on ({cause})")]
+    #[error("{}", broken(*line, cause))]
     Broken {
-        /// The line after which it happened.
+        /// The line in which the row begins that cannot be read.
         line: u64,
         /// Why.
         cause: String,
@@ -330,12 +360,14 @@ impl Problem {
     pub fn line(&self) -> Option<u64> {
         match self {
             Self::Width { line, .. }
+            | Self::Swallowed { line, .. }
             | Self::Encoding { line, .. }
             | Self::Empty { line, .. }
             | Self::SameId { line, .. }
             | Self::Split { line, .. }
             | Self::Class { line, .. }
             | Self::Number { line, .. }
+            | Self::TooLarge { line, .. }
             | Self::Category { line, .. }
             | Self::NothingObserved { line }
             | Self::NoFile { line, .. }
@@ -352,12 +384,25 @@ impl Problem {
             | Self::Empty { column, .. }
             | Self::Class { column, .. }
             | Self::Number { column, .. }
+            | Self::TooLarge { column, .. }
             | Self::Category { column, .. }
             | Self::NoFile { column, .. }
             | Self::Unreadable { column, .. } => Some(column),
             _ => None,
         }
     }
+}
+
+fn drawn_instead_of(column: &str) -> String {
+    format!(
+        "; without a column {column}, [data.division] draws the parts: `division = {{ validation = 0.15, test = 0.15, seed = 2025 }}` in [data]"
+    )
+}
+
+fn broken(line: u64, cause: &str) -> String {
+    format!(
+        "line {line}: the row that begins here cannot be read, nor anything behind it ({cause}); correct it, the rows before it are whole"
+    )
 }
 
 fn no_rows(part: &str, drawn_of: Option<u64>) -> String {
@@ -375,7 +420,10 @@ struct Listing<'a>(&'a [Problem], u64);
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} problems", self.0.len() as u64 + self.1)?;
+        match self.0.len() as u64 + self.1 {
+            1 => f.write_str("1 problem")?,
+            all => write!(f, "{all} problems")?,
+        }
         self.0.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
         match self.0.len().saturating_sub(LISTED) as u64 + self.1 {
             0 => Ok(()),

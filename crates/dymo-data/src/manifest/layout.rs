@@ -72,7 +72,7 @@ impl Layout {
         all.extend(split.and_then(needed));
         all.extend(settings.subject.as_deref().and_then(needed));
         all.extend(modalities.iter().flat_map(|modality| modality.columns().into_iter().map(str::to_owned)));
-        check_columns(path, &names, &all)?;
+        check_columns(path, &names, &all, split.filter(|_| wanted == Use::Training))?;
         if modalities.is_empty() {
             return Err(refused(SettingsError::NoModality));
         }
@@ -119,11 +119,12 @@ impl Layout {
     }
 }
 
-/// Every wanted column is there, and no column twice.
-fn check_columns(path: &Path, names: &[String], wanted: &[String]) -> Result<(), ManifestError> {
+/// Every wanted column is there, that of the parts where there is one among them, and no column twice.
+fn check_columns(path: &Path, names: &[String], wanted: &[String], split: Option<&str>) -> Result<(), ManifestError> {
     let absent: Vec<String> = wanted.iter().filter(|name| !names.contains(name)).cloned().collect();
     if !absent.is_empty() {
-        return Err(ManifestError::Columns { path: path.to_owned(), wanted: absent, found: names.to_vec() });
+        let parts = split.map(str::to_owned).filter(|split| absent.contains(split));
+        return Err(ManifestError::Columns { path: path.to_owned(), wanted: absent, parts, found: names.to_vec() });
     }
     let twice = wanted.iter().find(|name| names.iter().filter(|known| known == name).count() > 1);
     match twice {
@@ -154,9 +155,10 @@ impl Reader {
     pub(super) fn read(&self, cell: &str, line: u64) -> Result<f32, Problem> {
         let column = || self.column.name().to_owned();
         match self.column.values() {
-            Values::Continuous { .. } => match number(cell) {
-                Some(number) => Ok(self.column.standardise(number)),
-                None => Err(Problem::Number { line, column: column(), found: short(cell) }),
+            Values::Continuous { .. } => match number(cell).map(|number| self.column.standardise(number)) {
+                Some(value) if value.is_finite() => Ok(value),
+                None if !is_too_large(cell) => Err(Problem::Number { line, column: column(), found: short(cell) }),
+                _ => Err(Problem::TooLarge { line, column: column(), found: short(cell) }),
             },
             Values::Categorical { categories } => match self.place(cell, categories) {
                 Some(place) => Ok(place as f32),
@@ -181,9 +183,18 @@ impl Reader {
     }
 }
 
-/// A finite number.
+/// Largest size of a number: networks compute in single precision.
+const LARGEST: f64 = f32::MAX as f64;
+
+/// A number that single precision can hold.
 pub(crate) fn number(cell: &str) -> Option<f64> {
-    cell.parse().ok().filter(|number: &f64| number.is_finite())
+    cell.parse().ok().filter(|number: &f64| number.abs() <= LARGEST)
+}
+
+/// Whether a cell is a number that single precision cannot hold.
+pub(crate) fn is_too_large(cell: &str) -> bool {
+    // `inf` is a word.
+    cell.contains(|sign: char| sign.is_ascii_digit()) && cell.parse().is_ok_and(|number: f64| number.abs() > LARGEST)
 }
 
 /// Whether a cell is a number once its one comma is a point.

@@ -25,8 +25,8 @@ mod shuffle;
 mod stream;
 mod values;
 
-pub(crate) use layout::{has_decimal_comma, number, short};
-pub(crate) use records::Records;
+pub(crate) use layout::{has_decimal_comma, is_too_large, number, short};
+pub(crate) use records::{Records, line_ends};
 
 pub use crate::numbered::MAX_ROW;
 pub use error::{ManifestError, Problem, SettingsError};

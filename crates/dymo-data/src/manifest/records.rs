@@ -25,7 +25,7 @@ enum Source {
 
 /// A table that cannot be read on.
 pub(crate) struct Broken {
-    /// The line after which it happened, counted from 1.
+    /// The line in which the row begins that cannot be read, counted from 1.
     pub(crate) line: u64,
     /// Why.
     pub(crate) cause: String,
@@ -89,12 +89,17 @@ impl Records {
     pub(crate) fn next(&mut self, record: &mut ByteRecord) -> Result<Option<u64>, Broken> {
         match &mut self.source {
             Source::Csv(reader) => {
-                reader.next(record).map_err(|error| Broken { line: reader.line(), cause: error.to_string() })
+                reader.next(record).map_err(|error| Broken { line: reader.began(), cause: error.to_string() })
             }
             #[cfg(feature = "parquet")]
             Source::Columnar(table) => table.next(record),
         }
     }
+}
+
+/// Line ends within the cells of a row.
+pub(crate) fn line_ends(record: &ByteRecord) -> u64 {
+    record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// What stands between the names of the first row, where commas do not.

@@ -149,7 +149,11 @@ impl Rows {
         let id = text(layout.id).filter(|id| !id.is_empty()).map(str::to_owned);
         if self.record.len() != layout.names.len() {
             let (found, wanted) = (self.record.len(), layout.names.len());
-            return Err(BadRow { line, id, problems: vec![Problem::Width { line, found, wanted }] });
+            let problem = match super::line_ends(&self.record) {
+                0 => Problem::Width { line, found, wanted },
+                ends => Problem::Swallowed { line, last: line + ends, found, wanted },
+            };
+            return Err(BadRow { line, id, problems: vec![problem] });
         }
         let named = self.record.iter().zip(&layout.names);
         let bad = named.filter(|(field, _)| str::from_utf8(field).is_err());

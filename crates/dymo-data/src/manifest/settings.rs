@@ -19,6 +19,11 @@ use crate::volume::{Intensity, Plane, SliceChoice};
 /// path = "patients.csv"
 /// label = "diagnosis"
 ///
+/// [data.division]
+/// validation = 0.15
+/// test = 0.15
+/// seed = 2025
+///
 /// [[data.modalities]]
 /// name = "scan"
 /// kind = "volume"

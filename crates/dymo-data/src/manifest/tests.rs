@@ -185,6 +185,21 @@ fn a_stream_tells_what_is_not_taken_as_it_is() {
     );
 }
 
+/// Darker than the bits that are read is not black.
+#[test]
+fn pictures_of_16_bits_are_told() {
+    let folder = folder(b"patient,file,scan,age,stage,note\nq0,dark.png,,61,severe,\nq1,black.png,,61,severe,\n");
+    for (name, value) in [("dark.png", 99u16), ("black.png", 0)] {
+        let deep = image::ImageBuffer::from_pixel(3, 2, image::Luma([value]));
+        deep.save(folder.path().join(name)).unwrap();
+    }
+    let mut stream = ManifestStream::open(&mixed(&folder), vec!["well".into(), "ill".into()]).unwrap();
+    let chunk = stream.next_chunk(5).unwrap();
+    let said = |row: usize| chunk.outcomes()[row].notices.iter().map(|n| n.odd.to_string()).collect::<Vec<_>>();
+    assert_eq!(said(0), ["values of 16 bits, of which the upper 8 are read; the largest is 99 of 65535"]);
+    assert_eq!(said(1)[0], "the picture is all black");
+}
+
 #[test]
 fn a_stream_accounts_for_every_row() {
     let table = "patient,file,scan,age,stage,note\n\
@@ -339,6 +354,107 @@ fn an_open_quotation_mark_does_not_eat_the_rest() {
     let bad = rows.next().unwrap().unwrap_err();
     assert!(bad.problems[0].to_string().contains("quotation mark left open"), "{bad:?}");
     assert!(rows.next().is_none());
+}
+
+/// The line is the one to look at, not the one where reading was given up; so it is whatever ends the lines.
+#[test]
+fn the_row_of_an_open_quotation_mark_is_named() {
+    for ending in ["\n", "\r\n", "\r"] {
+        let good = |i: usize| format!("p{i},ill,train,a.png{ending}");
+        let head: String = (2..2_000).map(good).collect();
+        let rest = good(2_000).repeat(usize::try_from(MAX_ROW).unwrap() / 15);
+        let text = format!("id,label,split,front{ending}{head}\"p2000,ill,train,a.png{ending}{rest}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, text).unwrap();
+        let settings = ManifestSettings::pictures(&path, GRID);
+        let rows = Rows::open(&settings, Use::Training).unwrap();
+        let bad: Vec<BadRow> = rows.filter_map(Result::err).collect();
+        assert_eq!((bad.len(), bad[0].line), (1, 2_000), "{ending:?}");
+        let said = bad[0].problems[0].to_string();
+        let start = "line 2000: the row that begins here cannot be read, nor anything behind it (";
+        assert!(said.starts_with(start) && said.contains("a row longer than 16 MiB"), "{said}");
+        let refused = crate::init::propose(&path, &Default::default()).unwrap_err().to_string();
+        assert!(refused.contains("table.csv, line 2000: the row that begins here cannot be read"), "{refused}");
+    }
+}
+
+/// In a table shorter than the longest row, the rest of the file would become one row; or the rows up to the next quotation mark.
+#[test]
+fn rows_that_a_quotation_mark_swallows_are_told() {
+    let table = "id,label,split,front\np1,ill,train,a.png\n\"p2,ill,train,a.png\np3,ill,test,a.png\np4,ill,test,b.png\n";
+    // Opened in the last column, it leaves the number of cells what it is.
+    let last = table.replace("\"p2", "p2").replace("train,a.png\np3", "train,\"a.png\np3");
+    for table in [table, &last] {
+        let found = problems(table);
+        let cause = "a quotation mark is left open to the end of the file".to_owned();
+        assert_eq!(found, [Problem::Broken { line: 3, cause }], "{table}");
+    }
+    let found = problems(&table.replace("p3,ill", "p3,\"ill\""));
+    assert_eq!(found, [Problem::Swallowed { line: 3, last: 4, found: 3, wanted: 4 }]);
+    let said = found[0].to_string();
+    assert!(
+        said.contains("line 3: 3 cells, wanted 4, and they go on to line 4: is a quotation mark left open?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_open_cell_at_the_end_is_counted_as_an_editor_counts() {
+    let head = "id,label,split,front\n\n\np1,ill,train,a.png\n\n";
+    for last in ["\"p2,ill\np3,ill\n", "p2,ill,train,\"a\n\"\n", "p2,ill,train,\"a\"\"\n"] {
+        for ending in ["\n", "\r\n", "\r"] {
+            let text = format!("{head}{last}").replace('\n', ending);
+            let settings = ManifestSettings::pictures("table.csv", GRID);
+            let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
+            let lines: Vec<u64> = rows.map(|row| row.map_or_else(|bad| bad.line, |row| row.line)).collect();
+            assert_eq!(lines, [4, 6], "{last:?} {ending:?}");
+        }
+    }
+}
+
+/// What single precision cannot hold is wrong in its cell; the other rows go on.
+#[test]
+fn numbers_beyond_single_precision_are_told() {
+    let table = "patient,file,scan,age,stage,note\nq0,,,60,0,\nq1,,,1e39,0,\nq2,,,-1.797e308,0,\nq3,,,1e400,0,\nq4,,,3.4e38,0,\nq5,,,inf,0,\n";
+    let folder = folder(table.as_bytes());
+    let classes = || vec!["well".into(), "ill".into()];
+    let mut stream = ManifestStream::open(&mixed(&folder), classes()).unwrap();
+    let chunk = stream.next_chunk(9).unwrap();
+    let good: Vec<bool> = chunk.outcomes().iter().map(|outcome| outcome.sample.is_ok()).collect();
+    assert_eq!(good, [true, false, false, false, true, false]);
+    let said = |row: usize| chunk.outcomes()[row].sample.as_ref().unwrap_err()[0].to_string();
+    assert!(said(1).starts_with("line 3, column age: \"1e39\" is too large a number: beyond ±3.4e38"), "{}", said(1));
+    assert!(said(1).ends_with("correct it, empty the cell, or add it to `missing`"), "{}", said(1));
+    assert!(said(5).contains("\"inf\" is no number"), "{}", said(5));
+    // A deviation near 0 makes any number too large.
+    let narrow = MIXED.replace("\"deviation\": 10.0", "\"deviation\": 1e-9");
+    let narrow = serde_json::from_str::<ManifestSettings>(&narrow).unwrap().at(folder.path().join("table.csv"));
+    let chunk = ManifestStream::open(&narrow, classes()).unwrap().next_chunk(9).unwrap();
+    let wrong = Problem::TooLarge { line: 6, column: "age".into(), found: "3.4e38".into() };
+    assert_eq!(chunk.outcomes()[4].sample, Err(vec![wrong]));
+    // So it is before training.
+    let rows: String = (0..9).map(|i| format!("p{i},{},,,{i},0,\n", ["ill", "well"][i % 2])).collect();
+    let table = format!("patient,diagnosis,file,scan,age,stage,note\n{rows}p9,ill,,,1e308,0,\n");
+    std::fs::write(folder.path().join("table.csv"), table).unwrap();
+    let refused = Manifest::open(&mixed(&folder)).unwrap_err().to_string();
+    assert!(refused.contains(": 1 problem\n  line 11, column age: \"1e308\" is too large a number"), "{refused}");
+    let report = crate::check::check(&mixed(&folder), &mut |_| ()).unwrap();
+    assert!(report.to_string().contains("error: line 11, column age: \"1e308\" is too large"), "{report}");
+}
+
+#[test]
+fn without_parts_the_other_way_is_told() {
+    let told = open("id,label,front\n").unwrap_err().to_string();
+    assert!(told.contains("no column split; the first row names"), "{told}");
+    assert!(
+        told.ends_with("draws the parts: `division = { validation = 0.15, test = 0.15, seed = 2025 }` in [data]"),
+        "{told}"
+    );
+    let toml = "path = \"t.csv\"\ndivision = { validation = 0.15, test = 0.15, seed = 2025 }";
+    assert!(toml::from_str::<ManifestSettings>(toml).unwrap().division.is_some());
+    let label = open("id,split,front\n").unwrap_err().to_string();
+    assert!(!label.contains("division"), "{label}");
 }
 
 /// Whatever ends a line, and whatever stands between the rows.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::layout::Layout;
 use super::rows::Cell;
 use super::settings::Form;
-use crate::picture::{Picture, bytes_to_f32};
+use crate::picture::{Depth, Losses, Picture, bytes_to_f32};
 use crate::samples::ReadError;
 use crate::text::TextEncoder;
 use crate::volume::{Limits, Volume};
@@ -53,6 +53,13 @@ pub enum Changed {
         /// How many.
         pixels: usize,
     },
+    /// A picture whose values have more bits than the 8 that are read.
+    Deep {
+        /// How many bits each has.
+        bits: u16,
+        /// The largest value.
+        largest: u16,
+    },
     /// A text with more characters, or words, than it has places: the rest is cut off.
     Cut {
         /// How many it has.
@@ -69,6 +76,7 @@ impl Changed {
             Self::NotFinite { .. } => "correct the file if that is wrong",
             Self::Frames { .. } => "write another one to a file of its own if that is wanted",
             Self::Transparent { .. } => "put the picture on a background",
+            Self::Deep { .. } => "write the pictures with 8 bits, all scaled alike, if the lower ones matter",
             Self::Cut { .. } => "raise the text's `length` in the experiment if the end matters",
         }
     }
@@ -83,6 +91,10 @@ impl fmt::Display for Changed {
             Self::Frames { frames } => write!(f, "{frames} frames; the first is taken"),
             Self::Transparent { pixels } => {
                 write!(f, "{pixels} pixels are transparent, which is dropped: what they hide is seen")
+            }
+            Self::Deep { bits, largest } => {
+                let most = (1u64 << bits) - 1;
+                write!(f, "values of {bits} bits, of which the upper 8 are read; the largest is {largest} of {most}")
             }
             Self::Cut { symbols, length } => write!(f, "a text of {symbols}, of which the first {length} are read"),
         }
@@ -118,11 +130,15 @@ impl Told {
         Ok(Self { blank, changed: cut.into_iter().collect() })
     }
 
-    /// Of a picture with so many pixels that are not opaque.
-    pub(crate) fn of_picture(picture: &Picture, transparent: usize) -> Self {
-        let black = picture.values().iter().all(|&value| value == 0);
-        let changed = (transparent > 0).then_some(Changed::Transparent { pixels: transparent });
-        Self { blank: black.then_some(Blank::BlackPicture), changed: changed.into_iter().collect() }
+    /// Of a picture, and of what its file has beside it.
+    pub(crate) fn of_picture(picture: &Picture, losses: Losses) -> Self {
+        let Losses { transparent, depth } = losses;
+        // What is too dark to be left of 16 bits is not black.
+        let black =
+            picture.values().iter().all(|&value| value == 0) && depth.is_none_or(|Depth { largest, .. }| largest == 0);
+        let glass = (transparent > 0).then_some(Changed::Transparent { pixels: transparent });
+        let deep = depth.map(|Depth { bits, largest }| Changed::Deep { bits, largest });
+        Self { blank: black.then_some(Blank::BlackPicture), changed: glass.into_iter().chain(deep).collect() }
     }
 }
 
@@ -155,10 +171,10 @@ pub(super) fn write(
 fn file(form: &Form, path: &Path, out: &mut [f32]) -> Result<Told, ReadError> {
     match form {
         Form::Image { height, width, colour, crop, .. } => {
-            let (picture, transparent) = Picture::open_counting_transparent(path, *colour)?;
+            let (picture, losses) = Picture::open_with_losses(path, *colour)?;
             let picture =
                 crop.map_or(Ok(picture.clone()), |crop| picture.cropped(crop)).map_err(|source| source.of(path))?;
-            let told = Told::of_picture(&picture, transparent);
+            let told = Told::of_picture(&picture, losses);
             let small = picture.resized(*height, *width).map_err(|source| source.of(path))?;
             bytes_to_f32(small.values(), out);
             Ok(told)

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
 use image::imageops::FilterType;
-use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageError, ImageReader};
-use image::{GrayImage, RgbImage, RgbaImage, codecs::png::PngEncoder};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader};
+use image::{GrayImage, RgbImage, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -71,6 +71,45 @@ pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
     if bytes.len() as u64 > MAX_BYTES { Err(PictureError::TooLong) } else { Ok(bytes) }
 }
 
+/// What of a picture's file is not in the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Pixels that are not opaque: their transparency is dropped.
+    pub transparent: usize,
+    /// Where values have more than the 8 bits that are kept.
+    pub depth: Option<Depth>,
+}
+
+/// Values of more than 8 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// How many bits each has.
+    pub bits: u16,
+    /// The largest, transparency apart.
+    pub largest: u16,
+}
+
+impl Losses {
+    fn of(image: &DynamicImage) -> Self {
+        let largest = |values: &[u16], channels: usize, colours: usize| {
+            values.chunks_exact(channels).flat_map(|pixel| &pixel[..colours]).copied().max().unwrap_or(0)
+        };
+        let largest = match image {
+            DynamicImage::ImageLuma16(image) => Some(largest(image, 1, 1)),
+            DynamicImage::ImageLumaA16(image) => Some(largest(image, 2, 1)),
+            DynamicImage::ImageRgb16(image) => Some(largest(image, 3, 3)),
+            DynamicImage::ImageRgba16(image) => Some(largest(image, 4, 3)),
+            _ => None,
+        };
+        let transparent = match (image.as_rgba8(), image.color().has_alpha()) {
+            (Some(image), _) => image.pixels().filter(|pixel| pixel.0[3] < 255).count(),
+            (None, true) => image.to_rgba8().pixels().filter(|pixel| pixel.0[3] < 255).count(),
+            (None, false) => 0,
+        };
+        Self { transparent, depth: largest.map(|largest| Depth { bits: 16, largest }) }
+    }
+}
+
 /// What a file holds.
 enum Decoded {
     Image(DynamicImage),
@@ -101,8 +140,8 @@ impl Picture {
         Self::new(height, width, colour, bytes.collect())
     }
 
-    /// Decodes PNG, JPEG or a NumPy array; the first bytes decide which. A transparency channel is dropped, 16 bits
-    /// become 8. An array is `[height, width]` or `[height, width, 1 or 3]`: whole numbers in 0..255, booleans (true is
+    /// Decodes PNG, JPEG or a NumPy array; the first bytes decide which. A picture is turned as its EXIF data say, so that it is
+    /// as a viewer shows it. A transparency channel is dropped, of 16 bits the upper 8 are kept. An array is `[height, width]` or `[height, width, 1 or 3]`: whole numbers in 0..255, booleans (true is
     /// white), or real numbers in 0..1, which are rounded to 1/255.
     ///
     /// # Errors
@@ -116,22 +155,17 @@ impl Picture {
         }
     }
 
-    /// [`Picture::decode`], and how many pixels are not opaque, whose transparency is dropped.
+    /// [`Picture::decode`], and what of the file is lost.
     ///
     /// # Errors
     /// As [`Picture::decode`].
-    pub fn decode_counting_transparent(bytes: &[u8], colour: Colour) -> Result<(Self, usize), PictureError> {
+    pub fn decode_with_losses(bytes: &[u8], colour: Colour) -> Result<(Self, Losses), PictureError> {
         match Self::decode_file(bytes)? {
             Decoded::Image(image) => {
-                let count = |image: &RgbaImage| image.pixels().filter(|pixel| pixel.0[3] < 255).count();
-                let transparent = match (image.as_rgba8(), image.color().has_alpha()) {
-                    (Some(image), _) => count(image),
-                    (None, true) => count(&image.to_rgba8()),
-                    (None, false) => 0,
-                };
-                Ok((Self::from_image(image, colour), transparent))
+                let losses = Losses::of(&image);
+                Ok((Self::from_image(image, colour), losses))
             }
-            Decoded::Array(array) => Ok((Self::from_array(&array, colour)?, 0)),
+            Decoded::Array(array) => Ok((Self::from_array(&array, colour)?, Losses::default())),
         }
     }
 
@@ -147,8 +181,14 @@ impl Picture {
         limits.max_image_height = Some(MAX_SIDE);
         limits.max_alloc = Some(MAX_BYTES);
         let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-        reader.limits(limits);
-        Ok(Decoded::Image(reader.decode()?))
+        reader.limits(limits.clone());
+        let mut decoder = reader.into_decoder()?;
+        limits.reserve(decoder.total_bytes())?;
+        decoder.set_limits(limits)?;
+        let orientation = decoder.orientation()?;
+        let mut image = DynamicImage::from_decoder(decoder)?;
+        image.apply_orientation(orientation);
+        Ok(Decoded::Image(image))
     }
 
     /// Reads a PNG or JPEG file.
@@ -159,12 +199,12 @@ impl Picture {
         file_bytes(path).and_then(|bytes| Self::decode(&bytes, colour)).map_err(|source| source.of(path))
     }
 
-    /// [`Picture::open`] as [`Picture::decode_counting_transparent`].
+    /// [`Picture::open`] as [`Picture::decode_with_losses`].
     ///
     /// # Errors
     /// As [`Picture::open`].
-    pub fn open_counting_transparent(path: &Path, colour: Colour) -> Result<(Self, usize), PictureFileError> {
-        let decode = |bytes: Vec<u8>| Self::decode_counting_transparent(&bytes, colour);
+    pub fn open_with_losses(path: &Path, colour: Colour) -> Result<(Self, Losses), PictureFileError> {
+        let decode = |bytes: Vec<u8>| Self::decode_with_losses(&bytes, colour);
         file_bytes(path).and_then(decode).map_err(|source| source.of(path))
     }
 
@@ -465,6 +505,65 @@ mod tests {
         std::fs::write(&path, npy::bytes_of("<u2", false, "(1, 1)", &[0, 1])).unwrap();
         let told = Picture::open(&path, Colour::Grey).unwrap_err().to_string();
         assert!(told.contains("scan.npy: the array holds 256"), "{told}");
+    }
+
+    /// A grey ramp of 3 rows and 2 columns as PNG and JPEG, and what EXIF says of each orientation.
+    #[test]
+    fn pictures_are_turned_as_a_viewer_turns_them() {
+        // Big-endian TIFF, one entry: tag 0x112, a short, one of it.
+        let exif = |orientation: u8| {
+            let mut exif = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+            exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+            exif
+        };
+        let stored = Picture::new(3, 2, Colour::Grey, vec![0, 50, 100, 150, 200, 250]).unwrap();
+        let png = |orientation: u8| {
+            let mut bytes = stored.to_png().unwrap();
+            let chunk = [b"eXIf", &exif(orientation)[..]].concat();
+            let length = (chunk.len() as u32 - 4).to_be_bytes();
+            let whole = [&length[..], &chunk, &crc32(&chunk).to_be_bytes()].concat();
+            // Behind the header, which has 13 bytes.
+            bytes.splice(33..33, whole);
+            bytes
+        };
+        let seen = |orientation: u8| {
+            let picture = Picture::decode(&png(orientation), Colour::Grey).unwrap();
+            ([picture.height(), picture.width()], picture.values().to_vec())
+        };
+        assert_eq!(seen(1), ([3, 2], vec![0, 50, 100, 150, 200, 250]));
+        assert_eq!(seen(3), ([3, 2], vec![250, 200, 150, 100, 50, 0]));
+        assert_eq!(seen(6), ([2, 3], vec![200, 100, 0, 250, 150, 50]));
+        assert_eq!(seen(8), ([2, 3], vec![50, 150, 250, 0, 100, 200]));
+        assert_eq!(seen(9), seen(1), "no orientation");
+        let mut jpeg = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+        encoder.write_image(&ramp(20, 12, Colour::Grey).values, 12, 20, ExtendedColorType::L8).unwrap();
+        let segment = [b"Exif\0\0", &exif(6)[..]].concat();
+        let length = (segment.len() as u16 + 2).to_be_bytes();
+        jpeg.splice(2..2, [&[0xff, 0xe1], &length[..], &segment].concat());
+        let turned = Picture::decode(&jpeg, Colour::Grey).unwrap();
+        assert_eq!((turned.height(), turned.width()), (12, 20));
+    }
+
+    #[test]
+    fn what_is_lost_of_16_bits_is_told() {
+        let png = |image: DynamicImage| {
+            let mut bytes = Cursor::new(Vec::new());
+            image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+            bytes.into_inner()
+        };
+        let grey =
+            |values: Vec<u16>| png(image::ImageBuffer::from_raw(2, 1, values).map(DynamicImage::ImageLuma16).unwrap());
+        let (picture, losses) = Picture::decode_with_losses(&grey(vec![0, 99]), Colour::Grey).unwrap();
+        assert_eq!(picture.values(), [0, 0]);
+        assert_eq!(losses, Losses { transparent: 0, depth: Some(Depth { bits: 16, largest: 99 }) });
+        let (picture, losses) = Picture::decode_with_losses(&grey(vec![0x8000, 65535]), Colour::Grey).unwrap();
+        assert_eq!((picture.values(), losses.depth.unwrap().largest), (&[128, 255][..], 65535));
+        let glass = image::ImageBuffer::from_raw(1, 1, vec![7u16, 8, 9, 300]).map(DynamicImage::ImageRgba16).unwrap();
+        let (_, losses) = Picture::decode_with_losses(&png(glass), Colour::Rgb).unwrap();
+        assert_eq!(losses, Losses { transparent: 1, depth: Some(Depth { bits: 16, largest: 9 }) });
+        let plain = ramp(2, 2, Colour::Rgb).to_png().unwrap();
+        assert_eq!(Picture::decode_with_losses(&plain, Colour::Rgb).unwrap().1, Losses::default());
     }
 
     #[test]
