@@ -156,10 +156,13 @@ fn the_example_of_the_readme_passes_the_check() {
     let own = readme.split("## Your own data").nth(1).expect("the section");
     let example = own.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the experiment");
     let place = Place::new();
-    place.write("patients.csv", records(&place, true));
+    // Without the notes, which the example leaves out, one sample has nothing.
+    let table = records(&place, true);
+    let rows: Vec<&str> = table.lines().filter(|row| !row.starts_with("s20,")).collect();
+    place.write("patients.csv", rows.join("\n"));
     place.write("experiment.toml", example);
     let told = place.run("data check experiment.toml").well().out;
-    for words in ["60 rows: ", "class ill: ", "scan (volume): 40 present", "clinic (table): "] {
+    for words in ["59 rows: ", "class ill: ", "scan (volume): 40 present", "clinic (table): "] {
         assert!(told.contains(words), "{words}: {told}");
     }
     // Without its parts, it is told how to get them.

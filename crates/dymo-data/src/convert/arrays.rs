@@ -306,7 +306,7 @@ fn for_each_row(
             let value = if cell.is_empty() || cell.eq_ignore_ascii_case("nan") { Some(f64::NAN) } else { number(cell) };
             let wrong = || {
                 let (path, column) = (path.to_owned(), format!("{at} (counted from 0)"));
-                ConvertError::Cell { path, line, column, found: short(cell), wanted: "a number".into() }
+                ConvertError::Cell { path, line, column, found: short(cell), wanted: "a number within ±3.4e38".into() }
             };
             values.push(value.ok_or_else(wrong)?);
         }

@@ -396,7 +396,9 @@ impl Draft {
     }
 
     fn type_change(&mut self, profile: &Profile) {
-        if let (Some((line, word)), true) = (&profile.first_word, profile.numbers > 0) {
+        // Numbers that are too large are told for themselves.
+        let words = profile.words > profile.too_large;
+        if let (Some((line, word)), true) = (&profile.first_word, words && profile.numbers > 0) {
             let (numbers, words) = (profile.numbers, profile.words);
             self.remark(profile, format!("{numbers} numbers and {words} that are none, the first is {word:?} in line {line}; correct them, or add them to `missing`"));
         }

@@ -382,7 +382,8 @@ fn the_row_of_an_open_quotation_mark_is_named() {
 /// In a table shorter than the longest row, the rest of the file would become one row; or the rows up to the next quotation mark.
 #[test]
 fn rows_that_a_quotation_mark_swallows_are_told() {
-    let table = "id,label,split,front\np1,ill,train,a.png\n\"p2,ill,train,a.png\np3,ill,test,a.png\np4,ill,test,b.png\n";
+    let table =
+        "id,label,split,front\np1,ill,train,a.png\n\"p2,ill,train,a.png\np3,ill,test,a.png\np4,ill,test,b.png\n";
     // Opened in the last column, it leaves the number of cells what it is.
     let last = table.replace("\"p2", "p2").replace("train,a.png\np3", "train,\"a.png\np3");
     for table in [table, &last] {
