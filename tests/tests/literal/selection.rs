@@ -32,10 +32,9 @@ struct Asked {
 impl Found {
     /// What of the numbers behind a decision is not as it should be.
     pub fn differs(&self, decision: &Decision) -> Option<String> {
-        let margin = f64::from(MARGIN);
         let score = |what: &str, ours: &Score, wanted: &Worth| {
             let (q, p) = (f64::from(ours.evidence.quality), f64::from(ours.evidence.typicality));
-            let same = (q - wanted.quality).abs() <= margin && wanted.around.holds(p, 0.0);
+            let same = (q - wanted.quality).abs() <= wanted.off && wanted.around.holds(p, 0.0);
             (!same).then(|| format!("{what}: q {q}, not {}; p {p}, not {}", wanted.quality, wanted.typicality))
         };
         for (round, asked) in decision.rounds.iter().zip(&self.rounds) {
@@ -47,7 +46,9 @@ impl Found {
                 if let Some(found) = score(&what, &candidate.score, worth) {
                     return Some(found);
                 }
-                if candidate.modality != *m || !reward.holds(candidate.reward.into(), margin) {
+                // The difference of two qualities, each of which may be off.
+                let off = asked.before.off + worth.off;
+                if candidate.modality != *m || !reward.holds(candidate.reward.into(), off) {
                     return Some(format!("{what}: R {}, not in {reward:?}", candidate.reward));
                 }
             }
@@ -81,6 +82,8 @@ struct Worth {
     quality: f64,
     typicality: f64,
     around: Range,
+    /// How far single precision may be from `quality`.
+    off: f64,
 }
 
 /// The method's numbers of one data set.
@@ -105,11 +108,13 @@ impl Rule<'_> {
         let others = (0..logits.len()).filter(|class| *class != predicted).map(|class| logits[class]);
         *clear &= others.fold(f64::INFINITY, |gap, other| gap.min(logits[predicted] - other)) >= f64::from(MARGIN);
         let (typicality, around) = self.typicality(subset, predicted, &z);
-        Worth { predicted, quality: self.quality(&z), typicality, around }
+        let (quality, off) = self.quality(&z);
+        Worth { predicted, quality, typicality, around, off }
     }
 
-    /// q = max softmax(⟨z, c⟩ / 0.1), or of −‖z − c‖² / 0.1, over the overall prototypes of classes that have samples.
-    fn quality(&self, z: &[f64]) -> f64 {
+    /// q = max softmax(⟨z, c⟩ / 0.1), or of −‖z − c‖² / 0.1, over the overall prototypes of classes that have samples; and how far single
+    /// precision may be from it: squared distances are off by some 4e-6 of their size, q by q·(1 − q) times what scores are.
+    fn quality(&self, z: &[f64]) -> (f64, f64) {
         let parts = self.parts();
         let classes = (0..parts.classes).filter(|class| self.has_samples(*class));
         let scores: Vec<f64> = classes
@@ -122,7 +127,10 @@ impl Rule<'_> {
             })
             .collect();
         let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        1.0 / scores.iter().map(|score| (score - top).exp()).sum::<f64>()
+        let q = 1.0 / scores.iter().map(|score| (score - top).exp()).sum::<f64>();
+        // The classes that count are about as far as the nearest.
+        let size = if parts.metric == Metric::Euclid { -top } else { 0.0 };
+        (q, f64::from(MARGIN) + 2.0 * q * (1.0 - q) * 4e-6 * size)
     }
 
     /// p = 2·(1 − Φ(d / σ)) of the predicted class's own prototype for this subset, and where single precision may have it.
@@ -177,7 +185,6 @@ impl Rule<'_> {
 
     /// Asks about everything again in every round.
     pub fn decide(&self, inputs: &[Vec<f32>], observed: ModalitySet) -> Found {
-        let margin = f64::from(MARGIN);
         let mut clear = true;
         let mut subset = observed;
         let mut open: Vec<usize> = observed.complement(inputs.len()).iter().collect();
@@ -188,8 +195,9 @@ impl Rule<'_> {
             for m in &open {
                 let after = self.worth(inputs, subset.with(*m), &mut clear);
                 let (reward, around) = self.reward(&before, &after);
-                clear &= around.low >= margin || around.high <= -margin;
-                rewards.push((*m, reward, around));
+                let off = before.off + after.off;
+                clear &= around.low >= off || around.high <= -off;
+                rewards.push((*m, reward, Range { low: around.low - off, high: around.high + off }));
                 asked.push((*m, after, around));
             }
             rounds.push(Asked { before, after: asked });
@@ -202,7 +210,7 @@ impl Rule<'_> {
             }
             actions.push(best.map(|(m, _, _)| m));
             let Some((taken, _, around)) = best else { break };
-            let lead = |other: &(usize, f64, Range)| other.0 == taken || around.low - other.2.high >= margin;
+            let lead = |other: &(usize, f64, Range)| other.0 == taken || around.low >= other.2.high;
             clear &= rewards.iter().all(lead);
             subset = subset.with(taken);
             open.retain(|m| *m != taken);
