@@ -84,6 +84,20 @@ impl Subjects {
         &self.of
     }
 
+    /// Of each subject the mean over its samples.
+    ///
+    /// # Errors
+    /// Unless there is one value a sample.
+    pub fn means(&self, values: &[f64]) -> Result<Vec<f64>, MetricError> {
+        check_length("values", values.len(), self.of.len())?;
+        let mut means = vec![0.0; self.count];
+        let sizes = self.sizes();
+        for (subject, value) in self.of.iter().zip(values) {
+            means[*subject] += value / sizes[*subject] as f64;
+        }
+        Ok(means)
+    }
+
     /// These of the samples, in this order.
     ///
     /// # Panics
@@ -217,12 +231,8 @@ impl Subjects {
         if self.are_samples() || hits.is_empty() {
             return self.share_interval(hits, level);
         }
-        let mut shares = vec![0.0; self.count];
-        let sizes = self.sizes();
-        for (subject, hit) in self.of.iter().zip(hits) {
-            shares[*subject] += f64::from(u8::from(*hit)) / sizes[*subject] as f64;
-        }
-        let found = crate::mean_interval(&shares, level, resamples, seed)?;
+        let values: Vec<f64> = hits.iter().map(|hit| f64::from(u8::from(*hit))).collect();
+        let found = mean_interval(&self.means(&values)?, level, resamples, seed)?;
         Ok(Interval { n: hits.len(), low: found.low.max(0.0), high: found.high.min(1.0), ..found })
     }
 
@@ -356,6 +366,8 @@ mod tests {
         let found = subjects.mean_of_shares(&[true, true, true, false], 0.9, 100, 1).unwrap();
         assert_eq!((found.estimate, found.n), (0.5, 4));
         assert_eq!((subjects.largest(), subjects.effective()), (3, 1.6));
+        assert_eq!(subjects.means(&[1.0, 2.0, 6.0, 5.0]).unwrap(), [3.0, 5.0]);
+        assert!(subjects.means(&[1.0]).is_err());
         let alone = Subjects::alone(3);
         let hits = [true, false, true];
         assert_eq!(alone.mean_of_shares(&hits, 0.9, 100, 1), alone.share_interval(&hits, 0.9));

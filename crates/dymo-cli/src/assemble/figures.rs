@@ -170,17 +170,6 @@ fn add_accepted(report: &mut Report, key: &Key, dymo: &ArmOutcome) {
 /// G = ln(C/ε), which the bound needs to know *before* it sees the samples.
 pub(crate) const BOUND_FLOOR: f64 = 1e-3;
 
-/// The mean over subjects of the means of their samples: it is those that are independent.
-fn mean_by_subject(values: &[f64], subjects: &Subjects) -> f64 {
-    let mut sums = vec![(0.0, 0.0); subjects.count()];
-    for (subject, value) in subjects.of().iter().zip(values) {
-        let (sum, samples) = &mut sums[*subject];
-        *sum += value;
-        *samples += 1.0;
-    }
-    sums.iter().map(|(sum, samples)| sum / samples).sum::<f64>() / subjects.count().max(1) as f64
-}
-
 /// Files the information bound (method, section 1) of DyMo's final subsets and of the observed ones. `delta` is the probability
 /// with which it may fail. What was observed is filed once for a metric, not again for every recovery.
 pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta: f64) -> Result<()> {
@@ -207,7 +196,8 @@ pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta
             -((1.0 - BOUND_FLOOR) * f64::from(row[*label]) + BOUND_FLOOR / classes).ln()
         };
         let losses: Vec<f64> = probabilities.rows().zip(&outcome.labels).map(loss).collect();
-        let mean = mean_by_subject(&losses, &subjects);
+        // It is subjects that are independent.
+        let mean = subjects.means(&losses)?.iter().sum::<f64>() / subjects.count().max(1) as f64;
         let bound = information_bound(mean, entropy, subjects.count(), delta, largest)?;
         report.bounds.push(Bound {
             recovery,
