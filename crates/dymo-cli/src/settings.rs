@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use atomic_write_file::AtomicWriteFile;
+use dymo_data::whole;
 use dymo_report::{METRICS, PAGE, Report};
 use dymo_train::experiment::{Experiment, ExperimentTable, ScheduleTable, SplitName};
 use dymo_train::model_folder::ModelFolder;
@@ -187,15 +187,8 @@ fn beside(experiment: &Experiment) -> PathBuf {
 /// # Errors
 /// With the path.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let replace = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    replace().with_context(|| format!("cannot write {}; check free space and permissions", path.display()))
+    whole::write(path, bytes)
+        .with_context(|| format!("cannot write {}; check free space and permissions", path.display()))
 }
 
 /// Refuses a file to be written that is one of those that are read, under whatever name: it would be lost.

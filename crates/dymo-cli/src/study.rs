@@ -25,7 +25,7 @@ use dymo_train::evaluation::{Arm, Outcome, SampleGallery, Setting, coherence, ev
 use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, Shown, SplitName};
 use dymo_train::model_folder::ModelFolder;
 
-use crate::assemble::{self, Confidence, Key, add_bound, add_outcome, gallery};
+use crate::assemble::{self, Confidence, Key, Promised, add_bound, add_outcome, gallery};
 use crate::context::Context;
 use crate::training::metric_name;
 
@@ -94,7 +94,10 @@ impl Study<'_> {
                     self.judge_recovery(&mut report, *kind, &setting, samples.as_ref())?;
                 }
                 let first = *kind == recoveries[0];
-                uncalibrated |= self.report_trust(&mut report, (*kind, first), &setting, promised, samples.as_ref())?;
+                uncalibrated |= self.folder.trust(*kind, reader.metric)?.is_none();
+                if let Some(found) = self.promised((*kind, first), &setting, promised, samples.as_ref())? {
+                    found.add_to(&mut report, self.filing())?;
+                }
                 if let Some(case) = hardest(&general) {
                     self.beyond_greedy(&mut report, *kind, &setting, case)?;
                     self.check_acquisitions(&mut report, *kind, &setting, case)?;
@@ -143,6 +146,24 @@ impl Study<'_> {
             }
         }
         Ok(judged)
+    }
+
+    /// What was promised for every recovery and metric, measured on the samples that are judged, of which modalities go missing as of
+    /// those that it was fitted on.
+    pub(crate) fn promises(&self) -> anyhow::Result<Vec<Promised>> {
+        let samples = self.samples()?;
+        let cases = Case::all(self.experiment, self.experiment.drawn_scenarios(samples.schema())?, &samples)?;
+        let cases: Vec<&Case> = cases.iter().collect();
+        let mut found = Vec::new();
+        for (place, kind) in self.experiment.recoveries().into_iter().enumerate() {
+            for metric in self.experiment.metrics() {
+                let reader = Reader::load(self.context, self.folder, *metric)?;
+                let recovery = self.recovery(kind, &reader)?;
+                let setting = self.setting(&reader, recovery.as_ref());
+                found.extend(self.promised((kind, place == 0), &setting, &cases, samples.as_ref())?);
+            }
+        }
+        Ok(found)
     }
 
     /// The samples that are judged.

@@ -36,6 +36,7 @@ pub mod npy;
 pub mod picture;
 pub mod text;
 pub mod volume;
+pub mod whole;
 
 mod kept;
 mod numbered;

@@ -8,4 +8,4 @@ mod trust;
 pub(crate) use content::{Reader, cells};
 pub(crate) use figures::{BOUND_FLOOR, Confidence, Key, add_bound, add_outcome};
 pub(crate) use gallery::{gallery, shown_round};
-pub(crate) use trust::{Told, add_guarantee, robustness};
+pub(crate) use trust::{Filing, Promised, Said, robustness};

@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use dymo_core::{ModalitySet, subsets};
 use dymo_data::missingness::Protocol;
-use dymo_data::{Samples, Subset};
-use dymo_metrics::Subjects;
-use dymo_report::Report;
+use dymo_data::{Samples, Subset, labels};
 use dymo_select::Selector;
 use dymo_train::evaluation::{Arm, Selected, Setting, Way, select};
 use dymo_train::experiment::{Missing, RecoveryKind, Scenario, SplitName};
 use dymo_train::trust::{FittedOn, Trust, fit};
 
 use super::case::looks;
-use super::{Case, Reader, Study, part, subjects};
-use crate::assemble::{Key, Told, add_guarantee};
+use super::{Case, Reader, Study, part};
+use crate::assemble::{Filing, Key, Promised, Said};
 use crate::training::metric_name;
 
 /// Most modalities for which every pattern is looked at: their number doubles with each.
@@ -65,50 +63,42 @@ impl Study<'_> {
         }
     }
 
-    /// Measures on the samples under evaluation what was promised, and every missing pattern apart; what hangs on no recovery
-    /// model for the `first` one only. True where nothing was fitted.
-    pub(super) fn report_trust(
+    /// What was promised of a recovery model and a metric, measured on the samples under evaluation as all that can be drawn leaves
+    /// them, and in every missing pattern; what hangs on no recovery model for the `first` one only.
+    pub(super) fn promised(
         &self,
-        report: &mut Report,
         (kind, first): (RecoveryKind, bool),
         setting: &Setting<'_>,
         cases: &[&Case],
         samples: &dyn Samples,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Option<Promised>> {
         let trust = self.folder.trust(kind, setting.statistics.metric())?;
         let held_out = looks(cases.iter().copied());
-        let (once, Some(shown)) = (held_out.present_once(), held_out.once()) else { return Ok(trust.is_none()) };
+        let (once, Some(shown)) = (held_out.present_once(), held_out.once()) else { return Ok(None) };
         let key = self.key(kind, setting);
-        let every = self.every_pattern(samples);
-
         // Discarding recovers nothing, so it is filed once for a metric.
         let arms = if first { 2 } else { 1 };
         let all: Vec<usize> = (0..samples.len()).collect();
         let found = self.select_both(setting, trust.as_ref(), &shown, (&all, &once), &key)?;
         let labels: Vec<usize> = all.iter().map(|i| samples.label(*i)).collect();
-        let names = report.modalities.clone();
-        let of = subjects(samples, &all);
-        let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &of, &once), &names);
-        for told in told.into_iter().take(arms) {
-            told.add_confidence(report)?;
-            if every.is_none() {
-                told.add_patterns(report)?;
+        let discarded = found[1].right(&labels);
+        let guarantees: Vec<_> = trust.iter().map(|trust| trust.guarantee.clone()).collect();
+        let is_off = guarantees.first().is_some_and(|guarantee| guarantee.threshold.is_none());
+        let decided = if is_off { discarded.clone() } else { found[0].right(&labels) };
+        let once = said(samples, trust.as_ref(), found, (&all, &once), arms)?;
+        let every = match self.every_pattern(samples) {
+            None => Vec::new(),
+            Some((indices, every)) => {
+                let found = self.select_both(setting, trust.as_ref(), samples, (&indices, &every), &key)?;
+                said(samples, trust.as_ref(), found, (&indices, &every), arms)?
             }
-        }
-        if let Some(trust) = &trust {
-            let right = |arm: usize| found[arm].right(&labels);
-            add_guarantee(report, &key, trust, (&right(0), &right(1)), &of, self.intervals())?;
-        }
-        if let Some((indices, every)) = every {
-            let labels: Vec<usize> = indices.iter().map(|i| samples.label(*i)).collect();
-            let found = self.select_both(setting, trust.as_ref(), samples, (&indices, &every), &key)?;
-            let of = subjects(samples, &indices);
-            let told = self.told(&key, trust.as_ref(), setting, &found, (&labels, &of, &every), &names);
-            for told in told.into_iter().take(arms) {
-                told.add_patterns(report)?;
-            }
-        }
-        Ok(trust.is_none())
+        };
+        Ok(Some(Promised { key, once, every, guarantees, decided, discarded }))
+    }
+
+    /// How promises are filed.
+    pub(super) fn filing(&self) -> Filing {
+        Filing { intervals: self.intervals(), few: self.experiment.trust().few }
     }
 
     /// Selection and discarding on some samples, of each of which `present` is left.
@@ -127,34 +117,6 @@ impl Study<'_> {
         let found = select(setting, samples, indices, present, &ways, &mut |done| task.at(done))?;
         task.done();
         Ok(found)
-    }
-
-    fn told<'a>(
-        &self,
-        key: &'a Key,
-        trust: Option<&'a Trust>,
-        setting: &Setting<'_>,
-        found: &'a [Selected],
-        (labels, subjects, observed): (&'a [usize], &'a Subjects, &'a [ModalitySet]),
-        names: &'a [String],
-    ) -> Vec<Told<'a>> {
-        let told = |(arm, found): (Arm, &'a Selected)| Told {
-            key,
-            arm,
-            labels,
-            subjects,
-            observed,
-            probabilities: &found.probabilities,
-            classes: setting.network.layout().classes(),
-            fitted: trust.map(|trust| {
-                let confidence = if arm == Arm::Dymo { &trust.selection } else { &trust.discard };
-                (confidence, trust.guarantee.subjects.unwrap_or(trust.fitted_on.samples))
-            }),
-            intervals: self.intervals(),
-            names,
-            few: self.experiment.trust().few,
-        };
-        [Arm::Dymo, Arm::Discard].into_iter().zip(found).map(told).collect()
     }
 
     /// Each of the 2^M − 1 patterns on some of the samples that have all of it, where they are asked for: the samples, one pattern
@@ -227,6 +189,35 @@ impl Study<'_> {
             rate: f64::NAN,
         }
     }
+}
+
+/// What selection and discarding said of some samples, of each of which `observed` was left, judged by what was fitted: the first so
+/// many of both.
+fn said(
+    samples: &dyn Samples,
+    trust: Option<&Trust>,
+    found: Vec<Selected>,
+    (indices, observed): (&[usize], &[ModalitySet]),
+    arms: usize,
+) -> anyhow::Result<Vec<(Arm, Said)>> {
+    let schema = samples.schema();
+    let names: Vec<String> = schema.modalities().iter().map(|m| m.name().to_owned()).collect();
+    let both = [Arm::Dymo, Arm::Discard].into_iter().zip(found).take(arms);
+    both.map(|(arm, found)| {
+        let of = (labels(samples, indices), dymo_data::subjects(samples, indices), observed.to_vec());
+        let said = Said::new(of, found.probabilities, schema.classes().len());
+        Ok((
+            arm,
+            match trust {
+                None => said,
+                Some(trust) => {
+                    let fitted = if arm == Arm::Dymo { &trust.selection } else { &trust.discard };
+                    said.judged_by(fitted, trust.guarantee.subjects.unwrap_or(trust.fitted_on.samples), &names)?
+                }
+            },
+        ))
+    })
+    .collect()
 }
 
 /// Scenarios in words; where every set of observed modalities is one, they are told by their number.

@@ -17,8 +17,8 @@ use dymo_train::evaluation::Outcome as Judged;
 use dymo_train::experiment::{Experiment, ExperimentTable, SplitName};
 use dymo_train::statistics;
 
-use super::train;
-use crate::assemble::{Confidence, Key, add_outcome};
+use super::{calibrate, train};
+use crate::assemble::{Confidence, Filing, Key, Promised, add_outcome};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SETTINGS};
@@ -68,6 +68,8 @@ struct Pool {
     classes: Vec<String>,
     keys: Vec<Key>,
     judged: Vec<Judged>,
+    /// Of the first repeat only: what was promised with true labels.
+    promised: Vec<Promised>,
 }
 
 pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
@@ -168,6 +170,11 @@ fn one_repeat(
         }
         let study = Study { context, experiment: &folded, folder: &folder, splits: &splits };
         pool.add(study.judge()?);
+        if repeat == 0 && shuffle.is_none() {
+            calibrate::into_folder(context, &folded, &splits, &mut folder)?;
+            let promised = Study { context, experiment: &folded, folder: &folder, splits: &splits }.promises()?;
+            pool.promise(promised);
+        }
         pool.ids.extend((0..splits.test.len()).map(|i| splits.test.id(i)));
         let schema = splits.test.schema();
         pool.modalities = schema.modalities().iter().map(|m| m.name().to_owned()).collect();
@@ -188,6 +195,15 @@ impl Pool {
                 Some(all) => append(all, judged),
             }
         }
+    }
+
+    /// The same for what was promised.
+    fn promise(&mut self, fold: Vec<Promised>) {
+        if self.promised.is_empty() {
+            self.promised = fold;
+            return;
+        }
+        self.promised.iter_mut().zip(fold).for_each(|(all, fold)| all.append(fold));
     }
 }
 
@@ -245,6 +261,10 @@ fn report(context: &Context, experiment: &Experiment, args: &CrossValidateArgs, 
     for (key, judged) in pool.keys.iter().zip(&pool.judged) {
         add_outcome(&mut report, key, judged, confidence)?;
     }
+    let filing = Filing { intervals: confidence, few: experiment.trust().few };
+    for promised in &pool.promised {
+        promised.add_to(&mut report, filing)?;
+    }
     let counts = pool.judged.first().map(|judged| class_counts(judged, &pool.classes)).unwrap_or_default();
     report.provenance = Provenance {
         title: format!("{}, cross-validated", experiment.name()),
@@ -268,6 +288,14 @@ fn report(context: &Context, experiment: &Experiment, args: &CrossValidateArgs, 
     };
     let subjects = pool.judged.first().and_then(|judged| subject_note(&Subjects::new(&judged.subjects)));
     report.provenance.notes.extend(subjects);
+    if !report.confidence.is_empty() {
+        report.provenance.notes.push(format!(
+            "Threshold, temperature and prediction sets were fitted anew in each of the {} folds of the first draw, on the samples that \
+             chose its best epoch, and measured on those of the fold. Confidence and patterns are those of DyMo with its threshold where \
+             selection is on, of DyMo as published where it is off; all other figures are of DyMo as published.",
+            args.folds
+        ));
+    }
     Ok(report)
 }
 

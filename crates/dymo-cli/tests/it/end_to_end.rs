@@ -130,3 +130,33 @@ fn a_closed_pipe_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A file in its place would break whoever reads there; for `/dev/null` that is the whole machine.
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_written_to_and_stays_a_pipe() {
+    use std::os::unix::fs::FileTypeExt as _;
+    use std::process::{Command, Stdio};
+
+    let place = Place::with_model();
+    let pipe = place.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (line, first, last) in [
+        ("predict model experiment.toml --samples 3 --out", "id,observed", ""),
+        ("predict model experiment.toml --samples 3 --out rows.csv --explain", "<!doctype html>", "</html>"),
+        ("data masks experiment.toml --rate 0.5 --out", "id,m0", ""),
+    ] {
+        let mut reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
+        let ran = place.run(&format!("{line} pipe"));
+        if !std::fs::metadata(&pipe).unwrap().file_type().is_fifo() {
+            reader.kill().unwrap();
+            panic!("{line}: there is a file now");
+        }
+        ran.well();
+        let text = String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap();
+        assert!(text.to_lowercase().starts_with(first) && text.trim_end().ends_with(last), "{line}: {text}");
+    }
+    let resumed = place.run("predict model experiment.toml --samples 3 --resume --out pipe");
+    resumed.refused(&["pipe", "--resume"]);
+    assert!(place.names("").iter().all(|name| !name.contains(".part")), "{:?}", place.names(""));
+}

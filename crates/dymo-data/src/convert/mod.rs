@@ -11,7 +11,7 @@ mod lists;
 pub use arrays::{ArrayLayout, ArrayPart, arrays};
 pub use faces::{FaceOptions, faces};
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::manifest::{ManifestSettings, SettingsError};
 use crate::npy::NpyError;
 use crate::source::Source;
+use crate::whole;
 
 /// What a conversion has written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,12 +69,7 @@ impl Table {
         let text = experiment_text(settings, &remarks)?;
         let file = writer.into_inner().map_err(|error| failed(&path, error.into_error()))?;
         file.commit().map_err(|source| failed(&path, source))?;
-        let write = || {
-            let mut file = AtomicWriteFile::open(&experiment)?;
-            file.write_all(text.as_bytes())?;
-            file.commit()
-        };
-        write().map_err(|source| failed(&experiment, source))?;
+        whole::write(&experiment, text).map_err(|source| failed(&experiment, source))?;
         Ok(Converted { table: path, experiment, parts, remarks })
     }
 }

@@ -10,10 +10,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod draft;
 mod files;
 mod profile;
 mod proposal;
 mod roles;
+mod written;
 
 pub use proposal::{ColumnSummary, Proposal, ProposalError};
 

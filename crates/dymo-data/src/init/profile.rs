@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::written::{beside_number, is_day};
 use crate::manifest::{Split, has_decimal_comma, is_too_large, number, short};
 
 /// Distinct values that are kept.
@@ -62,6 +63,13 @@ pub(super) struct Profile {
     codes: [(u64, String); CODES.len()],
     /// Of the numbers that are none of these.
     uncoded: Moments,
+    /// Numbers with something beside them, the same as in the first of these, which stands here with its line.
+    pub(super) marked: u64,
+    pub(super) first_marked: Option<(u64, String)>,
+    mark: Option<(String, String)>,
+    /// Days, and the first of them.
+    pub(super) days: u64,
+    pub(super) first_day: Option<(u64, String)>,
     pub(super) pictures: u64,
     pub(super) volumes: u64,
     /// First paths, to be opened.
@@ -154,6 +162,11 @@ impl Profile {
             first_too_large: None,
             codes: Default::default(),
             uncoded: Moments::default(),
+            marked: 0,
+            first_marked: None,
+            mark: None,
+            days: 0,
+            first_day: None,
             pictures: 0,
             volumes: 0,
             paths: Vec::new(),
@@ -213,6 +226,14 @@ impl Profile {
                 if is_too_large(cell) {
                     self.too_large += 1;
                     self.first_too_large.get_or_insert_with(|| (line, short(cell)));
+                }
+                if is_day(cell) {
+                    self.days += 1;
+                    self.first_day.get_or_insert_with(|| (line, short(cell)));
+                } else if let Some((before, behind)) = beside_number(cell) {
+                    let mark = self.mark.get_or_insert_with(|| (before.to_owned(), behind.to_owned()));
+                    self.marked += u64::from((mark.0.as_str(), mark.1.as_str()) == (before, behind));
+                    self.first_marked.get_or_insert_with(|| (line, short(cell)));
                 }
                 self.word(cell, train);
             }

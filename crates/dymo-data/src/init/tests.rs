@@ -345,3 +345,47 @@ fn what_reading_a_picture_changes_is_told() {
         "column scan: 0.png: values of 16 bits, of which the upper 8 are read; the largest is 2000 of 65535; write";
     assert!(remarks.contains(wanted) && !remarks.contains("1.png"), "{remarks}");
 }
+
+/// A table of forty rows with one more column.
+fn with_column(name: &str, cell: impl Fn(usize) -> String) -> Proposal {
+    let rows: String = (0..40).map(|i| format!("s{i},{},{}.5,{}\n", ["ill", "well"][i % 2], i, cell(i))).collect();
+    propose_text(&format!("id,diagnosis,dose,{name}\n{rows}")).1
+}
+
+#[test]
+fn numbers_with_something_beside_them_and_days_are_told() {
+    let told = |proposal: &Proposal, wanted: &str| {
+        let remarks = proposal.remarks.join("\n");
+        assert!(remarks.contains(wanted), "{remarks}");
+    };
+    let share = with_column("share", |i| format!("{} %", i + 1));
+    told(
+        &share,
+        "column share: numbers with something beside them, such as \"1 %\" in line 2, is left out; write the numbers alone",
+    );
+    assert_eq!(roles_of(&share)[3], ("share", "left out"));
+    // Few of them are categories still.
+    let dose = with_column("step", |i| format!("{} mg", 5 * (1 + i % 3)));
+    told(&dose, "column step: numbers with something beside them, such as \"5 mg\" in line 2, count as categories");
+    assert_eq!(roles_of(&dose)[3], ("step", "categorical"));
+    let day = with_column("seen", |i| format!("2024-03-{:02}", 1 + i % 28));
+    told(&day, "column seen: days, such as \"2024-03-01\" in line 2, is left out");
+    assert_eq!(roles_of(&day)[3], ("seen", "left out"));
+    // Stages look like numbers with a unit, each with another.
+    let stage = with_column("stage", |i| ["1a", "1b", "2a", "2b"][i % 4].into());
+    assert!(stage.remarks.iter().all(|remark| !remark.contains("column stage")), "{:?}", stage.remarks);
+}
+
+#[test]
+fn names_that_are_written_in_two_ways_are_told() {
+    let proposal = with_column("smoker", |i| ["yes", "no", "Yes", "no "][i % 4].into());
+    let remarks = proposal.remarks.join("\n");
+    assert!(
+        remarks.contains("\"Yes\" and \"yes\"") && remarks.contains("count as different; write them alike"),
+        "{remarks}"
+    );
+    let classes: String = (0..20).map(|i| format!("s{i},{},{i}.5\n", ["caf\u{e9}", "cafe\u{301}"][i % 2])).collect();
+    let proposal = propose_text(&format!("id,label,dose\n{classes}")).1;
+    assert!(proposal.remarks.iter().any(|remark| remark.starts_with("column label: ") && remark.contains("encoding")));
+    assert!(with_column("smoker", |i| ["yes", "no"][i % 2].into()).remarks.iter().all(|r| !r.contains("alike")));
+}

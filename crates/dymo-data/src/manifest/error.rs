@@ -239,7 +239,10 @@ pub enum Problem {
         found: String,
     },
     /// No class of that name.
-    #[error("line {line}, column {column}: class {found:?}, wanted one of {}; add it to classes or correct the cell", known.join(", "))]
+    #[error(
+        "line {line}, column {column}: class {found:?}, wanted {}; add it to classes or correct the cell",
+        super::layout::one_of(known, found)
+    )]
     Class {
         /// The line.
         line: u64,
@@ -277,7 +280,7 @@ pub enum Problem {
     },
     /// A category that the column does not have.
     #[error(
-        "line {line}, column {column}: category {found:?}, wanted one of {known}; correct it or empty the cell (a new category needs a model trained with it)"
+        "line {line}, column {column}: category {found:?}, wanted {known}; correct it or empty the cell (a new category needs a model trained with it)"
     )]
     Category {
         /// The line.
@@ -286,7 +289,7 @@ pub enum Problem {
         column: String,
         /// What is there.
         found: String,
-        /// Its categories, the first of them where they are many.
+        /// What is wanted, in words.
         known: String,
     },
     /// Nothing is observed.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use dymo_core::{Column, Schema, Values};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::settings::{Form, ManifestSettings, ModalitySettings};
 use super::{ManifestError, Problem, SettingsError};
@@ -144,6 +145,18 @@ pub(super) struct Reader {
 /// Categories that a message names.
 const NAMED: usize = 12;
 
+/// What a cell should have held, for a message: the name that was meant, where only its spelling differs, else all of them or the first.
+pub(super) fn one_of(known: &[String], found: &str) -> String {
+    if let Some(name) = known.iter().find(|name| meant(name) == meant(found)) {
+        return format!("{name:?}, from which it differs in case, spaces or the encoding of letters only");
+    }
+    let first = known.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match known.len().saturating_sub(NAMED) {
+        0 => format!("one of {first}"),
+        more => format!("one of {first} and {more} more"),
+    }
+}
+
 impl Reader {
     fn new(column: Column, at: usize) -> Self {
         let categories = column.categories().unwrap_or_default();
@@ -163,10 +176,7 @@ impl Reader {
             Values::Categorical { categories } => match self.place(cell, categories) {
                 Some(place) => Ok(place as f32),
                 None => {
-                    let mut known = categories.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-                    if categories.len() > NAMED {
-                        known += &format!(" and {} more", categories.len() - NAMED);
-                    }
+                    let known = one_of(categories, cell);
                     Err(Problem::Category { line, column: column(), found: short(cell), known })
                 }
             },
@@ -200,6 +210,12 @@ pub(crate) fn is_too_large(cell: &str) -> bool {
 /// Whether a cell is a number once its one comma is a point.
 pub(crate) fn has_decimal_comma(cell: &str) -> bool {
     cell.matches(',').count() == 1 && number(&cell.replace(',', ".")).is_some()
+}
+
+/// A name without what readers do not see or do not mean: case, spaces at the ends or several of them, and how a letter is encoded.
+pub(crate) fn meant(name: &str) -> String {
+    let folded: String = name.nfkc().collect::<String>().to_lowercase();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ").nfkc().collect()
 }
 
 /// Longest cell that a message repeats, in characters.

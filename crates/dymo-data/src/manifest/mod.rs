@@ -25,7 +25,7 @@ mod shuffle;
 mod stream;
 mod values;
 
-pub(crate) use layout::{has_decimal_comma, is_too_large, number, short};
+pub(crate) use layout::{has_decimal_comma, is_too_large, meant, number, short};
 pub(crate) use records::{Records, line_ends};
 
 pub use crate::numbered::MAX_ROW;
@@ -38,6 +38,7 @@ pub(crate) use values::Told;
 pub use values::{Blank, Changed};
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use dymo_core::{ModalitySet, Schema};
 use serde::{Deserialize, Serialize};
@@ -210,6 +211,13 @@ impl Samples for Manifest {
             let (table, column) = (self.settings.path.clone(), self.layout.column(modality).to_owned());
             ReadError::Cell { table, line: self.lines[index], column, source: Box::new(source) }
         })
+    }
+
+    fn file(&self, index: usize, modality: usize) -> Option<PathBuf> {
+        match self.stores.get(modality)?.cell(index) {
+            Cell::File(path) => Some(self.settings.folder().join(path)),
+            _ => None,
+        }
     }
 
     fn id(&self, index: usize) -> String {

@@ -541,3 +541,50 @@ proptest! {
         }
     }
 }
+
+/// Files are told apart by what they hold, without being decoded, and by whichever view of the samples is asked.
+#[test]
+fn a_fingerprint_knows_the_files() {
+    let folder = folder(GOOD.as_bytes());
+    let print = || {
+        let samples: std::sync::Arc<dyn Samples> = std::sync::Arc::new(Manifest::open(&settings(&folder)).unwrap());
+        let view = crate::samples::Subset::first(samples.clone(), 3);
+        let (whole, seen) = (crate::fingerprint(samples.as_ref()).unwrap(), crate::fingerprint(&view).unwrap());
+        assert_eq!(whole, seen);
+        whole
+    };
+    let before = print();
+    let path = folder.path().join("a.png");
+    let whole = std::fs::read(&path).unwrap();
+    Picture::new(8, 8, Colour::Grey, vec![101; 64]).unwrap().save_png(&path).unwrap();
+    assert_ne!(print(), before, "another picture of the same name");
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(print(), before);
+    // Whatever stands in the middle, both ends and the length count.
+    let mut long = vec![0; 300_000];
+    std::fs::write(&path, &long).unwrap();
+    let zeros = print();
+    for place in [0, 65_535, 299_999] {
+        long[place] = 1;
+        std::fs::write(&path, &long).unwrap();
+        assert_ne!(print(), zeros, "byte {place}");
+        long[place] = 0;
+    }
+}
+
+#[test]
+fn names_are_alike_whatever_their_encoding() {
+    use super::layout::meant;
+    assert_eq!(meant(" Yes "), meant("yes"));
+    assert_eq!(meant("Caf\u{e9}"), meant("cafe\u{301}"));
+    assert_eq!(meant("very  good"), meant("Very\u{a0}good"));
+    assert_ne!(meant("cafe"), meant("caf\u{e9}"));
+    let known = ["yes", "no"].map(String::from);
+    assert_eq!(
+        super::layout::one_of(&known, "Yes"),
+        "\"yes\", from which it differs in case, spaces or the encoding of letters only"
+    );
+    assert_eq!(super::layout::one_of(&known, "maybe"), "one of yes, no");
+    let many: Vec<String> = (0..20).map(|i| i.to_string()).collect();
+    assert!(super::layout::one_of(&many, "x").ends_with("10, 11 and 8 more"));
+}

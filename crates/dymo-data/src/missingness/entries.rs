@@ -4,15 +4,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use atomic_write_file::AtomicWriteFile;
 use dymo_core::{ModalitySet, Schema};
 
 use super::mask_file::{Flags, MaskError, MaskFileError, format_flags};
 use crate::samples::{ReadError, Samples, check_read};
+use crate::whole;
 
 /// Which entries of a table go missing, `[samples, columns]`, true = missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +93,7 @@ impl EntryMask {
     pub fn write(&self, path: &Path, ids: Option<&[String]>) -> Result<(), MaskFileError> {
         let write = || {
             let text = format_flags(&self.columns, ids, self.missing.chunks_exact(self.columns.len().max(1)))?;
-            let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(&text)?;
-            Ok(file.commit()?)
+            Ok(whole::write(path, text)?)
         };
         write().map_err(|source| MaskFileError { path: path.to_owned(), source })
     }

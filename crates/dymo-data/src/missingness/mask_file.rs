@@ -3,15 +3,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use csv::{ByteRecord, ReaderBuilder};
 use dymo_core::ModalitySet;
 use thiserror::Error;
 
 use crate::numbered::NumberedReader;
+use crate::whole;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Longest piece of a file that a message repeats.
@@ -146,9 +146,7 @@ pub fn write_masks(
 ) -> Result<(), MaskFileError> {
     let write = || {
         let text = format_masks(names, ids, masks)?;
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(&text)?;
-        Ok(file.commit()?)
+        Ok(whole::write(path, text)?)
     };
     write().map_err(|source| MaskFileError { path: path.to_owned(), source })
 }

@@ -3,10 +3,9 @@
 mod jpeg;
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use image::imageops::FilterType;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader};
 use image::{GrayImage, RgbImage, codecs::png::PngEncoder};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::npy::{self, Npy, NpyError};
+use crate::whole;
 
 /// Widest and tallest picture that is read, in pixels.
 pub const MAX_SIDE: u32 = 8192;
@@ -336,13 +336,7 @@ impl Picture {
     /// # Errors
     /// [`PictureFileError`]: the path, and why.
     pub fn save_png(&self, path: &Path) -> Result<(), PictureFileError> {
-        let write = || {
-            let png = self.to_png()?;
-            let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(&png)?;
-            file.commit()?;
-            Ok(())
-        };
+        let write = || Ok(whole::write(path, self.to_png()?)?);
         write().map_err(|source| PictureFileError { path: path.to_owned(), source })
     }
 }

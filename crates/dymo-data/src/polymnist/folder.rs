@@ -72,6 +72,10 @@ impl Samples for PolyMnistFolder {
         picture.write_f32(out).map_err(|source| PictureFileError { path, source }.into())
     }
 
+    fn file(&self, index: usize, modality: usize) -> Option<PathBuf> {
+        Some(picture_path(&self.folder, modality, *self.names.get(index)?))
+    }
+
     /// Index and digit as in the file's name, such as `17.4`.
     fn id(&self, index: usize) -> String {
         let (number, digit) = self.names[index];

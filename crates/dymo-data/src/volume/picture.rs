@@ -1,8 +1,9 @@
 //! A volume at a glance: its three middle slices side by side.
 use super::{AffineSource, Interpolation, Plane, Volume, VolumeError, intensity, letters, resample};
+use crate::whole;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use ndarray::{ArrayView2, Axis};
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 /// The longer side of the largest panel, in pixels: as the volume has voxels, within these bounds.
 const PANEL: std::ops::RangeInclusive<f64> = 192.0..=512.0;
@@ -114,12 +115,7 @@ impl Picture {
     pub fn write_png(&self, path: impl AsRef<Path>) -> Result<(), VolumeError> {
         let path = path.as_ref();
         let png = self.to_png()?;
-        let write = || {
-            let mut file = atomic_write_file::AtomicWriteFile::open(path)?;
-            file.write_all(&png)?;
-            file.commit()
-        };
-        write().map_err(|cause| VolumeError::Io { action: "write it", cause }.in_file(path))
+        whole::write(path, png).map_err(|cause| VolumeError::Io { action: "write it", cause }.in_file(path))
     }
 
     /// Letters in the middle of the left, right, upper and lower edge, where two fit with as much space between them.
@@ -213,7 +209,7 @@ mod tests {
         let read = image::open(&path).unwrap().into_luma8();
         assert_eq!((read.width() as usize, read.height() as usize), (picture.width(), picture.height()));
         assert_eq!(read.as_raw(), picture.pixels());
-        let error = picture.write_png(folder.path().join("absent/middle.png")).unwrap_err();
+        let error = picture.write_png(path.join("below a file.png")).unwrap_err();
         assert!(matches!(error.problem(), VolumeError::Io { action: "write it", .. }));
     }
 }

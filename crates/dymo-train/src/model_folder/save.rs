@@ -1,13 +1,12 @@
 //! Adding parts: weights first, then what speaks of them, the list of checksums last.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
-use atomic_write_file::AtomicWriteFile;
 use burn::module::Module;
 use burn::tensor::Device;
 use dymo_data::checksum::{Checksums, SHA256SUMS, sha256_hex};
+use dymo_data::whole;
 use dymo_models::recovery::donors_to_bytes;
 use dymo_models::weights::{self, Precision};
 use dymo_reward::{ClassStatistics, Edges, Metric};
@@ -278,12 +277,12 @@ impl ModelFolder {
             files.into_iter().partition(|(name, _)| [MODEL, HISTORY, CARD].contains(&name.as_str()));
         for (name, bytes) in parts.into_iter().chain(about) {
             let path = self.path.join(&name);
-            replace(&path, &bytes).map_err(fail(&path))?;
+            whole::write(&path, &bytes).map_err(fail(&path))?;
             sums.insert(name, sha256_hex(&bytes));
         }
         let list: String = sums.iter().map(|(name, digits)| format!("{digits}  {name}\n")).collect();
         let path = self.path.join(SHA256SUMS);
-        replace(&path, list.as_bytes()).map_err(fail(&path))?;
+        whole::write(&path, list.as_bytes()).map_err(fail(&path))?;
         // What was fitted for a part that has been replaced goes with it. It need not be there any more.
         for name in earlier.iter().filter(|name| !sums.contains_key(*name)) {
             let path = self.path.join(name);
@@ -294,10 +293,4 @@ impl ModelFolder {
         }
         Ok(())
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(bytes)?;
-    file.commit()
 }

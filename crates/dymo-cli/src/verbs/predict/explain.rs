@@ -1,9 +1,9 @@
 //! The page that explains every prediction: it grows row by row beside its final name, as the table does, and is taken up again
 //! where the table is.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use anyhow::Context as _;
 use dymo_core::{ModalitySet, Schema};
@@ -11,6 +11,7 @@ use dymo_data::{Samples, Source};
 use dymo_report::{ExplainedModality, ExplainedRun, ExplainedSample, ShownModality, State, Step};
 use dymo_train::evaluation::{probabilities, recovered_values};
 
+use super::growing::Growing;
 use super::input::names;
 use super::judge::{Classified, Judge};
 use super::table::{Answer, Found, acquire, why};
@@ -27,9 +28,7 @@ pub(super) struct Limits {
 
 /// A page in the making.
 pub(super) struct Page {
-    file: File,
-    part: PathBuf,
-    path: PathBuf,
+    file: Growing,
     limits: Limits,
     reader: Reader,
     /// Rows that the whole run has had.
@@ -51,16 +50,9 @@ impl Page {
         limits: Limits,
         (schema, source): (&Schema, Option<&Source>),
     ) -> anyhow::Result<Self> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        let part = PathBuf::from(name);
-        let cannot = || format!("cannot write {}; check free space and permissions", part.display());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(cannot)?;
-        }
-        let kept = if resume && part.exists() { kept(&part, done).with_context(cannot)? } else { 0 };
-        let mut file = OpenOptions::new().create(true).append(true).open(&part).with_context(cannot)?;
-        file.set_len(kept).with_context(cannot)?;
+        let (mut file, kept) = Growing::open(path, resume, |part| {
+            kept(part, done).with_context(|| format!("cannot read {}; delete it to start again", part.display()))
+        })?;
         if kept == 0 {
             run.notes.push(format!(
                 "The first {} rows are explained, the first {} of them with pictures and every round (--explain-rows, \
@@ -70,9 +62,9 @@ impl Page {
             if done > 0 {
                 run.notes.push(format!("An earlier run answered the first {done} rows; they are not on this page."));
             }
-            file.write_all((run.head()? + &mark(done)).as_bytes()).with_context(cannot)?;
+            file.add((run.head()? + &mark(done)).as_bytes())?;
         }
-        Ok(Self { file, part, path: path.into(), limits, reader: Reader::new(schema, source), seen: done })
+        Ok(Self { file, limits, reader: Reader::new(schema, source), seen: done })
     }
 
     /// Appends rows and hands them to the system.
@@ -84,7 +76,7 @@ impl Page {
                 continue;
             }
             let piece = self.explained(judge, samples, all, answer, &steps)?.html()? + "\n" + &mark(self.seen);
-            self.file.write_all(piece.as_bytes()).with_context(|| self.cannot())?;
+            self.file.add(piece.as_bytes())?;
         }
         Ok(())
     }
@@ -170,18 +162,13 @@ impl Page {
             0 => format!("All {} rows of the run are on this page.", self.seen),
             more => format!("{explained} of {} rows are on this page; {more} more are in the table alone.", self.seen),
         };
-        self.file.write_all(ExplainedRun::tail(&words)?.as_bytes()).with_context(|| self.cannot())?;
-        let rename = || self.file.sync_all().and_then(|()| std::fs::rename(&self.part, &self.path));
-        rename().with_context(|| self.cannot())
+        self.file.add(ExplainedRun::tail(&words)?.as_bytes())?;
+        self.file.finish()
     }
 
     /// Leaves nothing behind of a page without rows.
     pub(super) fn discard(self) -> anyhow::Result<()> {
-        std::fs::remove_file(&self.part).with_context(|| self.cannot())
-    }
-
-    fn cannot(&self) -> String {
-        format!("cannot write {}; check free space and permissions", self.part.display())
+        self.file.discard()
     }
 }
 

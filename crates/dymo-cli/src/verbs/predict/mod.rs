@@ -2,6 +2,7 @@
 
 mod begun;
 mod explain;
+mod growing;
 mod input;
 mod judge;
 mod table;

@@ -1,6 +1,6 @@
 //! The table of predictions: written as they come, whole at the end, taken up again where it was left.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use dymo_core::{ModalitySet, Schema};
 use dymo_select::{Decision, Verdict};
 
+use super::growing::{Growing, with};
 use super::input::{joined, names};
 use super::judge::Next;
 use crate::settings;
@@ -75,8 +76,7 @@ impl From<usize> for Found {
 pub(super) struct Table<'a> {
     writer: csv::Writer<Box<dyn Write + 'a>>,
     schema: &'a Schema,
-    /// The file while it grows, and its name when it is whole.
-    file: Option<(File, PathBuf, PathBuf)>,
+    file: Option<Growing>,
     done: u64,
     failed: u64,
 }
@@ -92,28 +92,20 @@ impl<'a> Table<'a> {
     /// To a file, beside which it grows as `NAME.part`; with `resume`, what is there already stays. `begun` says what decides the rows:
     /// it stands in `NAME.part.toml`, and rows that were begun otherwise are not gone on with.
     pub(super) fn file(path: &Path, resume: bool, schema: &'a Schema, begun: &str) -> anyhow::Result<Self> {
-        let part = with(path, ".part");
-        let told = with(&part, ".toml");
-        let cannot = || format!("cannot write {}; check free space and permissions", part.display());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(cannot)?;
+        let mut kept = Kept::default();
+        let (file, bytes) = Growing::open(path, resume, |part| {
+            same(part, &told(part), begun)?;
+            kept = Kept::of(part)?;
+            Ok(kept.bytes)
+        })?;
+        if let Some(part) = file.part() {
+            settings::write(&told(part), begun.as_bytes())?;
         }
-        let kept = if resume && part.exists() {
-            same(&part, &told, begun)?;
-            Kept::of(&part)?
-        } else {
-            Kept::default()
-        };
-        settings::write(&told, begun.as_bytes())?;
-        let file = OpenOptions::new().create(true).append(true).open(&part).with_context(cannot)?;
-        file.set_len(kept.bytes).with_context(cannot)?;
-        let handle = file.try_clone().with_context(cannot)?;
-        let mut writer = csv::WriterBuilder::new().from_writer(Box::new(handle) as Box<dyn Write + 'a>);
-        if kept.bytes == 0 {
-            writer.write_record(HEADER).with_context(cannot)?;
+        let mut writer = csv::WriterBuilder::new().from_writer(Box::new(file.handle()?) as Box<dyn Write + 'a>);
+        if bytes == 0 {
+            writer.write_record(HEADER).with_context(|| file.cannot())?;
         }
-        let file = Some((file, part, path.to_owned()));
-        Ok(Self { writer, schema, file, done: kept.rows, failed: kept.failed })
+        Ok(Self { writer, schema, file: Some(file), done: kept.rows, failed: kept.failed })
     }
 
     /// Rows of an earlier run.
@@ -167,31 +159,32 @@ impl<'a> Table<'a> {
 
     /// Leaves nothing behind of a table without rows.
     pub(super) fn discard(self) -> anyhow::Result<()> {
-        let Some((_, part, _)) = &self.file else { return Ok(()) };
-        let remove = || std::fs::remove_file(part).and_then(|()| std::fs::remove_file(with(part, ".toml")));
-        remove().with_context(|| format!("cannot remove {}; check permissions", part.display()))
+        let Some(file) = &self.file else { return Ok(()) };
+        file.discard()?;
+        forget(file);
+        Ok(())
     }
 
     /// Gives the file its name.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.writer.flush()?;
-        let Some((file, part, path)) = &self.file else { return Ok(()) };
-        let rename = || file.sync_all().and_then(|()| std::fs::rename(part, path));
-        let done = rename()
-            .with_context(|| format!("cannot write {}; the predictions are in {}", path.display(), part.display()));
-        if done.is_ok() {
-            // Left behind it would be in nobody's way.
-            let _ = std::fs::remove_file(with(part, ".toml"));
-        }
-        done
+        let Some(file) = &self.file else { return Ok(()) };
+        file.finish()?;
+        forget(file);
+        Ok(())
     }
 }
 
-/// A path with an ending more.
-fn with(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
+/// Says what a table was begun with, as long as it grows.
+fn told(part: &Path) -> PathBuf {
+    with(part, ".toml")
+}
+
+fn forget(file: &Growing) {
+    if let Some(part) = file.part() {
+        // Left behind it would be in nobody's way.
+        let _ = std::fs::remove_file(told(part));
+    }
 }
 
 /// Refuses to go on with rows that something else has decided.
