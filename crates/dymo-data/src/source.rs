@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dymo_core::Column;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::kept::Kept;
-use crate::manifest::{Manifest, ManifestError, ManifestSettings, Split};
+use crate::manifest::{Manifest, ManifestError, ManifestSettings, ModalitySettings, Split};
 use crate::polymnist::{PolyMnist, PolyMnistError, PolyMnistFolder};
 use crate::samples::{ReadError, Samples, Subset};
 
@@ -49,6 +50,32 @@ pub struct Splits {
 }
 
 impl Source {
+    /// What is wrong with a table of settings that is no source, where that can be said more closely than by the table as a whole: which
+    /// modality, which column, and what of it.
+    pub fn mistake(settings: &toml::Table) -> Option<String> {
+        let modalities = settings.get("modalities")?.as_array()?;
+        let named =
+            |value: &toml::Value| value.get("name").and_then(|name| name.as_str()).map(|name| format!("{name:?}"));
+        modalities.iter().enumerate().find_map(|(place, modality)| {
+            let error = modality.clone().try_into::<ModalitySettings>().err()?;
+            let number = || format!("number {}", place + 1);
+            let mut what = format!("[[data.modalities]] {}", named(modality).unwrap_or_else(number));
+            let columns = modality.get("columns").and_then(|columns| columns.as_array());
+            let column = columns.into_iter().flatten().enumerate().find_map(|(place, column)| {
+                let error = column.clone().try_into::<Column>().err()?;
+                Some((named(column).unwrap_or_else(|| format!("number {}", place + 1)), error))
+            });
+            let error = match column {
+                None => error,
+                Some((name, error)) => {
+                    what += &format!(", column {name}");
+                    error
+                }
+            };
+            Some(format!("{what}: {}", error.message()))
+        })
+    }
+
     /// The table of samples, where there is one.
     pub fn table(&self) -> Option<&Path> {
         match self {
@@ -159,6 +186,28 @@ mod tests {
         assert_eq!(serde_json::to_string(&parse(folders).unwrap()).unwrap(), folders);
         assert!(parse(r#"{"maker":"polymnist","seed":7,"limit":3}"#).is_err());
         assert!(parse(r#"{"maker":"polymnist-photo","seed":7}"#).is_err());
+    }
+
+    #[test]
+    fn a_mistake_names_modality_and_column() {
+        let mistake = |modality: &str| {
+            let text = format!(
+                "maker = 'manifest'\npath = 't.csv'\n[[modalities]]\nname = 'a'\nkind = 'text'\nlength = 3\n{modality}"
+            );
+            Source::mistake(&toml::from_str(&text).unwrap())
+        };
+        assert_eq!(mistake(""), None);
+        let second = |rest: &str| mistake(&format!("[[modalities]]\n{rest}")).unwrap();
+        assert_eq!(second("name = 'tab'\nkind = 'table'"), "[[data.modalities]] \"tab\": missing field `columns`");
+        assert_eq!(second("kind = 'text'\nlength = 2"), "[[data.modalities]] number 2: missing field `name`");
+        assert!(second("name = 'p'\nkind = 'imag'").contains("\"p\": unknown variant `imag`, expected one of `image`"));
+        let column = "name = 'tab'\nkind = 'table'\ncolumns = [{ name = 'age', type = 'continuous', mean = 1.0 }]";
+        let said = second(column);
+        assert!(said.starts_with("[[data.modalities]] \"tab\", column \"age\": missing field"), "{said}");
+        // Columns that are well each, and not together.
+        let column = "{ name = 'age', type = 'categorical', categories = ['a', 'b'] }";
+        let said = second(&format!("name = 'tab'\nkind = 'table'\ncolumns = [{column}, {column}]"));
+        assert!(said.starts_with("[[data.modalities]] \"tab\": ") && said.contains("age"), "{said}");
     }
 
     #[test]

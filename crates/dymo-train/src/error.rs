@@ -13,7 +13,9 @@ pub enum TrainError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A sample could not be read in the midst of a training, which is saved.
-    #[error("{source}; {stage} stopped after step {step} and is saved: mend the file and go on with --resume")]
+    #[error(
+        "{source}; {stage} stopped after step {step} and is saved: mend the file (`dymo data check` names all that cannot be read) and go on with --resume"
+    )]
     Unread {
         /// Which sample, and why.
         source: Box<ReadError>,

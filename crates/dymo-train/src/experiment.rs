@@ -71,7 +71,7 @@ impl Experiment {
     pub fn read(path: &Path) -> Result<Self, ExperimentError> {
         let fail = |problem| ExperimentError { path: path.into(), problem };
         let text = std::fs::read_to_string(path).map_err(|source| fail(Problem::Read { source }))?;
-        let table: ExperimentTable = toml::from_str(&text).map_err(|e| fail(Problem::Toml(Box::new(e))))?;
+        let table: ExperimentTable = toml::from_str(&text).map_err(|error| fail(Problem::of_text(&text, error)))?;
         Self::check(table, path)
     }
 

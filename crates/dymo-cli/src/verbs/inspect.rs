@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dymo_data::idx::{self, Idx};
+use dymo_data::manifest::Changed;
 use dymo_data::picture::{Colour, Picture};
 use dymo_data::volume::{self, Volume, middle_slices};
 use dymo_train::model_folder::ModelFolder;
@@ -99,16 +100,21 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 fn picture(context: &Context, path: &Path, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let picture = Picture::open(path, Colour::Rgb)?;
+    let (picture, losses) = Picture::open_with_losses(path, Colour::Rgb)?;
     let (height, width) = (picture.height(), picture.width());
     let grey = picture.values().chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
     let (low, high, mean) = range(picture.values());
-    let text = format!(
+    let mut text = format!(
         "picture      {}\nshape        {height} x {width} (height x width), {}\nvalues       {low} to {high}, mean {mean:.1} (of 255)",
         path.display(),
         if grey { "grey" } else { "colour" }
     );
-    let facts = json!({ "file": path, "height": height, "width": width, "grey": grey, "minimum": low, "maximum": high, "mean": mean });
+    let told = Changed::of_picture(losses).into_iter().map(|changed| format!("{changed}; {}", changed.advice()));
+    let told: Vec<String> = told.collect();
+    told.iter().for_each(|told| text += &format!("\nnote         {told}"));
+    let facts = json!({
+        "file": path, "height": height, "width": width, "grey": grey, "minimum": low, "maximum": high, "mean": mean, "notes": told,
+    });
     context.result(out, &text, &facts)
 }
 

@@ -265,6 +265,15 @@ fn volumes_whole_and_cut() {
     place.run("inspect scan.nii").refused(&["scan.nii"]);
     assert!(!place.path("scan.png").exists());
     place.write("notes.txt", "not a volume");
+    // What of a picture is not read is said here, too.
+    image::ImageBuffer::<image::Luma<u16>, _>::from_pixel(3, 2, image::Luma([300]))
+        .save(place.path("deep.png"))
+        .unwrap();
+    let out = place.run("inspect deep.png").well().out;
+    assert!(
+        out.contains("values of 16 bits, of which the upper 8 are read; the largest is 300 of 65535; write"),
+        "{out}"
+    );
     place.run("inspect notes.txt").refused(&["notes.txt", "NIfTI"]);
 }
 

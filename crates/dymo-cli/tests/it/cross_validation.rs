@@ -73,10 +73,32 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
     assert!(notes.contains("with labels shuffled, 2 times") && notes.contains("p = 0.333"), "{notes}");
     assert!(place.path("cv/report.html").is_file() && !place.path("cv/permuted").exists());
 
+    // What each fold promises is measured on the samples that had no say in it, each once.
+    let promised = found["confidence"].as_array().expect("a list");
+    assert_eq!(promised.iter().map(|c| c["arm"].as_str().expect("a name")).collect::<Vec<_>>(), ["dymo", "discard"]);
+    for confidence in promised {
+        assert_eq!((&confidence["n"], &confidence["asked_coverage"]), (&60.into(), &0.9.into()));
+        assert!(confidence["coverage"].as_f64().expect("a share") >= 0.9, "{confidence}");
+        assert!(
+            confidence["temperature_words"].as_str().expect("words").starts_with("each of 3 folds"),
+            "{confidence}"
+        );
+    }
+    let patterns = found["patterns"].as_array().expect("a list").iter();
+    let of_dymo: u64 = patterns.filter(|p| p["arm"] == "dymo").map(|p| p["n"].as_u64().expect("a number")).sum();
+    assert_eq!(of_dymo, 60);
+    let guarantee = found["guarantees"][0]["words"].as_str().expect("words");
+    assert!(
+        guarantee.contains("of 3 folds") && found["guarantees"].as_array().expect("a list").len() == 1,
+        "{guarantee}"
+    );
+
     // A run that goes on finds everything done, and the same.
     std::fs::remove_file(place.path("cv/report.json")).expect("removed");
     place.run(&format!("{line} --resume")).well();
-    assert_eq!(metrics(&place)["records"], found["records"]);
+    for list in ["records", "confidence", "patterns", "guarantees"] {
+        assert_eq!(metrics(&place)[list], found[list]);
+    }
     // Of fewer permutations the first; none of another run.
     place.run(&format!("{} --resume", line.replace("--permutations 2", "--permutations 1"))).well();
     assert!(metrics(&place)["provenance"]["notes"].to_string().contains("with labels shuffled, 1 times"));

@@ -70,6 +70,14 @@ pub enum Changed {
 }
 
 impl Changed {
+    /// What of a picture's file is not in the picture.
+    pub fn of_picture(losses: Losses) -> Vec<Self> {
+        let Losses { transparent, depth } = losses;
+        let glass = (transparent > 0).then_some(Self::Transparent { pixels: transparent });
+        let deep = depth.map(|Depth { bits, largest }| Self::Deep { bits, largest });
+        glass.into_iter().chain(deep).collect()
+    }
+
     /// What can be done about it.
     pub fn advice(self) -> &'static str {
         match self {
@@ -132,13 +140,10 @@ impl Told {
 
     /// Of a picture, and of what its file has beside it.
     pub(crate) fn of_picture(picture: &Picture, losses: Losses) -> Self {
-        let Losses { transparent, depth } = losses;
         // What is too dark to be left of 16 bits is not black.
-        let black =
-            picture.values().iter().all(|&value| value == 0) && depth.is_none_or(|Depth { largest, .. }| largest == 0);
-        let glass = (transparent > 0).then_some(Changed::Transparent { pixels: transparent });
-        let deep = depth.map(|Depth { bits, largest }| Changed::Deep { bits, largest });
-        Self { blank: black.then_some(Blank::BlackPicture), changed: glass.into_iter().chain(deep).collect() }
+        let black = picture.values().iter().all(|&value| value == 0)
+            && losses.depth.is_none_or(|Depth { largest, .. }| largest == 0);
+        Self { blank: black.then_some(Blank::BlackPicture), changed: Changed::of_picture(losses) }
     }
 }
 

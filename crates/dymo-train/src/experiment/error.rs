@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use dymo_core::Schema;
-use dymo_data::SourceError;
 use dymo_data::missingness::ProtocolError;
+use dymo_data::{Source, SourceError};
 use dymo_models::fusion::LayoutError;
 use dymo_models::recovery::RecoveryLayoutError;
 
@@ -31,6 +31,12 @@ pub enum Problem {
     /// Not TOML, or TOML that is no experiment: an unknown key, a wrong type.
     #[error("{0}")]
     Toml(Box<toml::de::Error>),
+    /// TOML whose `[data]` says something that no data set understands.
+    #[error("{mistake}; `dymo data init` proposes a [data] for a table of samples")]
+    Data {
+        /// Where, and what.
+        mistake: String,
+    },
     /// A value that cannot be.
     #[error("{field} is {found}, wanted {wanted}")]
     Value {
@@ -77,6 +83,17 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Of a text that is no experiment.
+    pub(super) fn of_text(text: &str, error: toml::de::Error) -> Self {
+        // What stands below [data] is read as a whole, so the error knows no more than that.
+        let whole = toml::from_str::<toml::Table>(text).ok();
+        let data = whole.as_ref().and_then(|whole| whole.get("data")).and_then(|data| data.as_table());
+        match data.and_then(Source::mistake) {
+            Some(mistake) => Self::Data { mistake },
+            None => Self::Toml(Box::new(error)),
+        }
+    }
+
     pub(super) fn value(field: impl Into<String>, found: impl ToString, wanted: impl Into<String>) -> Self {
         Self::Value { field: field.into(), found: found.to_string(), wanted: wanted.into() }
     }
