@@ -68,19 +68,24 @@ const FAILED: u8 = 2;
 
 /// A failure once something is trained: says that it is kept, unless that is said already or nothing failed.
 pub(crate) fn after_training(error: anyhow::Error) -> anyhow::Error {
-    let told = in_one_line(&error);
-    if is_stop(&error) || is_broken_pipe(&error) || told.contains("--resume") {
+    let says_so = matches!(train_error(&error), Some(TrainError::Unread { .. } | TrainError::OtherRun { .. }));
+    if says_so || is_stop(&error) || is_broken_pipe(&error) {
         return error;
     }
+    let told = in_one_line(&error);
     anyhow::anyhow!("{told}; what was trained is saved: mend this and go on with --resume")
 }
 
 /// Whether somebody asked to stop.
 fn is_stop(error: &anyhow::Error) -> bool {
-    let stopped = |e: &TrainError| matches!(e, TrainError::Stopped { .. });
+    matches!(train_error(error), Some(TrainError::Stopped { .. }))
+}
+
+/// What went wrong in training, where it was that.
+fn train_error(error: &anyhow::Error) -> Option<&TrainError> {
     match error.downcast_ref::<StageError>() {
-        Some(StageError::Train(error)) => stopped(error),
-        _ => error.downcast_ref::<TrainError>().is_some_and(stopped),
+        Some(StageError::Train(error)) => Some(error),
+        _ => error.downcast_ref::<TrainError>(),
     }
 }
 
@@ -127,7 +132,10 @@ mod tests {
     fn a_failure_after_training_says_how_to_go_on() {
         let failed = |text: &str| after_training(anyhow::anyhow!("{text}")).to_string();
         assert_eq!(failed("no room"), "no room; what was trained is saved: mend this and go on with --resume");
-        assert_eq!(failed("saved: go on with --resume"), "saved: go on with --resume");
+        let reason = "other settings".to_owned();
+        let checkpoint = TrainError::OtherRun { path: "a.checkpoint".into(), reason };
+        let told = checkpoint.to_string();
+        assert_eq!(after_training(checkpoint.into()).to_string(), told, "it says so itself");
         let stopped = TrainError::Stopped { stage: "fusion-cosine".into(), step: 7 };
         assert!(is_stop(&after_training(stopped.into())));
         assert!(is_broken_pipe(&after_training(io::Error::from(io::ErrorKind::BrokenPipe).into())));
