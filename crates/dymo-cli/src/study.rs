@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use dymo_data::{Samples, Splits, Subset, complete};
+use dymo_data::{Samples, Splits, Subset, at_most, complete};
 use dymo_metrics::Subjects;
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
@@ -197,7 +197,7 @@ impl Study<'_> {
         let table = self.experiment.table().recovery.retrieval.clone().unwrap_or_default();
         // What is shown must be there, whichever modality is asked for.
         let train = self.splits.train.clone();
-        let whole = complete(train.as_ref()).take(table.train_limit).collect();
+        let whole = at_most(train.as_ref(), complete(train.as_ref()), table.train_limit);
         let train = Arc::new(Subset::new(train, whole)?);
         let (gallery, device) = (Arc::new(SampleGallery(train)), self.context.device.clone());
         Ok(Retrieval::new(reader.network.clone(), gallery, table.neighbours, self.experiment.seed(), device))
@@ -267,7 +267,7 @@ impl Study<'_> {
     ) -> anyhow::Result<()> {
         let modalities = samples.schema().modalities().len();
         let wanted = self.experiment.evaluation().coherence_samples;
-        let indices: Vec<usize> = complete(samples).take(wanted).collect();
+        let indices = at_most(samples, complete(samples), wanted);
         if indices.is_empty() || modalities > MOST_FOR_COHERENCE {
             return Ok(());
         }
@@ -293,7 +293,8 @@ impl Study<'_> {
     fn least_gains(&self, report: &mut Report, setting: &Setting<'_>, case: Option<&Case>) -> anyhow::Result<()> {
         let table = &self.experiment.evaluation().min_gain;
         let Some(Case { shown: Shown { samples, present }, .. }) = case else { return Ok(()) };
-        let indices: Vec<usize> = (0..samples.len().min(table.samples)).collect();
+        let indices = at_most(samples.as_ref(), 0..samples.len(), table.samples);
+        let present: Vec<_> = indices.iter().map(|index| present[*index]).collect();
         let task = self.context.watch.task("least gain", table.thresholds.len());
         for (place, tau) in table.thresholds.iter().enumerate() {
             let setting = Setting { min_gain: *tau as f32, ..*setting };
@@ -359,7 +360,7 @@ pub(crate) fn judged(experiment: &Experiment, splits: &Splits) -> Arc<dyn Sample
     let table = experiment.evaluation();
     let split = part(splits, table.split);
     match table.samples {
-        Some(limit) if limit < split.len() => Arc::new(Subset::first(split, limit)),
+        Some(limit) if limit < split.len() => Arc::new(Subset::some(split, limit)),
         _ => split,
     }
 }

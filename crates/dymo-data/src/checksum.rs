@@ -25,7 +25,15 @@ impl Checksums {
     /// # Errors
     /// [`ChecksumError::List`] when the list cannot be read, [`ChecksumError::Line`] when a line is no such line.
     pub fn of(folder: &Path) -> Result<Self, ChecksumError> {
-        let path = folder.join(SHA256SUMS);
+        Self::read_list(folder, &folder.join(SHA256SUMS))
+    }
+
+    /// The same from a list of another name.
+    ///
+    /// # Errors
+    /// As [`Checksums::of`].
+    pub fn read_list(folder: &Path, list: &Path) -> Result<Self, ChecksumError> {
+        let path = list.to_owned();
         let text = fs::read(&path).map_err(|source| ChecksumError::List { path: path.clone(), source })?;
         Ok(Self {
             folder: folder.to_owned(),

@@ -45,7 +45,7 @@ mod stream;
 
 pub use kept::Kept;
 pub use missingness::{Protocol, draw};
-pub use samples::{ReadError, Samples, Subset, complete, fingerprint, labels, read_batch, subjects};
+pub use samples::{ReadError, Samples, Subset, at_most, complete, fingerprint, labels, read_batch, subjects};
 pub use source::{Source, SourceError, Splits};
 
 /// The example of the README is compiled with the tests.

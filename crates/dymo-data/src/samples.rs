@@ -201,6 +201,18 @@ pub(crate) fn check_read(samples: &dyn Samples, index: usize, modality: usize, o
     Ok(())
 }
 
+/// At most `n` of some samples, in their order: those of the smallest numbers. Tables are often sorted by class, and their first rows say
+/// nothing of the others; numbers come from names there, which knows no order.
+pub fn at_most(samples: &dyn Samples, indices: impl IntoIterator<Item = usize>, n: usize) -> Vec<usize> {
+    let mut chosen: Vec<(usize, usize)> = indices.into_iter().enumerate().collect();
+    if chosen.len() > n {
+        chosen.sort_by_key(|(place, index)| (samples.number(*index), *place));
+        chosen.truncate(n);
+        chosen.sort_unstable();
+    }
+    chosen.into_iter().map(|(_, index)| index).collect()
+}
+
 /// Some of the samples of another data set, in an order of their own.
 #[derive(Clone)]
 pub struct Subset {
@@ -224,6 +236,12 @@ impl Subset {
     /// The first `n` samples, or all where there are fewer.
     pub fn first(whole: Arc<dyn Samples>, n: usize) -> Self {
         let indices = (0..whole.len().min(n)).collect();
+        Self { whole, indices }
+    }
+
+    /// `n` of the samples whatever order they stand in, see [`at_most`].
+    pub fn some(whole: Arc<dyn Samples>, n: usize) -> Self {
+        let indices = at_most(whole.as_ref(), 0..whole.len(), n);
         Self { whole, indices }
     }
 
@@ -439,5 +457,6 @@ mod tests {
         assert!(matches!(Subset::new(counting(), vec![0, 100]), Err(ReadError::Index { index: 100, count: 100 })));
         assert_eq!(Subset::first(counting(), 3).indices(), [0, 1, 2]);
         assert_eq!(Subset::first(counting(), 1000).len(), 100);
+        assert_eq!(Subset::some(counting(), 3).indices(), [0, 1, 2], "numbers are places there");
     }
 }

@@ -9,21 +9,44 @@ use atomic_write_file::AtomicWriteFile;
 /// What is at a path that something is to be written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A file, or nothing yet: this path, behind all links.
+    /// A file, or nothing yet: this path, behind all links and absolute where the system says so.
     File(PathBuf),
     /// A device, a pipe or a socket. It cannot be replaced, and must not be: a file in place of `/dev/null` breaks other programs.
     Stream(PathBuf),
 }
 
+/// Links that are followed one after the other: as many as Linux does.
+const LINKS: usize = 40;
+
 impl Target {
-    /// Looks at a path; a link counts as what it leads to.
+    /// Looks at a path; a link counts as what it leads to, be that there or not.
     pub fn of(path: &Path) -> Self {
         // What cannot be looked at will be told when it is written.
-        match (fs::metadata(path), path.canonicalize()) {
-            (Ok(found), Ok(behind)) if found.is_file() => Self::File(behind),
-            (Ok(found), _) if !found.is_file() && !found.is_dir() => Self::Stream(path.into()),
-            _ => Self::File(path.into()),
+        if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Self::Stream(path.into());
         }
+        let mut file = path.to_owned();
+        for _ in 0..LINKS {
+            let Ok(to) = fs::read_link(&file) else { break };
+            file = file.parent().unwrap_or(Path::new("")).join(to);
+        }
+        Self::File(resolved(&file))
+    }
+
+    /// The path of it.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Stream(path) => path,
+        }
+    }
+}
+
+/// Absolute, links and `..` in its folders resolved as far as they are there.
+fn resolved(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), file.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => std::path::absolute(file).unwrap_or_else(|_| file.to_owned()),
     }
 }
 
@@ -58,6 +81,17 @@ mod tests {
         write(&link, "new").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert!(link.is_symlink());
+        // One that leads to nothing yet, too, and one through another.
+        let (late, later) = (folder.path().join("late"), folder.path().join("later"));
+        std::os::unix::fs::symlink("below/new", &late).unwrap();
+        std::os::unix::fs::symlink("late", &later).unwrap();
+        write(&later, "made").unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("below/new")).unwrap(), "made");
+        assert_eq!(Target::of(&later), Target::of(&folder.path().join("below/../below/new")));
+        // In a circle there is nothing to be written to.
+        std::os::unix::fs::symlink("b", folder.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("a", folder.path().join("b")).unwrap();
+        assert!(matches!(Target::of(&folder.path().join("a")), Target::File(_)));
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! compared, weights are finite, and tensors have the shapes of the network in `model.json`.
 
 mod card;
+mod commit;
 mod contents;
 mod error;
 mod load;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 use dymo_core::Schema;
 use dymo_data::checksum::{Checksums, SHA256SUMS};
+use dymo_data::whole::Target;
 use dymo_reward::Metric;
 
 use crate::experiment::{RecoveryKind, Stage};
@@ -68,7 +70,8 @@ impl ModelFolder {
     /// # Errors
     /// [`ModelFolderError::OtherSchema`] for a folder of other modalities or classes; else as [`ModelFolder::open`].
     pub fn create(path: &Path, name: &str, schema: &Schema) -> Result<Self, ModelFolderError> {
-        // The list of checksums is written last: without it, whatever stands there was never finished.
+        commit::finish(path)?;
+        // The list of checksums comes last: without it, whatever stands there was never a model.
         if path.join(SHA256SUMS).exists() {
             let found = Self::open_to_write(path)?;
             return if found.contents.schema == *schema {
@@ -89,10 +92,9 @@ impl ModelFolder {
 
     /// Whether a file belongs to the model, or stands where what belongs to it does: nothing else may be written there.
     pub fn owns(&self, file: &Path) -> bool {
-        let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-        let parent = file.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
-        let (Some(folder), Some(parent), Some(name)) =
-            (absolute(&self.path), parent.and_then(absolute), file.file_name())
+        let target = Target::of(file);
+        let (Ok(folder), Some(parent), Some(name)) =
+            (self.path.canonicalize(), target.path().parent(), target.path().file_name())
         else {
             return false;
         };
@@ -101,8 +103,9 @@ impl ModelFolder {
             Some(first) => BESIDE.iter().any(|beside| first.as_os_str() == *beside),
             None => {
                 let name = name.to_string_lossy();
+                let name = commit::settled(&name);
                 let listed = Checksums::of(&self.path).is_ok_and(|sums| sums.names().any(|own| own == name));
-                listed || name == SHA256SUMS || BESIDE.contains(&&*name)
+                listed || name == SHA256SUMS || BESIDE.contains(&name)
             }
         }
     }
@@ -112,9 +115,10 @@ impl ModelFolder {
     /// # Errors
     /// [`ModelFolderError`], with the file and what to do.
     pub fn open(path: &Path) -> Result<Self, ModelFolderError> {
-        if !path.join(SHA256SUMS).exists() && !path.join(MODEL).exists() {
+        if !path.join(SHA256SUMS).exists() && !path.join(MODEL).exists() && !commit::is_begun(path) {
             return Err(ModelFolderError::Absent { path: path.into() });
         }
+        commit::finish(path)?;
         let sums = Checksums::of(path)?;
         for name in sums.names() {
             sums.read(name)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 use dymo_core::subsets;
-use dymo_data::{Samples, complete};
+use dymo_data::{Samples, at_most, complete};
 use dymo_models::fusion::{FeatureScale, FusionNetwork};
 use dymo_reward::{ClassStatistics, Metric, StatisticsBuilder};
 
@@ -66,7 +66,7 @@ pub fn plan(samples: &dyn Samples, table: &StatisticsTable) -> Result<Plan, Trai
             StatisticsSamples::Observed
         }
     };
-    let mut indices = match chosen {
+    let indices = match chosen {
         StatisticsSamples::Complete => whole,
         StatisticsSamples::Observed => (0..samples.len()).filter(|i| !samples.observed(*i).is_empty()).collect(),
     };
@@ -87,7 +87,7 @@ pub fn plan(samples: &dyn Samples, table: &StatisticsTable) -> Result<Plan, Trai
             unseen.join(" and of ")
         ));
     }
-    indices.truncate(table.limit.unwrap_or(usize::MAX));
+    let indices = at_most(samples, indices, table.limit.unwrap_or(usize::MAX));
     Ok(Plan { samples: chosen, indices, notes })
 }
 

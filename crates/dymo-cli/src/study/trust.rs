@@ -29,7 +29,7 @@ impl Study<'_> {
             return Ok(Vec::new());
         }
         let table = self.experiment.trust();
-        let samples: Arc<dyn Samples> = Arc::new(Subset::first(held_out, table.samples));
+        let samples: Arc<dyn Samples> = Arc::new(Subset::some(held_out, table.samples));
         let scenarios = self.experiment.drawn_scenarios(samples.schema())?;
         let cases = Case::all(self.experiment, scenarios, &samples)?;
         let held_out = looks(&cases);

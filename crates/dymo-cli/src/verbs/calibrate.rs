@@ -31,7 +31,7 @@ pub struct CalibrateArgs {
     /// The model folder, in place of the experiment's
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Fit on the first so many validation samples
+    /// Fit on at most so many validation samples
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
 }

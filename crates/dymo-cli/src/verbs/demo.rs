@@ -32,7 +32,7 @@ pub struct DemoArgs {
     /// Folder of the results
     #[arg(long, value_name = "DIR", default_value = "runs/demo")]
     pub out: PathBuf,
-    /// Evaluate the first so many test samples
+    /// Evaluate so many test samples
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
     /// How training is resumed.

@@ -46,7 +46,7 @@ pub struct EvaluateArgs {
 /// Changes of what is evaluated.
 #[derive(Debug, Default, clap::Args)]
 pub struct WhatArgs {
-    /// The first so many samples
+    /// So many samples, whatever order they stand in
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
     /// Which part of the data

@@ -27,7 +27,7 @@ pub struct FitArgs {
     /// For this metric only
     #[arg(long, value_enum)]
     pub metric: Option<MetricArg>,
-    /// Fit on the first so many training samples
+    /// Fit on at most so many training samples
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }

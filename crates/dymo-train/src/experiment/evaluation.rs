@@ -31,7 +31,7 @@ const MOST_FOR_PATTERNS: usize = 8;
 pub struct EvaluationTable {
     /// Which part of the data.
     pub split: SplitName,
-    /// The first so many samples of it; all without a limit.
+    /// So many samples of it, whatever order they stand in; all without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
     /// Missing rates: each modality is missing with this probability (Bernoulli), one at least is left.

@@ -122,7 +122,7 @@ pub struct RetrievalTable {
     pub draws: usize,
     /// One of so many nearest training samples is taken; 1 is the nearest itself.
     pub neighbours: usize,
-    /// The first so many complete training samples are kept in the model folder and retrieved from.
+    /// At most so many complete training samples are kept in the model folder and retrieved from.
     pub train_limit: usize,
 }
 
@@ -146,7 +146,7 @@ pub struct TipTable {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImiTable {
-    /// Fit on the first so many training samples that have a table.
+    /// Fit on at most so many training samples that have a table.
     pub train_limit: usize,
     /// `[recovery.imi.model]`
     pub model: ChainSettings,

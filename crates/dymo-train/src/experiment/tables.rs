@@ -140,7 +140,7 @@ impl Default for FusionSettings {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StatisticsTable {
-    /// Fit on the first so many training samples; on all without a limit.
+    /// Fit on at most so many training samples; on all without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// Which training samples; without it the complete ones, unless a class has too few of them.

@@ -22,7 +22,7 @@ pub struct TrustTable {
     pub tolerance: f64,
     /// Thresholds on the reward that are tried.
     pub thresholds: Vec<f32>,
-    /// The first so many held-out samples.
+    /// At most so many held-out samples.
     pub samples: usize,
     /// Patterns with fewer test samples are reported as too few to conclude from.
     pub few: usize,

@@ -1,12 +1,11 @@
-//! Adding parts: weights first, then what speaks of them, the list of checksums last.
+//! Adding parts: weights, and what speaks of them, in one change of the folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use dymo_data::checksum::{Checksums, SHA256SUMS, sha256_hex};
-use dymo_data::whole;
+use dymo_data::checksum::{Checksums, sha256_hex};
 use dymo_models::recovery::donors_to_bytes;
 use dymo_models::weights::{self, Precision};
 use dymo_reward::{ClassStatistics, Edges, Metric};
@@ -14,7 +13,7 @@ use dymo_reward::{ClassStatistics, Edges, Metric};
 use super::error::metric_name;
 use super::{
     CARD, FusionPart, HISTORY, MODEL, ModelFolder, ModelFolderError, Provenance, RecoveryModel, RecoveryPart,
-    StatisticsPart, TrustPart, card,
+    StatisticsPart, TrustPart, card, commit,
 };
 use crate::experiment::{RecoveryKind, Stage, StatisticsSamples, TrainedStage};
 use crate::recovery::{Fitted, FittedModel};
@@ -254,12 +253,9 @@ impl ModelFolder {
                 |e: serde_json::Error| ModelFolderError::Parse { path: self.path.join(name), reason: e.to_string() };
             value.map(|text| (text + "\n").into_bytes()).map_err(refuse)
         };
-        // A folder that is new, or whose list is gone, has nothing that could be left over.
-        let before = Checksums::of(&self.path);
-        let earlier: Vec<String> = before.iter().flat_map(Checksums::names).map(str::to_owned).collect();
         let mut sums = BTreeMap::new();
         if self.contents.files().any(|name| !files.contains_key(name)) {
-            let before = before?;
+            let before = Checksums::of(&self.path)?;
             for name in self.contents.files().filter(|name| !files.contains_key(*name)) {
                 sums.insert(name.to_owned(), sha256_hex(&before.read(name)?));
             }
@@ -267,30 +263,7 @@ impl ModelFolder {
         files.insert(MODEL.into(), json(MODEL, serde_json::to_string_pretty(&self.contents))?);
         files.insert(HISTORY.into(), json(HISTORY, serde_json::to_string(&self.history))?);
         files.insert(CARD.into(), card::write(&self.contents).into_bytes());
-        let fail = |path: &Path| {
-            let path = path.to_owned();
-            move |source| ModelFolderError::File { path, source }
-        };
-        std::fs::create_dir_all(&self.path).map_err(fail(&self.path))?;
-        // Weights and statistics before what speaks of them.
-        let (about, parts): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|(name, _)| [MODEL, HISTORY, CARD].contains(&name.as_str()));
-        for (name, bytes) in parts.into_iter().chain(about) {
-            let path = self.path.join(&name);
-            whole::write(&path, &bytes).map_err(fail(&path))?;
-            sums.insert(name, sha256_hex(&bytes));
-        }
-        let list: String = sums.iter().map(|(name, digits)| format!("{digits}  {name}\n")).collect();
-        let path = self.path.join(SHA256SUMS);
-        whole::write(&path, list.as_bytes()).map_err(fail(&path))?;
-        // What was fitted for a part that has been replaced goes with it. It need not be there any more.
-        for name in earlier.iter().filter(|name| !sums.contains_key(*name)) {
-            let path = self.path.join(name);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(&path)(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        sums.extend(files.iter().map(|(name, bytes)| (name.clone(), sha256_hex(bytes))));
+        commit::commit(&self.path, &files, &sums)
     }
 }

@@ -9,7 +9,7 @@ use dymo_reward::Metric;
 use serde::Serialize;
 
 use super::sample::StoredAnswer;
-use super::{CHECKPOINTS, COMPLETE_ONLY, ModelFolder, ModelFolderError};
+use super::{CHECKPOINTS, COMPLETE_ONLY, ModelFolder, ModelFolderError, commit};
 use crate::evaluation::Arm;
 
 /// What may stand beside a model without being part of it: where its training stands, and what was written about it.
@@ -85,9 +85,10 @@ impl Verification {
 /// # Errors
 /// [`ModelFolderError`]: there is no model, or its list of checksums cannot be read.
 pub fn verify(path: &Path, device: &Device) -> Result<Verification, ModelFolderError> {
-    if !path.join(SHA256SUMS).exists() && !path.join(super::MODEL).exists() {
+    if !path.join(SHA256SUMS).exists() && !path.join(super::MODEL).exists() && !commit::is_begun(path) {
         return Err(ModelFolderError::Absent { path: path.into() });
     }
+    commit::finish(path)?;
     let sums = Checksums::of(path)?;
     let mut found = Verification {
         folder: path.into(),

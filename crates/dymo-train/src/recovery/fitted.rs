@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use dymo_core::ModalitySet;
-use dymo_data::{Samples, complete, read_batch};
+use dymo_data::{Samples, at_most, complete, read_batch};
 use dymo_impute::{Centre, Chain, ChainSettings, Donor, Donors, Field, ImputeError, Round, fields};
 use rand::RngExt;
 
@@ -42,7 +42,7 @@ const CHUNK: usize = 256;
 /// Share of the known cells of held-out tables that is hidden to see how well it is filled in.
 const HIDDEN: f64 = 0.3;
 
-/// Fits IMI on the tables of the first `limit` samples that have one. After every round its convergence and its error on hidden cells of
+/// Fits IMI on the tables of at most `limit` samples that have one. After every round its convergence and its error on hidden cells of
 /// `held_out` go into the history.
 ///
 /// # Errors
@@ -100,7 +100,7 @@ fn tables(samples: &dyn Samples, limit: usize) -> Result<Vec<f32>, TrainError> {
     let all: ModalitySet = tables.iter().map(|(m, _)| *m).collect();
     let width: usize = tables.iter().map(|(_, columns)| columns).sum();
     let having = (0..samples.len()).filter(|i| !samples.observed(*i).intersection(all).is_empty());
-    let having: Vec<usize> = having.take(limit).collect();
+    let having = at_most(samples, having, limit);
     let mut rows = vec![f32::NAN; having.len() * width];
     for (row, index) in rows.chunks_exact_mut(width.max(1)).zip(having) {
         let mut start = 0;
@@ -172,13 +172,13 @@ impl Hidden {
     }
 }
 
-/// Keeps the first `limit` complete training samples, to be retrieved from: what is shown must be there, whichever modality is asked
+/// Keeps at most `limit` complete training samples, to be retrieved from: what is shown must be there, whichever modality is asked
 /// for.
 ///
 /// # Errors
 /// If a sample cannot be read, or none is complete.
 pub fn fit_gallery(samples: &dyn Samples, limit: usize, run: Run<'_>) -> Result<Fitted, TrainError> {
-    let indices = complete(samples).take(limit).collect();
+    let indices = at_most(samples, complete(samples), limit);
     keep(samples, indices, "keeping what is retrieved from", run)
 }
 

@@ -32,10 +32,19 @@ pub struct Look<'a> {
 }
 
 impl<'a> HeldOut<'a> {
-    /// The look in which sample i counts for what needs every sample once: each in turn, two samples at a time, so that no order
-    /// of the samples falls in with it.
+    /// The look in which sample i counts for what needs every sample once: by its number, which comes from its name in tables, so that no
+    /// order of theirs falls in with it; by twos, as places may alternate between classes.
     pub fn look_of(&self, sample: usize) -> usize {
-        sample / 2 % self.looks.len().max(1)
+        let number = self.looks.first().map_or(0, |look| look.samples.number(sample));
+        (number / 2 % self.looks.len().max(1) as u64) as usize
+    }
+
+    /// The samples by their numbers: an order that says nothing of them, whatever order they stand in.
+    fn order(&self) -> Vec<usize> {
+        let Some(Look { samples, .. }) = self.looks.first() else { return Vec::new() };
+        let mut order: Vec<usize> = (0..samples.len()).collect();
+        order.sort_by_key(|sample| samples.number(*sample));
+        order
     }
 
     /// What is left of each sample in its own look.
@@ -87,12 +96,6 @@ impl<'a> HeldOut<'a> {
         let mut chosen: Vec<usize> = chosen.into_values().collect();
         chosen.sort_unstable();
         chosen
-    }
-
-    /// The subjects of its samples.
-    pub fn subjects(&self) -> Subjects {
-        let Some(Look { samples, .. }) = self.looks.first() else { return Subjects::alone(0) };
-        Subjects::new(&(0..samples.len()).map(|i| samples.subject(i)).collect::<Vec<u64>>())
     }
 
     /// Each sample as its own look shows it; `None` without looks.
@@ -167,7 +170,11 @@ pub fn fit(
     let thresholds = table.thresholds.iter().map(|threshold| setting.selector().with_threshold(*threshold));
     let ways: Vec<Way<'_>> = [Selector::discard(), setting.selector()].into_iter().chain(thresholds).map(way).collect();
 
-    // `[way][sample · looks + look]` for the threshold; for confidence the rows of `seen`, of each way.
+    // The betting test reads one sample after the other, and in a table sorted by class it would bet on what comes next.
+    let order = held_out.order();
+    let mut rank = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(place, sample)| rank[*sample] = place);
+    // `[way][rank · looks + look]` for the threshold; for confidence the rows of `seen`, of each way.
     let mut right = vec![vec![false; indices.len() * looks]; ways.len()];
     let mut rows = vec![Vec::new(); ways.len()];
     let mut seen = Seen::default();
@@ -183,7 +190,7 @@ pub fn fit(
         }
         for (place, found) in found.iter().enumerate() {
             for (sample, is_right) in found.right(&labels).into_iter().enumerate() {
-                right[place][sample * looks + look] = is_right;
+                right[place][rank[sample] * looks + look] = is_right;
             }
             let classes = found.probabilities.len() / indices.len();
             rows[place].extend(kept.iter().flat_map(|i| &found.probabilities[i * classes..(i + 1) * classes]));
@@ -191,7 +198,7 @@ pub fn fit(
     }
     let trials = table.thresholds.iter().zip(&right[2..]);
     let trials: Vec<Trial<'_>> = trials.map(|(threshold, right)| Trial { threshold: *threshold, right }).collect();
-    let subjects = held_out.subjects();
+    let subjects = Subjects::new(&dymo_data::subjects(samples, &order));
     let guarantee = learn_threshold_of_subjects(&right[0], &trials, looks, &subjects, table.guarantee())?;
 
     let chosen = guarantee.threshold.and_then(|t| table.thresholds.iter().position(|own| *own == t));
@@ -249,6 +256,7 @@ mod tests {
         whole: bool,
         /// Samples of each subject.
         per_subject: u64,
+        numbers: [u64; 4],
     }
 
     impl Samples for Two {
@@ -277,9 +285,38 @@ mod tests {
             index.to_string()
         }
 
+        fn number(&self, index: usize) -> u64 {
+            self.numbers[index]
+        }
+
         fn subject(&self, index: usize) -> u64 {
             index as u64 / self.per_subject
         }
+    }
+
+    /// Of which the first lacks the second modality, unless all are whole.
+    fn four(whole: bool, per_subject: u64, numbers: [u64; 4]) -> Two {
+        let schema = serde_json::from_str(
+            r#"{"modalities":[{"name":"a","kind":"image","height":1,"width":1,"channels":1},
+                {"name":"b","kind":"image","height":1,"width":1,"channels":1}],"classes":["x","y"]}"#,
+        );
+        Two { schema: schema.expect("a schema"), whole, per_subject, numbers }
+    }
+
+    /// A table that is sorted otherwise is read in the same order.
+    #[test]
+    fn the_order_is_that_of_the_names() {
+        let present = [ModalitySet::full(2); 4];
+        let of = |numbers| {
+            let samples = four(true, 1, numbers);
+            let look = Look { samples: &samples, present: &present, at_random: true };
+            let held_out = HeldOut { looks: vec![look, look] };
+            let order = held_out.order();
+            let looks: Vec<usize> = order.iter().map(|sample| held_out.look_of(*sample)).collect();
+            (order.into_iter().map(|sample| numbers[sample]).collect::<Vec<u64>>(), looks)
+        };
+        assert_eq!(of([10, 13, 8, 11]), (vec![8, 10, 11, 13], vec![0, 1, 1, 0]));
+        assert_eq!(of([10, 13, 8, 11]), of([13, 11, 10, 8]));
     }
 
     fn counted(whole: bool, at_random: [bool; 2], shown: [ModalitySet; 2]) -> [Vec<usize>; 2] {
@@ -288,11 +325,7 @@ mod tests {
 
     /// Which samples count in each of two looks, by the pattern that each look shows all of them in.
     fn counted_of(per_subject: u64, whole: bool, at_random: [bool; 2], shown: [ModalitySet; 2]) -> [Vec<usize>; 2] {
-        let schema = serde_json::from_str(
-            r#"{"modalities":[{"name":"a","kind":"image","height":1,"width":1,"channels":1},
-                {"name":"b","kind":"image","height":1,"width":1,"channels":1}],"classes":["x","y"]}"#,
-        );
-        let samples = Two { schema: schema.expect("a schema"), whole, per_subject };
+        let samples = four(whole, per_subject, [0, 1, 2, 3]);
         let present = shown.map(|set| [set; 4]);
         let look = |i: usize| Look { samples: &samples, present: &present[i], at_random: at_random[i] };
         let held_out = HeldOut { looks: vec![look(0), look(1)] };
@@ -310,6 +343,7 @@ mod tests {
         assert_eq!(counted(true, [true, false], [full, first]), own, "one look has its reasons");
         assert_eq!(counted(false, [true, true], [full, first]), own, "one sample has no choice");
     }
+
     #[test]
     fn one_sample_stands_for_its_subject() {
         let (full, first) = (ModalitySet::full(2), ModalitySet::single(0));

@@ -67,8 +67,15 @@ pub(super) fn kept(
 ) -> anyhow::Result<Permutations> {
     let path = args.out.join(PERMUTATIONS);
     let none = Permutations { run: identity(context, experiment, args)?, observed: f64::NAN, shuffled: Vec::new() };
-    let Some(text) = args.training.resume.then(|| std::fs::read_to_string(&path).ok()).flatten() else {
+    if !args.training.resume {
         return Ok(none);
+    }
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(none),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{}: cannot be read; check permissions", path.display()));
+        }
     };
     let kept: Permutations = serde_json::from_str(&text)
         .with_context(|| format!("{}: not what an earlier run left; delete it to begin again", path.display()))?;

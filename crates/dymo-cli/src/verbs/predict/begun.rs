@@ -40,12 +40,14 @@ impl Content {
     /// Hashes `most` bytes.
     fn of(path: &Path, most: u64) -> anyhow::Result<Self> {
         let cannot = || format!("cannot read {}; check that it is there, and permissions", path.display());
-        let file = File::open(path).with_context(cannot)?;
-        let bytes = file.metadata().with_context(cannot)?.len();
+        let found = std::fs::metadata(path).with_context(cannot)?;
         let mut first = Vec::new();
-        file.take(most).read_to_end(&mut first).with_context(cannot)?;
+        // What is read of a pipe here would be missing below.
+        if found.is_file() {
+            File::open(path).with_context(cannot)?.take(most).read_to_end(&mut first).with_context(cannot)?;
+        }
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Self { path, bytes, sha256: sha256_hex(&first) })
+        Ok(Self { path, bytes: found.len(), sha256: sha256_hex(&first) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A result that grows beside its name, and gets it when it is whole.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,13 @@ impl Growing {
         if let Some(folder) = part.parent() {
             std::fs::create_dir_all(folder).with_context(|| cannot(&part))?;
         }
-        let kept = if resume && part.exists() { kept(&part)? } else { 0 };
+        let begun = resume && part.exists();
         let file = OpenOptions::new().create(true).append(true).open(&part).with_context(|| cannot(&part))?;
+        // File systems without locks have none to wait for.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            bail!("{}: another run is writing it; wait for it, or name another file", part.display());
+        }
+        let kept = if begun { kept(&part)? } else { 0 };
         file.set_len(kept).with_context(|| cannot(&part))?;
         Ok((Self { file, part: Some((part, target)), path: path.into() }, kept))
     }

@@ -15,6 +15,7 @@ use clap::builder::RangedU64ValueParser;
 use dymo_core::Schema;
 use dymo_data::Source;
 use dymo_data::missingness::{Masks, read_masks};
+use dymo_data::whole::Target;
 use dymo_report::ExplainedRun;
 use dymo_reward::{Calibration, Edges, Metric};
 use dymo_train::experiment::RecoveryKind;
@@ -23,6 +24,7 @@ use dymo_train::trust::Trust;
 
 use self::begun::begun;
 use self::explain::{Limits, Page};
+use self::growing::with;
 use self::input::{Input, Numbered};
 use self::judge::Judge;
 use self::table::Table;
@@ -235,11 +237,24 @@ fn spare(args: &PredictArgs, table: Option<&Path>, folder: &ModelFolder) -> anyh
             }
         }
     }
-    let absolute = |path: &Option<PathBuf>| path.as_ref().and_then(|path| std::path::absolute(path).ok());
-    if let (Some(out), Some(explain)) = (absolute(&args.out), absolute(&args.explain))
-        && out == explain
+    let [out, explain] = [&args.out, &args.explain].map(|path| path.as_deref().map(Target::of));
+    for (target, flag) in [(&out, "--out"), (&explain, "--explain")] {
+        if let Some(folder) = target.as_ref().map(Target::path).filter(|path| path.is_dir()) {
+            bail!("{}: {flag} is a folder: name a file in it", folder.display());
+        }
+    }
+    // While they grow, files have other names.
+    let all = |target: &Target| ["", ".part", ".part.toml"].map(|ending| with(target.path(), ending));
+    if let (Some(out), Some(explain)) = (&out, &explain)
+        && all(out).iter().any(|name| all(explain).contains(name))
     {
-        bail!("{}: --out and --explain are one file: name two", out.display());
+        bail!("{}: --out and --explain are one file: name two", explain.path().display());
+    }
+    if args.resume && std::fs::metadata(&args.data).is_ok_and(|data| !data.is_file()) {
+        bail!(
+            "{}: --resume reads the table from its beginning, and this is no file: write it to one",
+            args.data.display()
+        );
     }
     Ok(())
 }
