@@ -25,6 +25,8 @@ pub enum Verdict {
 pub struct Candidate {
     /// Which modality; the slot of a draw where there are several ([`Slots`](crate::Slots)).
     pub modality: usize,
+    /// Which draw of it, once slots are turned back into modalities; 0 else.
+    pub draw: usize,
     /// The answer with this modality added to the round's subset.
     pub score: Score,
     /// G: 1 unless the feature became less typical (`dymo_reward::Calibration::factor`).
@@ -102,6 +104,13 @@ impl Decision {
     /// The recovered modalities that were let in.
     pub fn accepted(&self) -> ModalitySet {
         self.final_subset.difference(self.observed)
+    }
+
+    /// Which draw of a recovered modality was let in, or was looked at last where none was; 0 where there is one alone. Of decisions of which
+    /// slots are turned back into modalities.
+    pub fn draw_of(&self, modality: usize) -> usize {
+        let candidates = self.rounds.iter().rev().flat_map(|round| &round.candidates);
+        candidates.into_iter().find(|candidate| candidate.modality == modality).map_or(0, |candidate| candidate.draw)
     }
 
     /// The class predicted in the end.

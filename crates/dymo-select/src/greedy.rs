@@ -138,6 +138,7 @@ fn judge(selector: &Selector, before: Score, modality: usize, score: Score) -> C
     };
     Candidate {
         modality,
+        draw: 0,
         score,
         calibration_factor: calibration.factor(before.evidence, score.evidence),
         reward,

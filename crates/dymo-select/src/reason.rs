@@ -93,6 +93,7 @@ mod tests {
     fn reason(before: Score, after: Score, calibration: Calibration, verdict: Verdict) -> String {
         let candidate = Candidate {
             modality: 1,
+            draw: 0,
             score: after,
             calibration_factor: calibration.factor(before.evidence, after.evidence),
             reward: calibration.reward(before.evidence, after.evidence),
@@ -126,6 +127,7 @@ mod tests {
         let named = ["a", "b", "c", "failure"].map(String::from);
         let candidate = Candidate {
             modality: 1,
+            draw: 0,
             score: score(0.93, 0.41),
             calibration_factor: 0.82,
             reward: 0.35,
@@ -155,6 +157,7 @@ mod tests {
     fn thresholds_and_draws_are_told() {
         let candidate = |verdict| Candidate {
             modality: 1,
+            draw: 0,
             score: score(0.45, 0.5),
             calibration_factor: 1.0,
             reward: 0.04,

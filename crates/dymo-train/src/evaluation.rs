@@ -3,6 +3,7 @@
 mod offered;
 mod ways;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::read_modality;
 use crate::error::TrainError;
 
-pub use ways::{Selected, Way, probabilities, select};
+pub use ways::{Fused, Selected, Way, probabilities, select};
 
 use offered::{Offered, by_modality};
 
@@ -319,7 +320,8 @@ pub fn coherence(
     Ok(Coherence { given, share: right as f64 / n.max(1) as f64, n })
 }
 
-/// Recovered modalities of one sample as values `[height, width, channels]`, ascending; those that the model recovers.
+/// Recovered modalities of one sample as values `[height, width, channels]`, ascending; those that the model recovers. `draw_of` says
+/// which draw of each.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -328,6 +330,7 @@ pub fn recovered_values(
     samples: &dyn Samples,
     index: usize,
     present: ModalitySet,
+    draw_of: impl Fn(usize) -> usize,
 ) -> Result<Vec<(usize, Vec<f32>)>, TrainError> {
     let offered = Offered::new(setting, samples, &[index], &[present])?;
     let draws = offered.questions().first().map_or(ModalitySet::EMPTY, Sample::candidates);
@@ -338,7 +341,12 @@ pub fn recovered_values(
     let inputs = SampleInputs { samples, indices: &[index], device: setting.device };
     let (present, ids) = ([present], [samples.number(index)]);
     let session = Session::new(setting.network, setting.recovery, &inputs, &present, &ids, setting.device.clone());
-    Ok(missing.iter().zip(session.show(0, missing)?).collect())
+    let slot = |modality: usize| offered.slots().map_or(modality, |slots| slots.slot(modality, draw_of(modality)));
+    let shown: ModalitySet = missing.iter().map(slot).collect();
+    let modalities = missing.iter().map(|modality| (slot(modality), modality)).collect::<BTreeMap<usize, usize>>();
+    let mut found: Vec<_> = modalities.into_values().zip(session.show(0, shown)?).collect();
+    found.sort_by_key(|(modality, _)| *modality);
+    Ok(found)
 }
 
 /// Training samples for retrieval.

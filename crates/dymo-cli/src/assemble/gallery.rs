@@ -96,7 +96,8 @@ impl Shown<'_> {
     }
 
     fn modalities(&self, schema: &Schema) -> Result<Vec<ShownModality>> {
-        let recovered = recovered_values(self.setting, self.samples, self.index, self.present)?;
+        let draw_of = |modality| self.decision.draw_of(modality);
+        let recovered = recovered_values(self.setting, self.samples, self.index, self.present, draw_of)?;
         let mut shown = Vec::new();
         for (m, modality) in schema.modalities().iter().enumerate() {
             let kind = modality.kind();

@@ -6,7 +6,7 @@ use dymo_metrics::{Probabilities, Subjects, Temperature};
 use dymo_models::recovery::Recovery;
 use dymo_report::{AcquisitionRecord, GreedyRecord, Report};
 use dymo_select::{MAX_EXACT, Selector, check_greedy};
-use dymo_train::evaluation::{Setting, Way, probabilities, select};
+use dymo_train::evaluation::{Fused, Setting, Way, probabilities, select};
 use dymo_train::experiment::RecoveryKind;
 use dymo_train::trust::{SURE, acquisitions};
 
@@ -148,7 +148,7 @@ fn unsure(
     temperature: &Temperature,
 ) -> anyhow::Result<Vec<usize>> {
     let left: Vec<ModalitySet> = indices.iter().map(|i| present[*i]).collect();
-    let queries: Vec<(usize, ModalitySet)> = left.iter().copied().enumerate().collect();
+    let queries: Vec<(usize, Fused)> = left.iter().copied().map(Fused::from).enumerate().collect();
     let answers = probabilities(setting, samples, indices, &left, &queries)?.concat();
     let classes = setting.network.layout().classes();
     let answers = temperature.apply_to_probabilities(&Probabilities::new(&answers, classes)?)?;
@@ -183,8 +183,8 @@ impl Tally {
         let (mut queries, mut of) = (Vec::new(), Vec::new());
         for (place, observed) in present.iter().enumerate() {
             of.push(queries.len());
-            queries.push((place, *observed));
-            queries.extend(schema.full().difference(*observed).iter().map(|m| (place, observed.with(m))));
+            queries.push((place, Fused::from(*observed)));
+            queries.extend(schema.full().difference(*observed).iter().map(|m| (place, observed.with(m).into())));
         }
         let answers = probabilities(setting, samples, indices, &complete, &queries)?;
         for (place, expected) in expected.iter().enumerate() {

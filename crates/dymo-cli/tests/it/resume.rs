@@ -13,7 +13,7 @@ fn start(place: &Place, line: &str) -> Child {
 }
 
 /// Waits for a file to appear, or to be another than it was.
-fn wait_for(path: &Path, child: &mut Child) {
+pub fn wait_for(path: &Path, child: &mut Child) {
     let state = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
     let (before, began) = (state(path), Instant::now());
     while state(path) == before {

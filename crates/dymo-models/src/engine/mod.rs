@@ -215,13 +215,22 @@ impl<'a> Session<'a> {
         Ok(Some(opinions))
     }
 
-    /// Recovered modalities of one sample as values, ascending: what [`Session::answer`] fuses.
+    /// Recovered modalities of one sample as values: what [`Session::answer`] fuses. They are numbered as queries number them, and come in
+    /// that order: draw d of modality m is d·M + m.
     ///
     /// # Errors
     /// If an input cannot be read or the recovery fails.
     pub fn show(&self, sample: usize, wanted: ModalitySet) -> Result<Vec<Vec<f32>>, EngineError> {
         self.check(sample, wanted)?;
-        self.task().recover(self.present[sample], wanted, &[sample], 0)?.into_iter().map(values).collect()
+        let (task, forms) = (self.task(), self.forms());
+        let mut shown = Vec::with_capacity(wanted.len());
+        for draw in 0..self.recovery.draws().max(1) {
+            let own = forms.of_draw(wanted, draw);
+            if !own.is_empty() {
+                shown.extend(task.recover(self.present[sample], own, &[sample], draw)?);
+            }
+        }
+        shown.into_iter().map(values).collect()
     }
 
     fn check(&self, sample: usize, subset: ModalitySet) -> Result<(), EngineError> {

@@ -89,8 +89,9 @@ pub(super) fn by_modality(decision: Decision, slots: Option<Slots>) -> Decision 
     let round = |round: Round| {
         let mut best: Vec<Candidate> = Vec::new();
         for candidate in round.candidates {
-            let modality = slots.modalities(ModalitySet::single(candidate.modality)).iter().next();
-            let candidate = Candidate { modality: modality.unwrap_or(candidate.modality), ..candidate };
+            let told = slots.draws(ModalitySet::single(candidate.modality)).first().copied();
+            let (modality, draw) = told.unwrap_or((candidate.modality, 0));
+            let candidate = Candidate { modality, draw, ..candidate };
             match best.iter_mut().find(|known| known.modality == candidate.modality) {
                 None => best.push(candidate),
                 Some(known) if stands_before(&candidate, known) => *known = candidate,
@@ -130,6 +131,7 @@ mod tests {
         let score = Score { predicted: 1, evidence: Evidence { quality: 0.5, typicality: 0.5 } };
         let candidate = |modality, reward, verdict| Candidate {
             modality,
+            draw: 0,
             score,
             calibration_factor: 1.0,
             reward,
@@ -155,5 +157,6 @@ mod tests {
         let found: Vec<(usize, f32, Verdict)> =
             told.rounds[0].candidates.iter().map(|c| (c.modality, c.reward, c.verdict)).collect();
         assert_eq!(found, [(1, 0.05, Verdict::Accepted), (2, 0.2, Verdict::Kept)]);
+        assert_eq!([0, 1, 2].map(|modality| told.draw_of(modality)), [0, 1, 1]);
     }
 }

@@ -4,7 +4,7 @@ use dymo_core::ModalitySet;
 use dymo_data::Samples;
 use dymo_models::engine::Session;
 use dymo_reward::ClassStatistics;
-use dymo_select::{Decision, Selector};
+use dymo_select::{Decision, Selector, Verdict};
 
 use super::{Offered, SampleInputs, Setting, StatisticsScorer, by_modality, softmax};
 use crate::error::TrainError;
@@ -77,8 +77,38 @@ pub fn select(
     Ok(found)
 }
 
-/// Class probabilities `[C]` for queries `(i, subset)` about `samples[indices[i]]`, of which `present[i]` is observed: the
-/// network's answers at every step of a decision. Of several draws the first one is asked about.
+/// What is in the fusion at one step of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fused {
+    /// What selection started from.
+    pub observed: ModalitySet,
+    /// What has been let in, each with its draw.
+    pub recovered: Vec<(usize, usize)>,
+}
+
+impl From<ModalitySet> for Fused {
+    fn from(observed: ModalitySet) -> Self {
+        Self { observed, recovered: Vec::new() }
+    }
+}
+
+impl Fused {
+    /// Everything that was in the fusion in the course of a decision: what was observed alone, then with each modality that was let in.
+    pub fn all_of(decision: &Decision) -> Vec<Self> {
+        let mut fused = Self::from(decision.observed);
+        let mut all = vec![fused.clone()];
+        for round in &decision.rounds {
+            for candidate in round.candidates.iter().filter(|candidate| candidate.verdict == Verdict::Accepted) {
+                fused.recovered.push((candidate.modality, candidate.draw));
+                all.push(fused.clone());
+            }
+        }
+        all
+    }
+}
+
+/// Class probabilities `[C]` for queries `(i, what is fused)` about `samples[indices[i]]`, of which `present[i]` is observed: the
+/// network's answers at every step of a decision.
 ///
 /// # Errors
 /// As [`super::evaluate`].
@@ -87,12 +117,17 @@ pub fn probabilities(
     samples: &dyn Samples,
     indices: &[usize],
     present: &[ModalitySet],
-    queries: &[(usize, ModalitySet)],
+    queries: &[(usize, Fused)],
 ) -> Result<Vec<Vec<f32>>, TrainError> {
     let inputs = SampleInputs { samples, indices, device: setting.device };
     let ids: Vec<u64> = indices.iter().map(|i| samples.number(*i)).collect();
     let offered = Offered::new(setting, samples, indices, present)?;
     let session = Session::new(setting.network, setting.recovery, &inputs, present, &ids, setting.device.clone());
     let mut session = session.filling(offered.filled());
-    Ok(session.answer(queries)?.iter().map(|answer| softmax(&answer.logits)).collect())
+    let slot =
+        |(modality, draw): &(usize, usize)| offered.slots().map_or(*modality, |slots| slots.slot(*modality, *draw));
+    let asked = queries
+        .iter()
+        .map(|(sample, fused)| (*sample, fused.recovered.iter().map(slot).fold(fused.observed, ModalitySet::with)));
+    Ok(session.answer(&asked.collect::<Vec<_>>())?.iter().map(|answer| softmax(&answer.logits)).collect())
 }

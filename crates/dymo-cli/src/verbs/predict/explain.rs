@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use dymo_core::{ModalitySet, Schema};
 use dymo_data::{Samples, Source};
 use dymo_report::{ExplainedModality, ExplainedRun, ExplainedSample, ShownModality, State, Step};
-use dymo_train::evaluation::{probabilities, recovered_values};
+use dymo_train::evaluation::{Fused, probabilities, recovered_values};
 
 use super::growing::Growing;
 use super::input::names;
@@ -127,7 +127,8 @@ impl Page {
     ) -> anyhow::Result<Vec<ExplainedModality>> {
         let (index, present) = (all.indices[found.place], all.present[found.place]);
         let let_in = found.decision.as_ref().map_or(present, |decision| decision.final_subset);
-        let recovered = recovered_values(&judge.setting, samples, index, present)?;
+        let draw_of = |modality| found.decision.as_ref().map_or(0, |decision| decision.draw_of(modality));
+        let recovered = recovered_values(&judge.setting, samples, index, present, draw_of)?;
         let mut shown = Vec::new();
         for (m, modality) in samples.schema().modalities().iter().enumerate() {
             let kind = modality.kind();
@@ -200,13 +201,14 @@ fn steps(judge: &Judge<'_>, samples: &dyn Samples, all: &Classified) -> anyhow::
     let mut told: Vec<(usize, String, usize)> = Vec::new();
     for found in all.answers.iter().filter_map(|answer| answer.result.as_ref().ok()) {
         let Some(decision) = &found.decision else { continue };
-        queries.push((found.place, decision.observed));
-        told.push((found.place, format!("observed {}", names(schema, decision.observed)), found.class));
-        for round in &decision.rounds {
-            for joined in round.accepted().iter() {
-                queries.push((found.place, round.subset_before.with(joined)));
-                told.push((found.place, format!("then {}", names(schema, ModalitySet::single(joined))), found.class));
-            }
+        for fused in Fused::all_of(decision) {
+            let joined = fused.recovered.last().map(|(modality, _)| ModalitySet::single(*modality));
+            let words = match joined {
+                None => format!("observed {}", names(schema, fused.observed)),
+                Some(joined) => format!("then {}", names(schema, joined)),
+            };
+            told.push((found.place, words, found.class));
+            queries.push((found.place, fused));
         }
     }
     let mut steps = vec![Vec::new(); all.indices.len()];
