@@ -135,15 +135,17 @@ fn measure(
     if !sets.is_empty() {
         let hits: Vec<bool> = sets.iter().map(|set| set.0).collect();
         let sizes: Vec<f64> = sets.iter().map(|set| set.1 as f64).collect();
-        coverage = Some(subjects.mean_of_shares(&hits, level, resamples, seed)?);
+        coverage = Some(subjects.mean_of_shares(&hits, level)?);
         set_size = Some(subjects.mean_interval(&sizes, level, resamples, seed)?);
     }
+    let found = subjects.statistic_interval(level, resamples, seed, error)?;
+    let calibration_error = Interval { low: found.low.max(0.0), high: found.high.min(1.0), ..found };
     Ok(GroupMeasures {
         group,
         n,
         few: (subjects.effective() + 1e-9) < settings.least as f64,
         accuracy: subjects.share_interval(&right, level)?,
-        calibration_error: subjects.statistic_interval(level, resamples, seed, error)?,
+        calibration_error,
         coverage,
         set_size,
     })

@@ -153,7 +153,8 @@ impl Subjects {
         self.mean_interval(&differences, level, resamples, seed)
     }
 
-    /// [`statistic_interval`](crate::statistic_interval), of which whole subjects are drawn: the function gets the samples of those.
+    /// [`statistic_interval`](crate::statistic_interval), of which whole subjects are drawn: the function gets the samples of those. The
+    /// ends may lie beyond what the statistic can be.
     ///
     /// # Errors
     /// As there.
@@ -174,7 +175,9 @@ impl Subjects {
             statistic(&samples)
         };
         let found = statistic_interval(self.count, level, resamples, seed, of_subjects)?;
-        Ok(Interval { n: self.of.len(), ..found })
+        let wider = self.widening(level);
+        let end = |end: f64| found.estimate + wider * (end - found.estimate);
+        Ok(Interval { estimate: found.estimate, low: end(found.low), high: end(found.high), n: self.of.len() })
     }
 
     /// Interval for the share of `hits`: exact ([`clopper_pearson`]) where every sample is a subject of its own; else the same for as
@@ -190,50 +193,53 @@ impl Subjects {
             return clopper_pearson(hit, n, level);
         }
         check_level(level)?;
-        let (samples, share) = (n as f64, hit as f64 / n as f64);
-        let effective = match self.variance_of_share(hits, share) {
-            variance if variance > 0.0 => {
-                (share * (1.0 - share) / variance / self.widening(level).powi(2)).min(samples)
-            }
-            _ => self.effective(),
-        };
-        let (low, high) = beta_interval(share * effective, effective, level);
+        let share = hit as f64 / n as f64;
+        let variance = self.variance_of_share(hits, share);
+        let (low, high) = self.ends_of_share(share, variance, self.effective(), level);
         Ok(Interval { estimate: share, low, high, n })
     }
 
-    /// What is lost by not knowing how much subjects vary but from themselves: Student's quantile instead of the normal one, and the bias
-    /// of a variance that resampling finds, for as many subjects as are worth it. 1 where each sample is one: there are enough then, or
-    /// the bootstrap is what it always was.
+    /// The ends for a share that varies so much, where there are as many `subjects` to tell it: those of as many independent trials as would,
+    /// or of a trial a subject where subjects do not differ.
+    fn ends_of_share(&self, share: f64, variance: f64, subjects: f64, level: f64) -> (f64, f64) {
+        let trials = match variance {
+            // Less is rounding.
+            variance if variance > 1e-12 => {
+                (share * (1.0 - share) / variance / student(subjects, level).powi(2)).min(self.of.len() as f64)
+            }
+            _ => subjects,
+        };
+        beta_interval(share * trials, trials, level)
+    }
+
+    /// What is lost by not knowing how much subjects vary but from themselves: Student's quantile in place of the normal one, and the bias of
+    /// a variance that resampling finds. 1 where each sample is one: there are enough then, or the bootstrap is what it always was.
     fn widening(&self, level: f64) -> f64 {
         let subjects = self.effective();
         if self.are_samples() || subjects <= 2.0 {
             return 1.0;
         }
-        let upper = (1.0 + level) / 2.0;
-        let student = StudentsT::new(0.0, 1.0, subjects - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(upper));
-        let factor = student / Normal::standard().inverse_cdf(upper) * (subjects / (subjects - 1.0)).sqrt();
-        if factor.is_finite() { factor.max(1.0) } else { 1.0 }
+        student(subjects, level) * (subjects / (subjects - 1.0)).sqrt()
     }
 
-    /// Mean over subjects of the shares of their `hits`, with a bootstrap interval: what is promised where one sample, taken at random,
-    /// stands for each subject. The exact interval where every sample is one.
+    /// Mean over subjects of the shares of their `hits`: what is promised where one sample, taken at random, stands for each subject. The
+    /// interval is that of [`share_interval`](Self::share_interval), with the variance of such a mean; exact where every sample is one.
     ///
     /// # Errors
-    /// As [`share_interval`](Self::share_interval) and [`mean_interval`].
-    pub fn mean_of_shares(
-        &self,
-        hits: &[bool],
-        level: f64,
-        resamples: usize,
-        seed: u64,
-    ) -> Result<Interval, MetricError> {
+    /// As there.
+    pub fn mean_of_shares(&self, hits: &[bool], level: f64) -> Result<Interval, MetricError> {
         check_length("hits", hits.len(), self.of.len())?;
         if self.are_samples() || hits.is_empty() {
             return self.share_interval(hits, level);
         }
+        check_level(level)?;
         let values: Vec<f64> = hits.iter().map(|hit| f64::from(u8::from(*hit))).collect();
-        let found = mean_interval(&self.means(&values)?, level, resamples, seed)?;
-        Ok(Interval { n: hits.len(), low: found.low.max(0.0), high: found.high.min(1.0), ..found })
+        let (shares, subjects) = (self.means(&values)?, self.count as f64);
+        let mean = shares.iter().sum::<f64>() / subjects;
+        let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
+        let variance = if self.count > 1 { squares / (subjects - 1.0) / subjects } else { 0.0 };
+        let (low, high) = self.ends_of_share(mean, variance, subjects, level);
+        Ok(Interval { estimate: mean, low, high, n: hits.len() })
     }
 
     /// Of the share over samples, from how subjects differ; 0 where they do not.
@@ -249,6 +255,17 @@ impl Subjects {
         let squares: f64 = residuals.iter().map(|r| r * r).sum();
         squares * subjects / (subjects - 1.0) / (n * n)
     }
+}
+
+/// Student's quantile for as many subjects as a part of the normal one; 1 where there are too few to have one.
+fn student(subjects: f64, level: f64) -> f64 {
+    if subjects <= 2.0 {
+        return 1.0;
+    }
+    let upper = (1.0 + level) / 2.0;
+    let student = StudentsT::new(0.0, 1.0, subjects - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(upper));
+    let factor = student / Normal::standard().inverse_cdf(upper);
+    if factor.is_finite() { factor.max(1.0) } else { 1.0 }
 }
 
 /// Interval for the mean of per-sample values, for example of [`correctness`](crate::correctness): `resamples` times,
@@ -363,14 +380,46 @@ mod tests {
     #[test]
     fn the_mean_of_shares_counts_subjects_alike() {
         let subjects = Subjects::new(&[1, 1, 1, 2]);
-        let found = subjects.mean_of_shares(&[true, true, true, false], 0.9, 100, 1).unwrap();
+        let found = subjects.mean_of_shares(&[true, true, true, false], 0.9).unwrap();
         assert_eq!((found.estimate, found.n), (0.5, 4));
         assert_eq!((subjects.largest(), subjects.effective()), (3, 1.6));
         assert_eq!(subjects.means(&[1.0, 2.0, 6.0, 5.0]).unwrap(), [3.0, 5.0]);
         assert!(subjects.means(&[1.0]).is_err());
         let alone = Subjects::alone(3);
         let hits = [true, false, true];
-        assert_eq!(alone.mean_of_shares(&hits, 0.9, 100, 1), alone.share_interval(&hits, 0.9));
+        assert_eq!(alone.mean_of_shares(&hits, 0.9), alone.share_interval(&hits, 0.9));
+        // Five subjects that are all right are five of five, however many samples they have.
+        let five = Subjects::new(&(0..40).map(|i| i % 5).collect::<Vec<u64>>());
+        let all = five.mean_of_shares(&[true; 40], 0.95).unwrap();
+        let exact = clopper_pearson(5, 5, 0.95).unwrap();
+        assert!((all.low - exact.low).abs() < 1e-9 && all.high == 1.0, "{all:?} {exact:?}");
+        // Subjects that do not differ are alike, whether or not their shares have an end in binary.
+        let thirds: Vec<bool> = (0..60).map(|i| i / 20 < 2).collect();
+        let found =
+            Subjects::new(&(0..60).map(|i| i % 20).collect::<Vec<u64>>()).share_interval(&thirds, 0.95).unwrap();
+        let (low, high) = beta_interval(20.0 * 2.0 / 3.0, 20.0, 0.95);
+        assert!((found.low - low).abs() < 1e-9 && (found.high - high).abs() < 1e-9, "{found:?}");
+    }
+
+    /// Ten subjects of uneven size: the mean of their shares is held as often as the level says.
+    #[test]
+    fn the_mean_of_shares_is_held() {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut held = 0;
+        for _ in 0..400 {
+            let (mut numbers, mut right) = (Vec::new(), Vec::new());
+            for subject in 0..10u64 {
+                // Each has a share of its own, 0.7 on average.
+                let own = if rng.random::<f64>() < 0.5 { 0.5 } else { 0.9 };
+                for _ in 0..[2, 5, 9, 20, 3][subject as usize % 5] {
+                    numbers.push(subject);
+                    right.push(rng.random::<f64>() < own);
+                }
+            }
+            let found = Subjects::new(&numbers).mean_of_shares(&right, 0.9).unwrap();
+            held += usize::from(found.low <= 0.7 && 0.7 <= found.high);
+        }
+        assert!(held >= 352, "{held} of 400, 360 are promised");
     }
 
     #[test]

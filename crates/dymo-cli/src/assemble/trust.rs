@@ -129,9 +129,8 @@ impl Promised {
         let error = |values: &[f32]| -> Result<f64> {
             Ok(reliability(&Probabilities::new(values, said.classes)?, &said.labels, DEFAULT_BINS)?.expected_error)
         };
-        let Confidence { level, resamples, seed } = filing.intervals;
         let subjects = Subjects::new(&said.subjects);
-        let coverage = subjects.mean_of_shares(&covered(&judged.sets, &said.labels)?, level, resamples, seed)?;
+        let coverage = subjects.mean_of_shares(&covered(&judged.sets, &said.labels)?, filing.intervals.level)?;
         let settings = &first.sets.settings;
         let score = match settings.score {
             SetScore::Lac => "LAC",
