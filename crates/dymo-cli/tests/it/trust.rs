@@ -98,6 +98,30 @@ fn a_calibrated_model_keeps_its_word_on_other_samples() {
     }
 }
 
+/// Statistics that are fitted anew take with them what was calibrated with the old ones: it is said by whoever does it, and by whoever
+/// classifies with what is left.
+#[test]
+fn what_is_not_calibrated_any_more_is_told() {
+    let place = calibrated();
+    let predict = "predict model experiment.toml --samples 5 --draws 0 --out p.csv --quiet";
+    assert!(place.run(predict).well().out.contains("selection is o"));
+    let fit = "fit-statistics experiment.toml --model model";
+    let said = "dropped (guided, cosine): fit it again with dymo calibrate experiment.toml --model model";
+    let out = place.run(fit).well().out;
+    assert!(out.contains(said), "{out}");
+    let out = place.run(predict).well().out;
+    let rule = "nothing is calibrated: a recovered modality is let in for every positive reward, as published; nothing is promised";
+    assert!(out.contains(rule), "{out}");
+    let json: Value = serde_json::from_str(&place.run(&format!("{predict} --json")).well().out).unwrap();
+    assert_eq!((&json["calibrated"], json["decides"].as_str()), (&Value::Bool(false), Some(rule)));
+    // Once only: the second time there is nothing to drop.
+    let json: Value = serde_json::from_str(&place.run(&format!("{fit} --json")).well().out).unwrap();
+    assert_eq!(json["calibrations_dropped"], serde_json::json!([]));
+    place.run("calibrate experiment.toml --model model").well();
+    let json: Value = serde_json::from_str(&place.run(&format!("{fit} --json")).well().out).unwrap();
+    assert_eq!(json["calibrations_dropped"], serde_json::json!([{ "recovery": "guided", "metric": "cosine" }]));
+}
+
 fn triple(record: &Value) -> (&str, &str, &str) {
     let text = |key: &str| record[key].as_str().unwrap_or_default();
     (text("varied"), text("setting"), text("arm"))

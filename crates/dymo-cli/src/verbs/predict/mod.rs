@@ -213,15 +213,14 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     if let Some(page) = &args.explain {
         text += &format!(", why in {}", page.display());
     }
-    if trust.is_some() {
-        text += &format!("\n{}", judge.in_words());
-    }
+    text += &format!("\n{}", judge.in_words());
     if failed > 0 {
         text += &format!("\n{failed} of {done} rows have no prediction: their column `error` says why");
     }
     let json = serde_json::json!({
         "predictions": path, "samples": done, "failed": failed, "recovery": kind, "metric": reader.metric,
         "edges": effective.edges, "explained": args.explain, "selection_off": judge.is_off(),
+        "calibrated": trust.is_some(), "decides": judge.in_words(),
     });
     context.result(out, &text, &json)
 }
