@@ -180,6 +180,10 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         );
     }
     let mut page = page(context, &args, &folder, kind, &judge, done)?;
+    // What a pipe has handed over, or taken, is gone.
+    if table.is_kept() && args.data.is_file() {
+        context.stop.saved();
+    }
     input.skip(done);
     let task = context.watch.task("predicting", input.length());
     while done < most {
@@ -276,7 +280,11 @@ fn page(
         fact("Decides", judge.in_words()),
     ];
     if let (Some(trust), true) = (judge.trust, judge.confidence.is_some()) {
-        facts.push(fact("Fitted on", format!("{} validation samples", trust.fitted_on.samples)));
+        let words = match trust.guarantee.subjects {
+            Some(subjects) => format!("{subjects} subjects of the validation part"),
+            None => format!("{} validation samples", trust.fitted_on.samples),
+        };
+        facts.push(fact("Fitted on", words));
     }
     let mut notes = vec![
         "What is recovered is computed from what was observed: it is a second opinion, not a measurement.".to_owned(),
