@@ -53,6 +53,10 @@ impl Context {
         let threads = rayon::current_num_threads();
         let words = words.iter().map(|word| word.to_string_lossy());
         let command: Vec<String> = words.enumerate().map(|(i, word)| shell_word(i, &word)).collect();
+        let stop = Stop::listen(&resumed(&command));
+        if command.iter().any(|word| word == "--resume") {
+            stop.saved();
+        }
         Ok(Self {
             device,
             device_words: format!("{}, {threads} thread{}", common.device, if threads == 1 { "" } else { "s" }),
@@ -63,7 +67,7 @@ impl Context {
             show_settings: common.show_settings,
             command: command.join(" "),
             watch: Watch::new(common.quiet),
-            stop: Stop::listen(&resumed(&command)),
+            stop,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::{context, verbs};
 pub enum Outcome {
     /// All of it was done: exit code 0.
     Done,
-    /// Stopped before the end, everything saved: exit code 1.
+    /// Stopped before the end, everything saved, or not everything could be read: exit code 1.
     Stopped,
 }
 
