@@ -251,5 +251,26 @@ fn settings_of_trust_that_cannot_be() {
     with("thresholds = [0.1, 0.1]").refused(&["trust.thresholds", "each once"]);
     with("tolerance = 1.5").refused(&["trust.tolerance"]);
     with("checks = { bad_recovery = [2.0] }").refused(&["trust.checks.bad_recovery is 2"]);
-    with("score = \"best\"").refused(&["bad.toml", "score"]);
+    let wanted = "wanted \"lac\", \"aps\", \"raps\", or { raps = { penalty = 0.01, free = 2 } }";
+    for score in ["\"best\"", "{ raps = { penalty = 0.01 } }", "{ raps = {} }", "3"] {
+        with(&format!("score = {score}")).refused(&["bad.toml", "score", wanted]);
+    }
+    with("score = { raps = { penalty = -1.0, free = 2 } }").refused(&["trust.score.raps.penalty is -1"]);
+}
+
+/// What is shown can be read back.
+#[test]
+fn scores_of_sets_have_names_and_numbers() {
+    let place = Place::new();
+    let numbers = "raps = { penalty = 0.01, free = 2 }";
+    let shown = |score: &str| {
+        place.write("scored.toml", format!("{EXPERIMENT}\n[trust]\nscore = {score}\n"));
+        place.run("calibrate scored.toml --show-settings").well().out
+    };
+    let of_word = shown("\"raps\"");
+    assert_eq!(of_word, shown(&format!("{{ {numbers} }}")));
+    assert!(of_word.contains("penalty = 0.01") && of_word.contains("free = 2"), "{of_word}");
+    assert!(shown("\"aps\"").contains("score = \"aps\"") && shown("\"lac\"").contains("score = \"lac\""));
+    place.write("again.toml", &of_word);
+    assert_eq!(place.run("calibrate again.toml --show-settings").well().out, of_word);
 }
