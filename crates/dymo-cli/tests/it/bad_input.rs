@@ -166,6 +166,10 @@ fn masks_that_cannot_be() {
         place.run(predict).refused(&["masks.csv", message]);
     }
     assert!(!place.path("predictions.csv").exists());
+    for rate in ["1", "1.5", "NaN", "-0.1"] {
+        let ran = place.run(&format!("data masks experiment.toml --rate={rate} --out drawn.csv"));
+        ran.refused(&["--rate", "wanted a number from 0 to below 1"]);
+    }
 }
 
 /// Rows of a mask file are found by their ids; a sample without one is told in its row.
