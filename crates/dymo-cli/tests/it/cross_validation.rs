@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::place::{EXPERIMENT, Place};
+#[cfg(unix)]
+use crate::resume::{interrupted, start, wait_for};
 
 const SMALL: &str = r#"
 name = "two tables"
@@ -111,6 +113,22 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
     place.write("table.csv", text);
     place.run(&format!("{other} --resume")).refused(&["cv/permutations.json: it is of another run", "--out"]);
     place.run(line).refused(&["fold-1: fusion-cosine is there already", "--resume"]);
+}
+
+/// What the folds before have cost is not lost, and it is said.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_between_trainings_says_how_to_go_on() {
+    let place = Place::new();
+    place.write("table.csv", table());
+    place.write("small.toml", SMALL.replace("resamples = 200", "resamples = 20000"));
+    let line = "cross-validate small.toml --out cv --folds 3";
+    let mut child = start(&place, line);
+    wait_for(&place.path("cv/repeat-1/fold-3/statistics-cosine.json"), &mut child);
+    assert_eq!(interrupted(child), format!("{line} --resume"));
+    assert!(!place.path("cv/report.json").exists());
+    place.run(&format!("{line} --resume")).well();
+    assert_eq!(metrics(&place)["records"][0]["n"], 60);
 }
 
 /// Ten copies of every sample are no more to go by than the samples.

@@ -8,7 +8,7 @@ use crate::place::{EXPERIMENT, Place, Ran};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn start(place: &Place, line: &str) -> Child {
+pub fn start(place: &Place, line: &str) -> Child {
     place.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
 }
 
@@ -113,7 +113,7 @@ fn a_model_is_not_trained_over_unasked() {
 
 /// Sends Ctrl-C; the command must end by saying how to go on. That line, to be run.
 #[cfg(unix)]
-fn interrupted(child: Child) -> String {
+pub fn interrupted(child: Child) -> String {
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(kill.expect("kill runs").success());
     let ran = Ran::of(&child.wait_with_output().expect("its end"));
