@@ -170,6 +170,16 @@ fn samples_of_one_subject_are_counted_once() {
     assert!(notes(&with).contains("samples stem from") && !notes(&without).contains("stem from"), "{}", notes(&with));
     let words = with["guarantees"][0]["words"].as_str().expect("a guarantee");
     assert!(words.contains(" subjects"), "{words}");
+    // Whoever asks what it was fitted on is told of subjects, everywhere.
+    let calibrated = place.run("calibrate whole.toml --model whole --json").well().out;
+    let calibrated: Value = serde_json::from_str(&calibrated).expect("JSON");
+    let fitted = &calibrated["calibrated"][0];
+    let subjects = fitted["subjects"].as_u64().expect("subjects");
+    assert!(fitted["samples"] == subjects && words.contains(&format!("of {subjects} subjects")), "{fitted}: {words}");
+    assert!(place.run("inspect whole").well().out.contains(&format!("on {subjects} held-out samples")));
+    place.run("predict whole whole.toml --samples 2 --out p.csv --explain why.html").well();
+    let page = std::fs::read_to_string(place.path("why.html")).expect("a page");
+    assert!(page.contains(&format!("{subjects} subjects of the validation part")));
 }
 
 #[test]
