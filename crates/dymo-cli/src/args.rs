@@ -20,7 +20,7 @@ Examples:
   dymo evaluate experiment.toml --model model --out results
   dymo predict model patients.csv --out predictions.csv
 
-Exit codes: 0 done, 1 stopped before the end (saved, and it says how to go on), 2 failed,
+Exit codes: 0 done, 1 stopped before the end (what is done is saved, and it says how to go on), 2 failed,
 130 stopped by Ctrl-C where there was nothing to save, or by a second Ctrl-C.")]
 pub struct Cli {
     /// Flags of every verb.

@@ -53,6 +53,10 @@ impl Context {
         let threads = rayon::current_num_threads();
         let words = words.iter().map(|word| word.to_string_lossy());
         let command: Vec<String> = words.enumerate().map(|(i, word)| shell_word(i, &word)).collect();
+        let stop = Stop::listen(&resumed(&command));
+        if command.iter().any(|word| word == "--resume") {
+            stop.saved();
+        }
         Ok(Self {
             device,
             device_words: format!("{}, {threads} thread{}", common.device, if threads == 1 { "" } else { "s" }),
@@ -63,7 +67,7 @@ impl Context {
             show_settings: common.show_settings,
             command: command.join(" "),
             watch: Watch::new(common.quiet),
-            stop: Stop::listen(),
+            stop,
         })
     }
 
@@ -79,12 +83,12 @@ impl Context {
         }
         Ok(Outcome::Done)
     }
+}
 
-    /// What to say after a stop.
-    pub(crate) fn how_to_go_on(&self, stopped: &anyhow::Error) -> String {
-        let resume = if self.command.split(' ').any(|word| word == "--resume") { "" } else { " --resume" };
-        format!("{stopped}; everything is saved. Go on with:\n  {}{resume}", self.command)
-    }
+/// The command that goes on where this one was stopped; what it forced is forced already.
+fn resumed(command: &[String]) -> String {
+    let words = command.iter().map(String::as_str).filter(|word| !["--force", "--resume"].contains(word));
+    words.chain(["--resume"]).collect::<Vec<_>>().join(" ")
 }
 
 /// The folder `datasets` here, or else where this program was built.
@@ -109,6 +113,13 @@ fn shell_word(place: usize, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_that_goes_on_forces_nothing_again() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(resumed(&words("dymo train a.toml --force --seed 9")), "dymo train a.toml --seed 9 --resume");
+        assert_eq!(resumed(&words("dymo train --resume a.toml")), "dymo train a.toml --resume");
+    }
 
     #[test]
     fn words_survive_the_shell() {

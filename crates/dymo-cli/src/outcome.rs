@@ -16,7 +16,7 @@ use crate::{context, verbs};
 pub enum Outcome {
     /// All of it was done: exit code 0.
     Done,
-    /// Stopped before the end, everything saved: exit code 1.
+    /// Stopped before the end, everything saved, or not everything could be read: exit code 1.
     Stopped,
 }
 
@@ -54,7 +54,7 @@ where
     let context = context::Context::new(cli.common, &words)?;
     let ended = match verbs::run(&context, cli.verb, out) {
         Err(error) if is_stop(&error) => {
-            eprintln!("{}", context.how_to_go_on(&error));
+            eprintln!("{}", context.stop.how_to_go_on(&error.to_string()));
             Ok(Outcome::Stopped)
         }
         other => other,
@@ -63,8 +63,11 @@ where
     ended
 }
 
-const STOPPED: u8 = 1;
+/// Stopped before the end, and the same command can go on.
+pub(crate) const STOPPED: u8 = 1;
 const FAILED: u8 = 2;
+/// What shells expect of a program that was interrupted.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A failure once something is trained: says that it is kept, unless that is said already or nothing failed.
 pub(crate) fn after_training(error: anyhow::Error) -> anyhow::Error {

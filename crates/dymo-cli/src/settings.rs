@@ -201,6 +201,15 @@ pub(crate) fn not_over(output: &Path, flag: &str, inputs: &[&Path]) -> anyhow::R
     Ok(())
 }
 
+/// Refuses to write over a file that is there, whosever it is, unless `--force` was given.
+pub(crate) fn not_lost(output: &Path, flag: &str, force: bool) -> anyhow::Result<()> {
+    // Of a device or a pipe nothing is lost.
+    if force || !output.is_file() {
+        return Ok(());
+    }
+    bail!("{}: it is there, and would be written over; name another with {flag}, or add --force", output.display())
+}
+
 /// Refuses a folder for a report in which files would be lost that are no earlier report's: those that are read here, and others of the
 /// same names.
 pub(crate) fn report_spares(folder: &Path, flag: &str, inputs: &[&Path]) -> anyhow::Result<()> {

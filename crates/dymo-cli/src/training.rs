@@ -138,6 +138,7 @@ pub(crate) fn train(
     }
     verbs::model::store(context, experiment, splits, folder).map_err(after_training)?;
     task.done();
+    context.stop.saved();
     Ok(Effort { stage: stage.name(), epoch: best + 1, steps, seconds })
 }
 

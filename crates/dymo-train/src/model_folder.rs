@@ -110,6 +110,11 @@ impl ModelFolder {
         }
     }
 
+    /// Names of all the files that are the model: what a copy of it writes.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        [MODEL, HISTORY, CARD, SHA256SUMS].into_iter().chain(self.contents.files())
+    }
+
     /// Opens a folder and compares every file in its list with its checksum.
     ///
     /// # Errors

@@ -54,7 +54,9 @@ pub(crate) fn run(context: &Context, args: CalibrateArgs, out: &mut dyn Write) -
     let json = fitted.iter().map(|trust| {
         serde_json::json!({
             "recovery": trust.recovery, "metric": metric_name(trust.metric), "threshold": trust.guarantee.threshold,
-            "temperature": trust.in_use().temperature.value, "samples": trust.fitted_on.samples,
+            "temperature": trust.in_use().temperature.value,
+            // Temperature and sets see one sample of each subject.
+            "samples": trust.guarantee.subjects.unwrap_or(trust.fitted_on.samples), "subjects": trust.guarantee.subjects,
         })
     });
     let json = serde_json::json!({ "model": folder.path(), "calibrated": json.collect::<Vec<_>>() });

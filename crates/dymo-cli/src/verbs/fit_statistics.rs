@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use dymo_train::experiment::RecoveryKind;
+use dymo_train::model_folder::ModelFolder;
 use dymo_train::statistics;
 
 use crate::context::Context;
@@ -17,7 +19,8 @@ Examples:
   dymo fit-statistics experiment.toml --model model
   dymo fit-statistics experiment.toml --model model --metric cosine --limit 20000
 
-For every subset of modalities and every class: the mean of the fused feature and its spread, on the training samples.")]
+For every subset of modalities and every class: the mean of the fused feature and its spread, on the training samples. What was
+calibrated with other statistics is dropped: `dymo calibrate` fits it again.")]
 pub struct FitArgs {
     /// The experiment
     pub experiment: PathBuf,
@@ -47,12 +50,33 @@ pub(crate) fn run(context: &Context, args: FitArgs, out: &mut dyn Write) -> anyh
     folder.check_schema(splits.train.schema())?;
     let plan = statistics::plan(splits.train.as_ref(), &experiment.table().statistics)?;
     plan.notes.iter().for_each(|note| context.watch.note(note));
+    let before = calibrated(&folder);
     let mut fitted = Vec::new();
     for metric in experiment.metrics() {
         let samples = training::fit(context, &experiment, &splits, *metric, &mut folder)?;
         fitted.push(serde_json::json!({ "metric": metric_name(*metric), "samples": samples }));
     }
     let names: Vec<&str> = experiment.metrics().iter().map(|m| metric_name(*m)).collect();
-    let text = format!("Class statistics for {} are in {}", names.join(" and "), folder.path().display());
-    context.result(out, &text, &serde_json::json!({ "model": folder.path(), "fitted": fitted }))
+    let mut text = format!("Class statistics for {} are in {}", names.join(" and "), folder.path().display());
+    let after = calibrated(&folder);
+    let dropped: Vec<_> = before.into_iter().filter(|pair| !after.contains(pair)).collect();
+    if !dropped.is_empty() {
+        let told: Vec<_> = dropped.iter().map(|(recovery, metric)| format!("{recovery}, {metric}")).collect();
+        text += &format!(
+            "\nWhat was calibrated with the statistics before is dropped ({}): fit it again with dymo calibrate {} --model {}",
+            told.join("; "),
+            args.experiment.display(),
+            folder.path().display()
+        );
+    }
+    let dropped =
+        dropped.iter().map(|(recovery, metric)| serde_json::json!({ "recovery": recovery, "metric": metric }));
+    let dropped: Vec<_> = dropped.collect();
+    let json = serde_json::json!({ "model": folder.path(), "fitted": fitted, "calibrations_dropped": dropped });
+    context.result(out, &text, &json)
+}
+
+/// Recovery models and metrics for which something is fitted on held-out samples.
+fn calibrated(folder: &ModelFolder) -> Vec<(RecoveryKind, &'static str)> {
+    folder.contents().trust.iter().map(|part| (part.recovery, metric_name(part.metric))).collect()
 }

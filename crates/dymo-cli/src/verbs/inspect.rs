@@ -22,16 +22,20 @@ use crate::training::metric_name;
 #[command(after_help = "\
 Examples:
   dymo inspect scan.nii.gz                     shape, spacing, orientation, values; writes scan.png, its middle slices
-  dymo inspect scan.nii.gz --picture slices.png --json
+  dymo inspect scan.nii.gz --picture slices.png --json      a file that is there is replaced with --force alone
   dymo inspect train-images-idx3-ubyte.gz      shape and values of an IDX array
   dymo inspect photograph.jpg
   dymo inspect model                           what a model folder holds")]
 pub struct InspectArgs {
     /// A NIfTI volume, a PNG or JPEG picture, an IDX array, or a model folder
     pub file: PathBuf,
-    /// Where the picture of a volume's three middle slices goes; beside this command if nothing is said
+    /// Where the picture of a volume's three middle slices goes; if nothing is said, into the current folder, under a name that no
+    /// other file has
     #[arg(long, value_name = "FILE")]
     pub picture: Option<PathBuf>,
+    /// Let --picture replace a file that is there
+    #[arg(long, requires = "picture")]
+    pub force: bool,
 }
 
 pub(crate) fn run(context: &Context, args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<Outcome> {
@@ -84,7 +88,15 @@ fn inspect_volume(context: &Context, args: &InspectArgs, out: &mut dyn Write) ->
     let volume = Volume::read(&args.file, &volume::Limits::default())?;
     let summary = volume.summary();
     let png = middle_slices(&volume).to_png()?;
-    let target = args.picture.clone().unwrap_or_else(|| beside(&args.file));
+    let target = match &args.picture {
+        Some(path) => {
+            settings::not_over(path, "--picture", &[&args.file])?;
+            // The very same picture is there already.
+            settings::not_lost(path, "--picture", args.force || is_free(path, &png))?;
+            path.clone()
+        }
+        None => free(&beside(&args.file), &png),
+    };
     settings::write(&target, &png)?;
     let mut facts = serde_json::to_value(&summary)?;
     facts["file"] = json!(args.file);
@@ -97,6 +109,20 @@ fn beside(file: &Path) -> PathBuf {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = [".nii.gz", ".nii", ".hdr"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     PathBuf::from(format!("{stem}.png"))
+}
+
+/// The path itself, or with a number the first that nothing else has: what lies there may be somebody's, and nobody has named it.
+fn free(path: &Path, bytes: &[u8]) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let numbered = |number: u32| path.with_file_name(format!("{stem}-{number}.png"));
+    let mut names = [path.to_owned()].into_iter().chain((2..).map(numbered));
+    names.find(|name| is_free(name, bytes)).unwrap_or_else(|| path.to_owned())
+}
+
+/// Whether nothing is lost by writing these bytes there.
+fn is_free(path: &Path, bytes: &[u8]) -> bool {
+    let is_there = path.symlink_metadata().is_ok();
+    !is_there || (path.is_file() && std::fs::read(path).is_ok_and(|found| found == bytes))
 }
 
 fn picture(context: &Context, path: &Path, out: &mut dyn Write) -> anyhow::Result<Outcome> {

@@ -166,6 +166,10 @@ fn masks_that_cannot_be() {
         place.run(predict).refused(&["masks.csv", message]);
     }
     assert!(!place.path("predictions.csv").exists());
+    for rate in ["1", "1.5", "NaN", "-0.1"] {
+        let ran = place.run(&format!("data masks experiment.toml --rate={rate} --out drawn.csv"));
+        ran.refused(&["--rate", "wanted a number from 0 to below 1"]);
+    }
 }
 
 /// Rows of a mask file are found by their ids; a sample without one is told in its row.
@@ -275,6 +279,65 @@ fn volumes_whole_and_cut() {
         "{out}"
     );
     place.run("inspect notes.txt").refused(&["notes.txt", "NIfTI"]);
+}
+
+/// Nobody loses a scan, a table or a picture to a look at a scan.
+#[test]
+fn a_look_at_a_volume_replaces_nothing_unasked() {
+    let place = Place::new();
+    place.write("scan.nii", volume());
+    place.write("scan.png", "precious");
+    place.write("table.csv", "id,label\n");
+    let read = |name: &str| std::fs::read(place.path(name)).unwrap();
+    let out = place.run("inspect scan.nii").well().out;
+    assert!(out.contains("picture      scan-2.png") && read("scan.png") == b"precious", "{out}");
+    // The same picture once more is no other.
+    assert!(place.run("inspect scan.nii").well().out.contains("picture      scan-2.png"));
+    place.run("inspect scan.nii --picture scan-2.png").well();
+    place.run("inspect scan.nii --picture scan.nii").refused(&["scan.nii: --picture is a file that is read here"]);
+    place.run("inspect scan.nii --picture scan.nii --force").refused(&["scan.nii: --picture is a file that is read"]);
+    place.run("inspect scan.nii --picture table.csv").refused(&["table.csv: it is there", "--picture", "--force"]);
+    assert!(read("scan.nii") == volume() && read("table.csv") == b"id,label\n");
+    place.run("inspect scan.nii --picture scan.png --force").well();
+    assert_eq!(read("scan.png"), read("scan-2.png"));
+    assert!(!place.path("scan-3.png").exists());
+}
+
+/// An experiment that was corrected by hand, and a model of another training, stay unless it is said that they go.
+#[test]
+fn conversions_and_copies_replace_nothing_unasked() {
+    let place = Place::with_model();
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    std::fs::create_dir_all(place.path("celeba/img_align_celeba")).unwrap();
+    place.write("celeba/list_attr_celeba.txt", "2\nBald Smiling\n000001.jpg -1 1\n000002.jpg 1 -1\n");
+    place.write("celeba/list_eval_partition.txt", "000001.jpg 0\n000002.jpg 1\n");
+    let convert = "data convert celeba celeba --attribute Smiling --out faces";
+    place.run(convert).well();
+    for name in ["faces/experiment.toml", "faces/manifest.csv"] {
+        let written = read(name);
+        place.write(name, "mine");
+        place.run(convert).refused(&["it is there, and would be written over", "--out", "--force"]);
+        assert_eq!(read(name), "mine");
+        place.run(&format!("{convert} --force")).well();
+        assert_eq!(read(name), written);
+    }
+    let export = "export model --out shipped";
+    std::fs::create_dir(place.path("shipped")).unwrap();
+    place.write("shipped/notes.txt", "mine");
+    place.run(export).well();
+    assert_eq!(read("shipped/notes.txt"), "mine");
+    place.run(export).refused(&["shipped/model.json: it is there", "--out", "--force"]);
+    place.run(&format!("{export} --force")).well();
+    for name in ["README.md", "model.json", "guided.safetensors"] {
+        std::fs::remove_dir_all(place.path("shipped")).unwrap();
+        std::fs::create_dir(place.path("shipped")).unwrap();
+        place.write(&format!("shipped/{name}"), "mine");
+        place.run(export).refused(&[name, "it is there", "--force"]);
+        assert_eq!(place.names("shipped"), [name]);
+        assert_eq!(read(&format!("shipped/{name}")), "mine");
+    }
+    place.run("export model --out model --force").refused(&["model: --out is the model itself"]);
+    place.run("model verify model").well();
 }
 
 #[test]

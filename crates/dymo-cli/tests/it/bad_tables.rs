@@ -214,6 +214,37 @@ fn rows_to_predict() {
     assert_eq!(alone[0].iter().take(8).collect::<Vec<_>>(), found[7].iter().take(8).collect::<Vec<_>>());
 }
 
+/// What a quotation mark swallows has no row to say so: the result says it, and the exit code.
+#[test]
+fn a_table_that_cannot_be_read_to_its_end() {
+    let place = place();
+    run(&place, TRAIN).unwrap();
+    let head = "id,front,age,stage\na,0.png,50,mild\n";
+    let tail = "c,1.png,44,mild\nd,2.png,61,severe\n";
+    let words =
+        "line 3: the row that begins here cannot be read, nor anything behind it (a quotation mark is left open";
+    for open in ["\"b,0.png,50,mild\n", "b,0.png,50,\"mild\n"] {
+        place.write("new.csv", format!("{head}{open}{tail}"));
+        let ran = place.run("predict model new.csv --out p.csv");
+        assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+        for told in [words, "1 of 2 rows have no prediction", "new.csv: line 3", "run the command again"] {
+            assert!(ran.out.contains(told), "{told:?} is not in: {}", ran.out);
+        }
+        let rows = std::fs::read_to_string(place.path("p.csv")).unwrap();
+        assert!(rows.contains("\na,") && !place.path("p.csv.part").exists(), "what could be read is kept: {rows}");
+        let ran = place.run("predict model new.csv --quiet");
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), rows.as_str()));
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+    // Where another closes it, only those between are lost.
+    place.write("new.csv", format!("{head}b,0.png,50,\"mild\n{tail}e,\"3.png\",44,mild\n{tail}"));
+    let ran = place.run("predict model new.csv --out p.csv --json");
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &json["unread_from_line"]), (Some(1), &3.into()), "{json}");
+    place.write("new.csv", format!("{head}{tail}"));
+    place.run("predict model new.csv --out p.csv").well();
+}
+
 /// A NIfTI-1 volume of bytes, growing along the first axis.
 fn volume([x, y, z]: [i16; 3]) -> Vec<u8> {
     let mut bytes = vec![0; 352];

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::place::{EXPERIMENT, Place};
+#[cfg(unix)]
+use crate::resume::{interrupted, start, wait_for};
 
 const SMALL: &str = r#"
 name = "two tables"
@@ -113,6 +115,22 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
     place.run(line).refused(&["fold-1: fusion-cosine is there already", "--resume"]);
 }
 
+/// What the folds before have cost is not lost, and it is said.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_between_trainings_says_how_to_go_on() {
+    let place = Place::new();
+    place.write("table.csv", table());
+    place.write("small.toml", SMALL.replace("resamples = 200", "resamples = 20000"));
+    let line = "cross-validate small.toml --out cv --folds 3";
+    let mut child = start(&place, line);
+    wait_for(&place.path("cv/repeat-1/fold-3/statistics-cosine.json"), &mut child);
+    assert_eq!(interrupted(child), format!("{line} --resume"));
+    assert!(!place.path("cv/report.json").exists());
+    place.run(&format!("{line} --resume")).well();
+    assert_eq!(metrics(&place)["records"][0]["n"], 60);
+}
+
 /// Ten copies of every sample are no more to go by than the samples.
 #[test]
 fn samples_of_one_subject_are_counted_once() {
@@ -152,6 +170,16 @@ fn samples_of_one_subject_are_counted_once() {
     assert!(notes(&with).contains("samples stem from") && !notes(&without).contains("stem from"), "{}", notes(&with));
     let words = with["guarantees"][0]["words"].as_str().expect("a guarantee");
     assert!(words.contains(" subjects"), "{words}");
+    // Whoever asks what it was fitted on is told of subjects, everywhere.
+    let calibrated = place.run("calibrate whole.toml --model whole --json").well().out;
+    let calibrated: Value = serde_json::from_str(&calibrated).expect("JSON");
+    let fitted = &calibrated["calibrated"][0];
+    let subjects = fitted["subjects"].as_u64().expect("subjects");
+    assert!(fitted["samples"] == subjects && words.contains(&format!("of {subjects} subjects")), "{fitted}: {words}");
+    assert!(place.run("inspect whole").well().out.contains(&format!("on {subjects} held-out samples")));
+    place.run("predict whole whole.toml --samples 2 --out p.csv --explain why.html").well();
+    let page = std::fs::read_to_string(place.path("why.html")).expect("a page");
+    assert!(page.contains(&format!("{subjects} subjects of the validation part")));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::place::{EXPERIMENT, Place, Ran};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn start(place: &Place, line: &str) -> Child {
+pub fn start(place: &Place, line: &str) -> Child {
     place.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
 }
 
@@ -111,6 +111,43 @@ fn a_model_is_not_trained_over_unasked() {
     place.run(&format!("{line} --force --resume")).refused(&["--force", "--resume"]);
 }
 
+/// Sends Ctrl-C; the command must end by saying how to go on. That line, to be run.
+#[cfg(unix)]
+pub fn interrupted(child: Child) -> String {
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let ran = Ran::of(&child.wait_with_output().expect("its end"));
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    let command = ran.err.lines().last().unwrap_or_default().trim();
+    assert!(command.starts_with("dymo ") && command.ends_with(" --resume"), "{}", ran.err);
+    let words = command.trim_start_matches("dymo ").split(" --datasets").next().unwrap_or_default();
+    format!("{words} --resume")
+}
+
+/// Behind the networks, too, everything is saved: Ctrl-C says so, and how to go on.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_behind_the_training_says_how_to_go_on() {
+    let (peace, stopped) = (Place::new(), Place::new());
+    let line = "train experiment.toml --out model";
+    peace.run(line).well();
+    let mut child = start(&stopped, &format!("{line} --force"));
+    wait_for(&stopped.path("model/statistics-cosine.json"), &mut child);
+    assert_eq!(interrupted(child), format!("{line} --resume"));
+    stopped.run(&format!("{line} --resume")).well();
+    let read = |place: &Place, name: &str| std::fs::read(place.path(name)).expect("a file");
+    for name in ["model/guided.safetensors", "model/trust-guided-cosine.json", "model/evaluation/records.csv"] {
+        assert!(read(&peace, name) == read(&stopped, name), "{name}");
+    }
+    let predict = "predict model experiment.toml --out p.csv --draws 100";
+    peace.run(predict).well();
+    let mut child = start(&stopped, predict);
+    wait_for(&stopped.path("p.csv.part"), &mut child);
+    assert_eq!(interrupted(child), format!("{predict} --resume"));
+    stopped.run(&format!("{predict} --resume")).well();
+    assert!(read(&peace, "p.csv") == read(&stopped, "p.csv"));
+}
+
 /// Ctrl-C saves, says the command that goes on, and that command ends with the same weights.
 #[test]
 #[cfg(unix)]
@@ -120,18 +157,9 @@ fn an_interrupt_saves_and_says_how_to_go_on() {
     peace.run(line).well();
     let mut child = start(&stopped, line);
     wait_for(&stopped.path("model/checkpoints/guided.checkpoint"), &mut child);
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("kill runs").success());
-    let ran = Ran::of(&child.wait_with_output().expect("its end"));
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
-    let command = ran.err.lines().last().unwrap_or_default().trim();
-    assert!(
-        command.starts_with("dymo train recovery guided experiment.toml") && command.ends_with("--resume"),
-        "{}",
-        ran.err
-    );
-    let words = command.trim_start_matches("dymo ").split(" --datasets").next().unwrap_or_default();
-    stopped.run(&format!("{words} --resume")).well();
+    let resumed = interrupted(child);
+    assert!(resumed.starts_with("train recovery guided experiment.toml"), "{resumed}");
+    stopped.run(&resumed).well();
     let read = |place: &Place| std::fs::read(place.path("model/guided.safetensors")).expect("weights");
     assert!(read(&peace) == read(&stopped), "weights differ after Ctrl-C and --resume");
 }

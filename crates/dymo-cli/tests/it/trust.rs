@@ -98,6 +98,30 @@ fn a_calibrated_model_keeps_its_word_on_other_samples() {
     }
 }
 
+/// Statistics that are fitted anew take with them what was calibrated with the old ones: it is said by whoever does it, and by whoever
+/// classifies with what is left.
+#[test]
+fn what_is_not_calibrated_any_more_is_told() {
+    let place = calibrated();
+    let predict = "predict model experiment.toml --samples 5 --draws 0 --out p.csv --quiet";
+    assert!(place.run(predict).well().out.contains("selection is o"));
+    let fit = "fit-statistics experiment.toml --model model";
+    let said = "dropped (guided, cosine): fit it again with dymo calibrate experiment.toml --model model";
+    let out = place.run(fit).well().out;
+    assert!(out.contains(said), "{out}");
+    let out = place.run(predict).well().out;
+    let rule = "nothing is calibrated: a recovered modality is let in for every positive reward, as published; nothing is promised";
+    assert!(out.contains(rule), "{out}");
+    let json: Value = serde_json::from_str(&place.run(&format!("{predict} --json")).well().out).unwrap();
+    assert_eq!((&json["calibrated"], json["decides"].as_str()), (&Value::Bool(false), Some(rule)));
+    // Once only: the second time there is nothing to drop.
+    let json: Value = serde_json::from_str(&place.run(&format!("{fit} --json")).well().out).unwrap();
+    assert_eq!(json["calibrations_dropped"], serde_json::json!([]));
+    place.run("calibrate experiment.toml --model model").well();
+    let json: Value = serde_json::from_str(&place.run(&format!("{fit} --json")).well().out).unwrap();
+    assert_eq!(json["calibrations_dropped"], serde_json::json!([{ "recovery": "guided", "metric": "cosine" }]));
+}
+
 fn triple(record: &Value) -> (&str, &str, &str) {
     let text = |key: &str| record[key].as_str().unwrap_or_default();
     (text("varied"), text("setting"), text("arm"))
@@ -227,5 +251,26 @@ fn settings_of_trust_that_cannot_be() {
     with("thresholds = [0.1, 0.1]").refused(&["trust.thresholds", "each once"]);
     with("tolerance = 1.5").refused(&["trust.tolerance"]);
     with("checks = { bad_recovery = [2.0] }").refused(&["trust.checks.bad_recovery is 2"]);
-    with("score = \"best\"").refused(&["bad.toml", "score"]);
+    let wanted = "wanted \"lac\", \"aps\", \"raps\", or { raps = { penalty = 0.01, free = 2 } }";
+    for score in ["\"best\"", "{ raps = { penalty = 0.01 } }", "{ raps = {} }", "3"] {
+        with(&format!("score = {score}")).refused(&["bad.toml", "score", wanted]);
+    }
+    with("score = { raps = { penalty = -1.0, free = 2 } }").refused(&["trust.score.raps.penalty is -1"]);
+}
+
+/// What is shown can be read back.
+#[test]
+fn scores_of_sets_have_names_and_numbers() {
+    let place = Place::new();
+    let numbers = "raps = { penalty = 0.01, free = 2 }";
+    let shown = |score: &str| {
+        place.write("scored.toml", format!("{EXPERIMENT}\n[trust]\nscore = {score}\n"));
+        place.run("calibrate scored.toml --show-settings").well().out
+    };
+    let of_word = shown("\"raps\"");
+    assert_eq!(of_word, shown(&format!("{{ {numbers} }}")));
+    assert!(of_word.contains("penalty = 0.01") && of_word.contains("free = 2"), "{of_word}");
+    assert!(shown("\"aps\"").contains("score = \"aps\"") && shown("\"lac\"").contains("score = \"lac\""));
+    place.write("again.toml", &of_word);
+    assert_eq!(place.run("calibrate again.toml --show-settings").well().out, of_word);
 }

@@ -1,7 +1,7 @@
 //! What is promised of a trained model, and how it is checked.
 
 use dymo_metrics::{GuaranteeSettings, Procedure, SetScore, SetSettings};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Problem;
 use super::tables::at_least_one;
@@ -12,7 +12,8 @@ use super::tables::at_least_one;
 pub struct TrustTable {
     /// How often a prediction set must hold the true class.
     pub coverage: f64,
-    /// How classes are scored for sets: `"lac"`, `"aps"`, or `{ raps = { penalty = 0.01, free = 2 } }`.
+    /// How classes are scored for sets: `"lac"`, `"aps"`, or `{ raps = { penalty = 0.01, free = 2 } }`, for which `"raps"` is short.
+    #[serde(deserialize_with = "score")]
     pub score: SetScore,
     /// Held-out samples that a missing pattern needs for a threshold of its own; rarer ones share.
     pub least: usize,
@@ -47,6 +48,25 @@ impl Default for TrustTable {
             checks: ChecksTable::default(),
         }
     }
+}
+
+/// A score by its name, or with its numbers.
+fn score<'de, D: Deserializer<'de>>(from: D) -> Result<SetScore, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Word {
+        Raps,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "wanted \"lac\", \"aps\", \"raps\", or { raps = { penalty = 0.01, free = 2 } }")]
+    enum Said {
+        Word(Word),
+        Whole(SetScore),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Word(Word::Raps) => SetScore::Raps { penalty: 0.01, free: 2 },
+        Said::Whole(score) => score,
+    })
 }
 
 /// `[trust.checks]`: what costs more than it shows every day. The numbers of samples are those of the test split; 0 leaves a

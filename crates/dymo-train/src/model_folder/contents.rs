@@ -97,7 +97,7 @@ pub struct TrustPart {
     pub metric: Metric,
     /// The file.
     pub file: String,
-    /// Held-out samples that it was fitted on.
+    /// Held-out samples that it was fitted on; where several are of one subject, as many as there are subjects.
     pub samples: usize,
 }
 

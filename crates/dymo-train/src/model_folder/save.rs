@@ -158,7 +158,8 @@ impl ModelFolder {
         let mut bytes = serde_json::to_vec_pretty(trust).map_err(refuse)?;
         bytes.push(b'\n');
         self.contents.trust.retain(|part| (part.recovery, part.metric) != (recovery, metric));
-        self.contents.trust.push(TrustPart { recovery, metric, file: file.clone(), samples: trust.fitted_on.samples });
+        let samples = trust.guarantee.subjects.unwrap_or(trust.fitted_on.samples);
+        self.contents.trust.push(TrustPart { recovery, metric, file: file.clone(), samples });
         self.save(BTreeMap::from([(file, bytes)]))
     }
 

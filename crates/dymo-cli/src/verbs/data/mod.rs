@@ -83,8 +83,8 @@ pub struct MasksArgs {
     /// Which part of the data; the one that the experiment evaluates if nothing is said, and as many samples of it
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
-    /// Each modality is missing with this probability
-    #[arg(long, value_name = "RATE", group = "what")]
+    /// Each modality is missing with this probability, from 0 to below 1
+    #[arg(long, value_name = "RATE", group = "what", value_parser = rate)]
     pub rate: Option<f64>,
     /// Exactly so many modalities are missing
     #[arg(long, value_name = "N", group = "what")]
@@ -92,6 +92,14 @@ pub struct MasksArgs {
     /// What the experiment's [[evaluation.missing]] of this name draws: for a reason, or entries of a table
     #[arg(long, value_name = "NAME", group = "what")]
     pub like: Option<String>,
+}
+
+/// As `[evaluation]` takes them.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..1.0).contains(&rate) => Ok(rate),
+        _ => Err("wanted a number from 0 to below 1".into()),
+    }
 }
 
 pub(crate) fn run(context: &Context, verb: DataVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {

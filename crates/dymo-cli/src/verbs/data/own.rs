@@ -89,6 +89,23 @@ pub struct ConvertArgs {
     /// Folder of the table and its experiment
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Replace a table and an experiment that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What a conversion writes.
+const CONVERTED: [&str; 2] = ["manifest.csv", "experiment.toml"];
+
+impl ConvertArgs {
+    /// Refuses to write over what is there: most likely an earlier experiment, corrected by hand.
+    fn spare(&self) -> anyhow::Result<()> {
+        for path in CONVERTED.map(|name| self.out.join(name)) {
+            settings::not_over(&path, "--out", &[&self.from])?;
+            settings::not_lost(&path, "--out", self.force)?;
+        }
+        Ok(())
+    }
 }
 
 /// Arguments of `dymo data convert celeba`.
@@ -162,6 +179,11 @@ pub(super) fn check_data(context: &Context, args: &CheckArgs, out: &mut dyn Writ
 }
 
 pub(super) fn convert(context: &Context, verb: &ConvertVerb, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let files = match verb {
+        ConvertVerb::Dvm(CarArgs { files, .. }) | ConvertVerb::Celeba(FaceArgs { files, .. }) => files,
+        ConvertVerb::Arrays(files) => files,
+    };
+    files.spare()?;
     let converted = match verb {
         ConvertVerb::Dvm(args) => {
             let layout = ArrayLayout::cars(&args.files.from);

@@ -13,6 +13,8 @@ pub(super) struct Growing {
     /// The file while it grows, and what it is called when it is whole.
     part: Option<(PathBuf, PathBuf)>,
     path: PathBuf,
+    /// Bytes that this run has written or taken over.
+    length: u64,
 }
 
 impl Growing {
@@ -29,7 +31,7 @@ impl Growing {
             }
             Target::Stream(stream) => {
                 let file = OpenOptions::new().write(true).open(&stream).with_context(|| cannot(&stream))?;
-                return Ok((Self { file, part: None, path: stream }, 0));
+                return Ok((Self { file, part: None, path: stream, length: 0 }, 0));
             }
         };
         let part = with(&target, ".part");
@@ -44,7 +46,7 @@ impl Growing {
         }
         let kept = if begun { kept(&part)? } else { 0 };
         file.set_len(kept).with_context(|| cannot(&part))?;
-        Ok((Self { file, part: Some((part, target)), path: path.into() }, kept))
+        Ok((Self { file, part: Some((part, target)), path: path.into(), length: kept }, kept))
     }
 
     /// The file while it grows; nothing of a device or a pipe.
@@ -52,19 +54,33 @@ impl Growing {
         self.part.as_ref().map(|(part, _)| part.as_path())
     }
 
-    /// Another handle of the same file.
-    pub(super) fn handle(&self) -> anyhow::Result<File> {
-        self.file.try_clone().with_context(|| self.cannot())
-    }
-
     /// Appends, and hands it to the system.
     pub(super) fn add(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.file.write_all(bytes).with_context(|| self.cannot())
+        self.alone()?;
+        self.file.write_all(bytes).with_context(|| self.cannot())?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Whether the file is what this run has made it: what two runs write, where nothing is locked, would be rows of both.
+    fn alone(&self) -> anyhow::Result<()> {
+        let Some((part, _)) = &self.part else { return Ok(()) };
+        // By its name: another run may have given the file its own, and begun anew.
+        let found = std::fs::metadata(part).map_or(0, |found| found.len());
+        if found == self.length {
+            return Ok(());
+        }
+        bail!(
+            "{}: it has {found} bytes, and this run has written {}: another run is writing it. Stop both, delete it, and run one",
+            part.display(),
+            self.length
+        )
     }
 
     /// Gives the file its name.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
         let Some((part, path)) = &self.part else { return Ok(()) };
+        self.alone()?;
         let rename = || self.file.sync_all().and_then(|()| std::fs::rename(part, path));
         rename().with_context(|| format!("cannot write {}; what there is stands in {}", path.display(), part.display()))
     }
@@ -76,7 +92,7 @@ impl Growing {
     }
 
     /// What is said where it cannot be written.
-    pub(super) fn cannot(&self) -> String {
+    fn cannot(&self) -> String {
         cannot(self.part.as_ref().map_or(&self.path, |(part, _)| part))
     }
 }
@@ -90,4 +106,39 @@ pub(super) fn with(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where nothing is locked: another run has added to the file, begun it anew, or given it its name.
+    #[test]
+    fn what_another_run_writes_is_not_mixed_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, part) = (folder.path().join("rows.csv"), folder.path().join("rows.csv.part"));
+        let others: [fn(&Path); 3] = [
+            |part| {
+                OpenOptions::new().append(true).open(part).and_then(|mut f| f.write_all(b"theirs\n")).expect("added")
+            },
+            |part| File::create(part).map(drop).expect("begun anew"),
+            |part| std::fs::rename(part, part.with_extension("")).expect("renamed"),
+        ];
+        for other in others {
+            let (mut file, _) = Growing::open(&path, false, |_| Ok(0)).expect("begun");
+            file.add(b"ours\n").expect("alone");
+            file.add(b"ours\n").expect("alone");
+            other(&part);
+            let before = std::fs::read(&part).ok();
+            for refused in [file.add(b"ours\n"), file.finish()] {
+                let told = refused.expect_err("not alone").to_string();
+                assert!(told.contains("rows.csv.part: it has") && told.contains("another run is writing it"), "{told}");
+            }
+            assert_eq!(std::fs::read(&part).ok(), before);
+        }
+        std::fs::write(&part, b"kept\ncut o").expect("a part");
+        let (mut file, kept) = Growing::open(&path, true, |_| Ok(5)).expect("taken up");
+        file.add(b"more\n").and_then(|()| file.finish()).expect("alone");
+        assert_eq!((kept, std::fs::read(&path).expect("whole")), (5, b"kept\nmore\n".to_vec()));
+    }
 }

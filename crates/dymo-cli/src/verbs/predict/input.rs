@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dymo_core::{Kind, ModalitySet, Schema};
-use dymo_data::manifest::{Chunk, Form, ManifestSettings, ManifestStream, ModalitySettings};
+use dymo_data::manifest::{Chunk, Form, ManifestSettings, ManifestStream, ModalitySettings, Problem};
 use dymo_data::picture::Colour;
 use dymo_data::{ReadError, Samples, Source, Subset};
 use dymo_train::model_folder::ModelFolder;
@@ -168,6 +168,13 @@ impl Piece {
             Self::Chunk(chunk) => chunk.samples(),
             Self::Samples(samples) => samples,
         }
+    }
+
+    /// The first row with which others are lost that have no line of their own: those behind it, or those that it has swallowed.
+    pub(super) fn unread(&self) -> Option<&Problem> {
+        let Self::Chunk(chunk) = self else { return None };
+        let problems = chunk.outcomes().iter().filter_map(|outcome| outcome.sample.as_ref().err()).flatten();
+        problems.into_iter().find(|problem| matches!(problem, Problem::Broken { .. } | Problem::Swallowed { .. }))
     }
 
     pub(super) fn lines(&self) -> Vec<Line> {

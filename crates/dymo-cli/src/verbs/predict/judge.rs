@@ -107,6 +107,10 @@ impl<'a> Judge<'a> {
             _ if self.selector.threshold > 0.0 => {
                 format!("a recovered modality is let in only for a reward of at least {}", self.selector.threshold)
             }
+            None => {
+                "nothing is calibrated: a recovered modality is let in for every positive reward, as published; nothing is promised"
+                    .into()
+            }
             _ => "a recovered modality is let in for every positive reward, as published; nothing is promised of that"
                 .into(),
         }

@@ -14,6 +14,7 @@ use anyhow::bail;
 use clap::builder::RangedU64ValueParser;
 use dymo_core::Schema;
 use dymo_data::Source;
+use dymo_data::manifest::Problem;
 use dymo_data::missingness::{Masks, read_masks};
 use dymo_data::whole::Target;
 use dymo_report::ExplainedRun;
@@ -57,7 +58,8 @@ Examples:
 Every row says what was observed, the class and its probability, which recovered modalities were let in, and why. A model that is
 calibrated (`dymo calibrate`, part of `dymo train`) adds calibrated confidence, the prediction set and what it promises, and
 lets in only what held-out samples support. Last comes the missing modality that is most worth acquiring. A row that cannot
-be read or classified says so in its column `error`, and the others go on.")]
+be read or classified says so in its column `error`, and the others go on. Where a table cannot be read to its end, as with a quotation
+mark left open, the rows before are kept, and the exit code is 1.")]
 pub struct PredictArgs {
     /// The model folder
     pub model: PathBuf,
@@ -180,11 +182,17 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         );
     }
     let mut page = page(context, &args, &folder, kind, &judge, done)?;
+    // What a pipe has handed over, or taken, is gone.
+    if table.is_kept() && args.data.is_file() {
+        context.stop.saved();
+    }
     input.skip(done);
+    let mut unread = None;
     let task = context.watch.task("predicting", input.length());
     while done < most {
         let rows = usize::try_from(most - done).map_or(ROWS, |left| left.min(ROWS));
         let Some(piece) = input.next(rows)? else { break };
+        unread = unread.or(piece.unread().cloned());
         let lines = piece.lines();
         let samples = Numbered::new(piece.samples(), &lines, done);
         let all = judge.answer(&samples, lines, masks.as_ref(), done)?;
@@ -207,23 +215,36 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         page.finish()?;
     }
     table.finish()?;
-    let Some(path) = &args.out else { return Ok(Outcome::Done) };
+    let lost = unread.as_ref().map(|problem| {
+        format!(
+            "{}: {problem}. Rows are lost with it that are not among the predictions: then run the command again",
+            args.data.display()
+        )
+    });
+    let ended = if lost.is_some() { Outcome::Stopped } else { Outcome::Done };
+    let Some(path) = &args.out else {
+        // Standard output has rows alone.
+        lost.iter().for_each(|lost| eprintln!("{lost}"));
+        return Ok(ended);
+    };
     let mut text =
         format!("{} predictions with {kind} recovery and the {metric} metric are in {}", done - failed, path.display());
     if let Some(page) = &args.explain {
         text += &format!(", why in {}", page.display());
     }
-    if trust.is_some() {
-        text += &format!("\n{}", judge.in_words());
-    }
+    text += &format!("\n{}", judge.in_words());
     if failed > 0 {
         text += &format!("\n{failed} of {done} rows have no prediction: their column `error` says why");
     }
+    lost.iter().for_each(|lost| text += &format!("\n{lost}"));
     let json = serde_json::json!({
+        "unread_from_line": unread.as_ref().and_then(Problem::line),
         "predictions": path, "samples": done, "failed": failed, "recovery": kind, "metric": reader.metric,
         "edges": effective.edges, "explained": args.explain, "selection_off": judge.is_off(),
+        "calibrated": trust.is_some(), "decides": judge.in_words(),
     });
-    context.result(out, &text, &json)
+    context.result(out, &text, &json)?;
+    Ok(ended)
 }
 
 /// Refuses to write over what is read, or one result over the other.
@@ -277,7 +298,11 @@ fn page(
         fact("Decides", judge.in_words()),
     ];
     if let (Some(trust), true) = (judge.trust, judge.confidence.is_some()) {
-        facts.push(fact("Fitted on", format!("{} validation samples", trust.fitted_on.samples)));
+        let words = match trust.guarantee.subjects {
+            Some(subjects) => format!("{subjects} subjects of the validation part"),
+            None => format!("{} validation samples", trust.fitted_on.samples),
+        };
+        facts.push(fact("Fitted on", words));
     }
     let mut notes = vec![
         "What is recovered is computed from what was observed: it is a second opinion, not a measurement.".to_owned(),

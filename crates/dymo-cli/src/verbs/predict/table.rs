@@ -72,11 +72,31 @@ impl From<usize> for Found {
     }
 }
 
+/// Where rows go.
+enum To<'a> {
+    Stream(&'a mut dyn Write),
+    File(Growing),
+}
+
+impl To<'_> {
+    /// Appends rows as a whole and hands them to the system.
+    fn add<R: AsRef<[String]>>(&mut self, rows: impl Iterator<Item = R>) -> anyhow::Result<()> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in rows {
+            writer.write_record(row.as_ref())?;
+        }
+        let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        match self {
+            Self::Stream(out) => Ok(out.write_all(&bytes).and_then(|()| out.flush())?),
+            Self::File(file) => file.add(&bytes),
+        }
+    }
+}
+
 /// A table in the making.
 pub(super) struct Table<'a> {
-    writer: csv::Writer<Box<dyn Write + 'a>>,
+    to: To<'a>,
     schema: &'a Schema,
-    file: Option<Growing>,
     done: u64,
     failed: u64,
 }
@@ -84,9 +104,9 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// To a stream.
     pub(super) fn stream(out: &'a mut dyn Write, schema: &'a Schema) -> anyhow::Result<Self> {
-        let mut writer = csv::WriterBuilder::new().from_writer(Box::new(out) as Box<dyn Write + 'a>);
-        writer.write_record(HEADER)?;
-        Ok(Self { writer, schema, file: None, done: 0, failed: 0 })
+        let mut to = To::Stream(out);
+        to.add([HEADER.map(str::to_owned)].iter())?;
+        Ok(Self { to, schema, done: 0, failed: 0 })
     }
 
     /// To a file, beside which it grows as `NAME.part`; with `resume`, what is there already stays. `begun` says what decides the rows:
@@ -101,16 +121,21 @@ impl<'a> Table<'a> {
         if let Some(part) = file.part() {
             settings::write(&told(part), begun.as_bytes())?;
         }
-        let mut writer = csv::WriterBuilder::new().from_writer(Box::new(file.handle()?) as Box<dyn Write + 'a>);
+        let mut to = To::File(file);
         if bytes == 0 {
-            writer.write_record(HEADER).with_context(|| file.cannot())?;
+            to.add([HEADER.map(str::to_owned)].iter())?;
         }
-        Ok(Self { writer, schema, file: Some(file), done: kept.rows, failed: kept.failed })
+        Ok(Self { to, schema, done: kept.rows, failed: kept.failed })
     }
 
     /// Rows of an earlier run.
     pub(super) fn done(&self) -> u64 {
         self.done
+    }
+
+    /// Whether a later run can go on with what is written.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(&self.to, To::File(file) if file.part().is_some())
     }
 
     /// Those of them that have no prediction.
@@ -120,15 +145,12 @@ impl<'a> Table<'a> {
 
     /// Appends rows and hands them to the system: after a crash they are there.
     pub(super) fn write(&mut self, answers: &[Answer]) -> anyhow::Result<()> {
-        for answer in answers {
-            let row = self.row(answer);
-            self.writer.write_record(&row)?;
-        }
-        Ok(self.writer.flush()?)
+        let schema = self.schema;
+        self.to.add(answers.iter().map(|answer| Self::row(schema, answer)))
     }
 
-    fn row(&self, answer: &Answer) -> [String; HEADER.len()] {
-        let class = |k: usize| self.schema.classes().get(k).cloned().unwrap_or_else(|| "?".into());
+    fn row(schema: &Schema, answer: &Answer) -> [String; HEADER.len()] {
+        let class = |k: usize| schema.classes().get(k).cloned().unwrap_or_else(|| "?".into());
         let mut row: [String; HEADER.len()] = Default::default();
         row[0].clone_from(&answer.id);
         match &answer.result {
@@ -136,21 +158,21 @@ impl<'a> Table<'a> {
             Ok(Found { decision: None, .. }) => row[ERROR] = "it was not classified".into(),
             Ok(found @ Found { decision: Some(decision), .. }) => {
                 let rejected = found.candidates.difference(decision.final_subset);
-                row[1] = names(self.schema, found.observed);
+                row[1] = names(schema, found.observed);
                 row[2] = class(found.class);
                 row[3] = found.probability.map(|p| format!("{p:.4}")).unwrap_or_default();
-                row[4] = names(self.schema, decision.accepted());
-                row[5] = names(self.schema, rejected);
+                row[4] = names(schema, decision.accepted());
+                row[5] = names(schema, rejected);
                 row[6] = class(found.from_observed);
-                row[7] = why(self.schema, found).join("; ");
+                row[7] = why(schema, found).join("; ");
                 row[10] = found.confidence.map(|p| format!("{p:.4}")).unwrap_or_default();
                 let set = found.set.as_deref().unwrap_or_default();
                 row[11] = joined(set.iter().map(|k| class(*k)));
                 row[12].clone_from(&found.promise);
                 if let Some(best) = found.next.as_ref().and_then(Next::best) {
-                    row[13] = names(self.schema, ModalitySet::single(best.modality));
+                    row[13] = names(schema, ModalitySet::single(best.modality));
                 }
-                row[14] = acquire(self.schema, found).into_iter().next().unwrap_or_default();
+                row[14] = acquire(schema, found).into_iter().next().unwrap_or_default();
             }
         }
         row[ERROR + 1].clone_from(&answer.notices);
@@ -159,16 +181,15 @@ impl<'a> Table<'a> {
 
     /// Leaves nothing behind of a table without rows.
     pub(super) fn discard(self) -> anyhow::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let To::File(file) = &self.to else { return Ok(()) };
         file.discard()?;
         forget(file);
         Ok(())
     }
 
     /// Gives the file its name.
-    pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        self.writer.flush()?;
-        let Some(file) = &self.file else { return Ok(()) };
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let To::File(file) = &self.to else { return Ok(()) };
         file.finish()?;
         forget(file);
         Ok(())
