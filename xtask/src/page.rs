@@ -32,6 +32,9 @@ struct Guarantee {
     /// `None`: held-out samples have turned selection off.
     threshold: Option<f64>,
     words: String,
+    /// Of a cross-validation.
+    #[serde(default)]
+    folds: Option<[usize; 2]>,
     test_n: usize,
     test_difference: Option<f64>,
     test_low: Option<f64>,
@@ -389,6 +392,10 @@ fn by_pattern(page: &mut String, report: &Report) -> Result<()> {
     let promised = report.guarantees.iter().find(|g| (&g.recovery, &g.metric) == setting);
     // What `dymo predict` goes by.
     let (arm, used) = match promised.map(|g| g.threshold) {
+        // There DyMo's figures are of what decides in each fold.
+        Some(Some(_)) if promised.is_some_and(|g| g.folds.is_some()) => {
+            ("dymo", "by DyMo above its threshold in folds where selection is on, by what was observed in the others,")
+        }
         Some(None) => ("discard", "by what was observed alone, for held-out samples have turned selection off,"),
         Some(Some(_)) => ("dymo", "by DyMo above its threshold,"),
         None => ("dymo", "by DyMo"),

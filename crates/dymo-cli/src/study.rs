@@ -95,7 +95,7 @@ impl Study<'_> {
                 }
                 let first = *kind == recoveries[0];
                 uncalibrated |= self.folder.trust(*kind, reader.metric)?.is_none();
-                if let Some(found) = self.promised((*kind, first), &setting, promised, samples.as_ref())? {
+                if let Some(found) = self.promised((*kind, first), &setting, promised, samples.as_ref(), false)? {
                     found.add_to(&mut report, self.filing())?;
                 }
                 if let Some(case) = hardest(&general) {
@@ -148,8 +148,8 @@ impl Study<'_> {
         Ok(judged)
     }
 
-    /// What was promised for every recovery and metric, measured on the samples that are judged, of which modalities go missing as of
-    /// those that it was fitted on.
+    /// What was promised of what decides, for every recovery and metric, measured on the samples that are judged, of which modalities go
+    /// missing as of those that it was fitted on.
     pub(crate) fn promises(&self) -> anyhow::Result<Vec<Promised>> {
         let samples = self.samples()?;
         let cases = Case::all(self.experiment, self.experiment.drawn_scenarios(samples.schema())?, &samples)?;
@@ -160,7 +160,7 @@ impl Study<'_> {
                 let reader = Reader::load(self.context, self.folder, *metric)?;
                 let recovery = self.recovery(kind, &reader)?;
                 let setting = self.setting(&reader, recovery.as_ref());
-                found.extend(self.promised((kind, place == 0), &setting, &cases, samples.as_ref())?);
+                found.extend(self.promised((kind, place == 0), &setting, &cases, samples.as_ref(), true)?);
             }
         }
         Ok(found)

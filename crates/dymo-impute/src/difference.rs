@@ -25,13 +25,28 @@ pub fn difference(kind: &Kind, a: &[f32], b: &[f32]) -> Option<f64> {
     }
 }
 
+/// The same from a sample to a donor: a cell that the sample knows and the donor lacks differs by [`INDEPENDENT`], for it may be anything.
+/// Left out, a donor of which little is known would be nearest to everybody. `None` where they share no cell.
+pub(crate) fn difference_to_donor(kind: &Kind, sample: &[f32], donor: &[f32]) -> Option<f64> {
+    let shared = difference(kind, sample, donor)?;
+    if !matches!(kind, Kind::Table { .. }) {
+        return Some(shared);
+    }
+    let known = sample.iter().filter(|value| !value.is_nan()).count() as f64;
+    let lacked = sample.iter().zip(donor).filter(|(own, donor)| !own.is_nan() && donor.is_nan()).count() as f64;
+    Some((shared * (known - lacked) + INDEPENDENT * lacked) / known)
+}
+
+/// How much two independent values of a column differ: standardised numbers on average, categories where they are unlike.
+pub(crate) const INDEPENDENT: f64 = 2.0;
+
 fn squared(a: f32, b: f32) -> f64 {
     let gap = f64::from(a) - f64::from(b);
     gap * gap
 }
 
 fn unlike(unlike: bool) -> f64 {
-    if unlike { 2.0 } else { 0.0 }
+    if unlike { INDEPENDENT } else { 0.0 }
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -4,6 +4,7 @@ use dymo_core::{Kind, ModalitySet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::difference::difference_to_donor;
 use crate::{Centre, ImputeError, difference};
 
 /// A training sample.
@@ -69,8 +70,9 @@ impl Donors {
     }
 
     /// The `k` donors that have `wanted` and are nearest to a sample, nearest first; of equally near ones the first. Near is the mean
-    /// over the modalities that both have of their [`difference()`] in units of the donors' own from their centre. `inputs` are the
-    /// sample's observed modalities, ascending. Donors that share nothing with the sample are not among them.
+    /// over the sample's modalities of their [`difference()`] in units of the donors' own from their centre. What the sample knows and the
+    /// donor lacks counts as two independent samples differ there. `inputs` are the sample's observed modalities, ascending. Donors that
+    /// share nothing with the sample are not among them.
     pub fn nearest(&self, present: ModalitySet, inputs: &[&[f32]], wanted: usize, k: usize) -> Vec<usize> {
         let mut near: Vec<(f64, usize)> = self
             .donors
@@ -84,16 +86,15 @@ impl Donors {
     }
 
     fn distance(&self, present: ModalitySet, inputs: &[&[f32]], donor: &Donor) -> Option<f64> {
-        let (mut sum, mut count) = (0.0, 0u32);
+        let (mut sum, mut shares) = (0.0, false);
         for (m, x) in present.iter().zip(inputs) {
-            if donor.observed.contains(m)
-                && let Some(gap) = difference(&self.kinds[m], x, &donor.values[m])
-            {
-                sum += gap / self.scales[m];
-                count += 1;
-            }
+            let gap =
+                donor.observed.contains(m).then(|| difference_to_donor(&self.kinds[m], x, &donor.values[m])).flatten();
+            shares |= gap.is_some();
+            // Two independent samples are twice as far from each other as each is from the centre.
+            sum += gap.map_or(2.0, |gap| gap / self.scales[m]);
         }
-        (count > 0).then(|| sum / f64::from(count))
+        shares.then(|| sum / present.len() as f64)
     }
 
     /// Mean and mode of one modality over the [`Self::nearest`] donors; the mean and mode of all where none is near, and for cells that
@@ -206,6 +207,25 @@ mod tests {
         assert_eq!(donors.from_nearest(only, &[&white], 1, 1)[0], -1.0);
         assert_eq!(donors.from_nearest(only, &[&white], 1, 1)[1], donors.centre(1)[1], "a cell that no near one knows");
         assert_eq!(donors.from_nearest(ModalitySet::EMPTY, &[], 1, 3), donors.centre(1));
+    }
+
+    /// What is known of a donor by its category alone could be anything: measured donors that are near come before it.
+    #[test]
+    fn a_donor_of_which_little_is_known_is_not_near() {
+        let measured = |age: f32| donor(Some([age / 10.0, 0.0]), Some([age, 1.0]));
+        let mut list: Vec<Donor> = (-5..=5).map(|age| measured(age as f32 / 2.0)).collect();
+        list.extend((0..5).map(|i| donor(Some([9.0, i as f32]), Some([f32::NAN, 1.0]))));
+        let donors = Donors::new(vec![PICTURE, table()], list).expect("donors");
+        for age in [-2.0f32, 0.0, 2.0] {
+            let near = donors.nearest(ModalitySet::single(1), &[&[age, 1.0]], 0, 1);
+            assert_eq!(donors.donors()[near[0]].values[1][0], age);
+        }
+        // A sample that knows no more than they do is as near to them as to the others.
+        assert_eq!(donors.nearest(ModalitySet::single(1), &[&[f32::NAN, 1.0]], 0, 16).len(), 16);
+        // A whole modality that is lacking counts, too.
+        let list = vec![donor(None, Some([0.0, 1.0])), donor(Some([0.5, 0.5]), Some([0.1, 1.0])), measured(9.0)];
+        let donors = Donors::new(vec![PICTURE, table()], list).expect("donors");
+        assert_eq!(donors.nearest(ModalitySet::full(2), &[&[0.5, 0.5], &[0.0, 1.0]], 1, 1), [1]);
     }
 
     /// Law: the same seed and id draw the same donor for every modality; each donor is drawn.

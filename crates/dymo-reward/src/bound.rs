@@ -72,10 +72,10 @@ pub fn information_bound(
     })
 }
 
-/// The entropy, in nats, of the distribution that these counts have; 0 if there are none.
-pub fn entropy_nats(counts: &[u64]) -> f64 {
-    let total: f64 = counts.iter().map(|&n| n as f64).sum();
-    counts.iter().filter(|&&n| n > 0).map(|&n| n as f64 / total).map(|share| -share * share.ln()).sum()
+/// The entropy, in nats, of the distribution that has these weights, counts or shares; 0 if there are none.
+pub fn entropy_nats(weights: &[f64]) -> f64 {
+    let total: f64 = weights.iter().sum();
+    weights.iter().filter(|&&weight| weight > 0.0).map(|weight| weight / total).map(|share| -share * share.ln()).sum()
 }
 
 fn not_negative(field: &'static str, found: f64) -> Result<(), BoundError> {
@@ -148,8 +148,8 @@ mod tests {
 
     #[test]
     fn entropy_of_counts() {
-        assert!((entropy_nats(&[5, 5]) - 2f64.ln()).abs() < 1e-12);
-        assert_eq!(entropy_nats(&[7, 0, 0]), 0.0);
+        assert!((entropy_nats(&[5.0, 5.0]) - 2f64.ln()).abs() < 1e-12);
+        assert_eq!(entropy_nats(&[7.0, 0.0, 0.0]), 0.0);
         assert_eq!(entropy_nats(&[]), 0.0);
     }
 }

@@ -173,12 +173,14 @@ pub(crate) const BOUND_FLOOR: f64 = 1e-3;
 /// Files the information bound (method, section 1) of DyMo's final subsets and of the observed ones. `delta` is the probability
 /// with which it may fail. What was observed is filed once for a metric, not again for every recovery.
 pub(crate) fn add_bound(report: &mut Report, key: &Key, outcome: &Outcome, delta: f64) -> Result<()> {
-    let mut counts = vec![0; outcome.classes];
-    for label in &outcome.labels {
-        counts[*label] += 1;
-    }
-    let entropy = entropy_nats(&counts);
     let subjects = Subjects::new(&outcome.subjects);
+    // Of a sample of a subject taken at random, as the loss is.
+    let share = |class: usize| -> Result<f64> {
+        let of_class: Vec<f64> = outcome.labels.iter().map(|label| f64::from(u8::from(*label == class))).collect();
+        Ok(subjects.means(&of_class)?.iter().sum::<f64>() / subjects.count().max(1) as f64)
+    };
+    let shares = (0..outcome.classes).map(share).collect::<Result<Vec<f64>>>()?;
+    let entropy = entropy_nats(&shares);
     let classes = outcome.classes as f64;
     let largest = (classes / BOUND_FLOOR).ln();
     let place = format!("{} at {}", key.protocol, key.rate);

@@ -64,20 +64,22 @@ impl Study<'_> {
     }
 
     /// What was promised of a recovery model and a metric, measured on the samples under evaluation as all that can be drawn leaves
-    /// them, and in every missing pattern; what hangs on no recovery model for the `first` one only.
+    /// them, and in every missing pattern; what hangs on no recovery model for the `first` one only. Where selection is off, DyMo stands as
+    /// published, or, to tell what `decides`, what was observed in its place.
     pub(super) fn promised(
         &self,
         (kind, first): (RecoveryKind, bool),
         setting: &Setting<'_>,
         cases: &[&Case],
         samples: &dyn Samples,
+        decides: bool,
     ) -> anyhow::Result<Option<Promised>> {
         let trust = self.folder.trust(kind, setting.statistics.metric())?;
         let held_out = looks(cases.iter().copied());
         let (once, Some(shown)) = (held_out.present_once(), held_out.once()) else { return Ok(None) };
         let key = self.key(kind, setting);
         // Discarding recovers nothing, so it is filed once for a metric.
-        let arms = if first { 2 } else { 1 };
+        let told = Told { arms: if first { 2 } else { 1 }, decides };
         let all: Vec<usize> = (0..samples.len()).collect();
         let found = self.select_both(setting, trust.as_ref(), &shown, (&all, &once), &key)?;
         let labels: Vec<usize> = all.iter().map(|i| samples.label(*i)).collect();
@@ -85,12 +87,12 @@ impl Study<'_> {
         let guarantees: Vec<_> = trust.iter().map(|trust| trust.guarantee.clone()).collect();
         let is_off = guarantees.first().is_some_and(|guarantee| guarantee.threshold.is_none());
         let decided = if is_off { discarded.clone() } else { found[0].right(&labels) };
-        let once = said(samples, trust.as_ref(), found, (&all, &once), arms)?;
+        let once = said(samples, trust.as_ref(), found, (&all, &once), told)?;
         let every = match self.every_pattern(samples) {
             None => Vec::new(),
             Some((indices, every)) => {
                 let found = self.select_both(setting, trust.as_ref(), samples, (&indices, &every), &key)?;
-                said(samples, trust.as_ref(), found, (&indices, &every), arms)?
+                said(samples, trust.as_ref(), found, (&indices, &every), told)?
             }
         };
         Ok(Some(Promised { key, once, every, guarantees, decided, discarded }))
@@ -191,18 +193,30 @@ impl Study<'_> {
     }
 }
 
-/// What selection and discarding said of some samples, of each of which `observed` was left, judged by what was fitted: the first so
-/// many of both.
+/// What is told of DyMo and discarding.
+#[derive(Clone, Copy)]
+struct Told {
+    /// The first so many of both.
+    arms: usize,
+    /// Whether discarding stands in DyMo's place where selection is off.
+    decides: bool,
+}
+
+/// What selection and discarding said of some samples, of each of which `observed` was left, judged by what was fitted.
 fn said(
     samples: &dyn Samples,
     trust: Option<&Trust>,
-    found: Vec<Selected>,
+    mut found: Vec<Selected>,
     (indices, observed): (&[usize], &[ModalitySet]),
-    arms: usize,
+    told: Told,
 ) -> anyhow::Result<Vec<(Arm, Said)>> {
+    let is_off = told.decides && trust.is_some_and(|trust| trust.guarantee.threshold.is_none());
+    if let (true, [dymo, discard]) = (is_off, found.as_mut_slice()) {
+        dymo.clone_from(discard);
+    }
     let schema = samples.schema();
     let names: Vec<String> = schema.modalities().iter().map(|m| m.name().to_owned()).collect();
-    let both = [Arm::Dymo, Arm::Discard].into_iter().zip(found).take(arms);
+    let both = [Arm::Dymo, Arm::Discard].into_iter().zip(found).take(told.arms);
     both.map(|(arm, found)| {
         let of = (labels(samples, indices), dymo_data::subjects(samples, indices), observed.to_vec());
         let said = Said::new(of, found.probabilities, schema.classes().len());
@@ -211,7 +225,7 @@ fn said(
             match trust {
                 None => said,
                 Some(trust) => {
-                    let fitted = if arm == Arm::Dymo { &trust.selection } else { &trust.discard };
+                    let fitted = if arm == Arm::Dymo && !is_off { &trust.selection } else { &trust.discard };
                     said.judged_by(fitted, trust.guarantee.subjects.unwrap_or(trust.fitted_on.samples), &names)?
                 }
             },

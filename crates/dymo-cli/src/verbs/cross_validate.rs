@@ -291,8 +291,8 @@ fn report(context: &Context, experiment: &Experiment, args: &CrossValidateArgs, 
     if !report.confidence.is_empty() {
         report.provenance.notes.push(format!(
             "Threshold, temperature and prediction sets were fitted anew in each of the {} folds of the first draw, on the samples that \
-             chose its best epoch, and measured on those of the fold. Confidence and patterns are those of DyMo with its threshold where \
-             selection is on, of DyMo as published where it is off; all other figures are of DyMo as published.",
+             chose its best epoch, and measured on those of the fold. There and for every pattern, DyMo is what decides: DyMo with its threshold in \
+             folds where selection is on, what was observed alone in the others; all other figures are of DyMo as published.",
             args.folds
         ));
     }

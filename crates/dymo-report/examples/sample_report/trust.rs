@@ -101,6 +101,7 @@ pub fn guarantees() -> Vec<GuaranteeRecord> {
         recovery: "guided".into(),
         metric: "cosine".into(),
         threshold: Some(0.05),
+        folds: None,
         confidence: 0.95,
         n: 3000,
         words: "selection is on: a recovered modality is let in only for a reward of at least 0.05. With confidence 95 %, \

@@ -122,6 +122,9 @@ pub struct GuaranteeRecord {
     pub metric: String,
     /// The threshold on the reward; `None` where none passed, so that selection is off.
     pub threshold: Option<f64>,
+    /// Of a cross-validation: in how many folds a threshold passed, and of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<[usize; 2]>,
     /// The probability with which the promise holds.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub confidence: f64,
