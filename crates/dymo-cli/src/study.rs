@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use dymo_data::{Samples, Splits, Subset, at_most, complete};
+use dymo_data::{Leak, Samples, Splits, Subset, at_most, complete, leaks};
 use dymo_metrics::Subjects;
 use dymo_models::fusion::FusionNetwork;
 use dymo_models::recovery::{Recovery, Retrieval};
@@ -114,6 +114,7 @@ impl Study<'_> {
         report.provenance = self.provenance(&recoveries, readers[0].metric, copies, began);
         let all: Vec<usize> = (0..samples.len()).collect();
         report.provenance.notes.extend(subject_note(&subjects(samples.as_ref(), &all)));
+        report.provenance.notes.extend(leakage(self.context, self.splits, false));
         report.provenance.notes.extend(self.trust_notes(&recoveries, promised, uncalibrated));
         if uncalibrated {
             let model = self.folder.path().display();
@@ -353,6 +354,15 @@ pub(crate) fn subject_note(subjects: &Subjects) -> Option<String> {
             subjects.count()
         )
     })
+}
+
+/// What lies in more than one part, or would in folds; said at once, and for the report.
+pub(crate) fn leakage(context: &Context, splits: &Splits, folds: bool) -> Vec<String> {
+    let parts = [("train", &splits.train), ("validation", &splits.validation), ("test", &splits.test)];
+    let parts = parts.map(|(name, samples)| (name, samples.as_ref()));
+    let told: Vec<String> = leaks(&parts, folds).iter().map(Leak::in_words).collect();
+    told.iter().for_each(|words| context.watch.note(words));
+    told
 }
 
 /// The samples that an experiment's evaluation is about.

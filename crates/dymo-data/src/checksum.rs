@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -80,6 +80,60 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// The first half of SHA-256: two of a thousand million files agree by chance once in 10²⁰.
 pub(crate) fn short_hash(bytes: &[u8]) -> u128 {
     first_16(&Sha256::digest(bytes))
+}
+
+/// Bytes at either end of a file of which these are enough.
+const END: u64 = 1 << 16;
+/// Files of which both ends are enough: they end in a checksum of all that they hold.
+const SEALED: [&str; 2] = ["gz", "png"];
+/// The two files of a volume that is stored as a pair.
+const HALVES: [[&str; 2]; 2] = [[".hdr", ".img"], [".img", ".hdr"]];
+
+/// A checksum of what a path holds: a file, with its other half where it is one of a pair, or a folder of slices.
+pub(crate) fn content_of(path: &Path) -> io::Result<u128> {
+    let mut digest = Sha256::new();
+    if path.is_dir() {
+        let mut files = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+        files.sort();
+        for file in files.iter().filter(|file| file.is_file()) {
+            digest.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+            add_file(&mut digest, file)?;
+        }
+    } else {
+        add_file(&mut digest, path)?;
+        other_half(path).filter(|other| other.is_file()).map_or(Ok(()), |other| add_file(&mut digest, &other))?;
+    }
+    Ok(first_16(&digest.finalize()))
+}
+
+fn add_file(digest: &mut Sha256, path: &Path) -> io::Result<()> {
+    let mut file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    digest.update(length.to_le_bytes());
+    let is_sealed = path.extension().is_some_and(|end| SEALED.iter().any(|sealed| end.eq_ignore_ascii_case(sealed)));
+    if is_sealed && length > 2 * END {
+        feed(digest, file.by_ref().take(END))?;
+        file.seek(io::SeekFrom::Start(length - END))?;
+    }
+    feed(digest, file)
+}
+
+fn feed(digest: &mut Sha256, mut from: impl io::Read) -> io::Result<()> {
+    let mut block = vec![0; END as usize];
+    loop {
+        match from.read(&mut block)? {
+            0 => return Ok(()),
+            read => digest.update(&block[..read]),
+        }
+    }
+}
+
+/// `scan.img.gz` for `scan.hdr.gz`, and the other way round.
+fn other_half(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let (stem, packed) = name.strip_suffix(".gz").map_or((name, ""), |stem| (stem, ".gz"));
+    let found = HALVES.iter().find_map(|[own, other]| Some(format!("{}{other}{packed}", stem.strip_suffix(own)?)));
+    found.map(|name| path.with_file_name(name))
 }
 
 pub(crate) fn first_16(digest: &[u8]) -> u128 {

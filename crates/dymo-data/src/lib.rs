@@ -39,11 +39,13 @@ pub mod volume;
 pub mod whole;
 
 mod kept;
+mod leak;
 mod numbered;
 mod refused;
 mod stream;
 
 pub use kept::Kept;
+pub use leak::{Leak, Shared, leaks};
 pub use missingness::{Protocol, draw};
 pub use samples::{ReadError, Samples, Subset, at_most, complete, fingerprint, labels, read_batch, subjects};
 pub use source::{Source, SourceError, Splits};

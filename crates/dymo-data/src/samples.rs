@@ -1,15 +1,13 @@
 //! What everything trains on: samples with a label and some of the modalities of a [`Schema`].
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dymo_core::{ModalitySet, Schema};
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::checksum::short_hash;
+use crate::checksum::{content_of, short_hash};
 use crate::picture::PictureFileError;
 use crate::text::TextError;
 use crate::volume::VolumeError;
@@ -131,8 +129,7 @@ pub fn labels(samples: &dyn Samples, indices: &[usize]) -> Vec<usize> {
 }
 
 /// A checksum of all that is known of samples without decoding files: names, classes, subjects, what is observed of each, the values of
-/// tables and texts, and of files of pictures and volumes the length, the beginning and the end. A file that cannot be read is passed
-/// over: whoever reads it will say so.
+/// tables and texts, and the files of pictures and volumes. A file that cannot be read is passed over: whoever reads it will say so.
 ///
 /// # Errors
 /// The [`ReadError`] of the first table or text that cannot be read.
@@ -145,7 +142,7 @@ pub fn fingerprint(samples: &dyn Samples) -> Result<String, ReadError> {
         bytes.extend(observed.bits().to_le_bytes());
         for m in observed.iter() {
             if modalities[m].kind().is_pictorial() {
-                let seen = samples.file(index, m).and_then(|path| ends_of(&path).ok());
+                let seen = samples.file(index, m).and_then(|path| content_of(&path).ok());
                 bytes.extend(seen.unwrap_or_default().to_le_bytes());
                 continue;
             }
@@ -157,21 +154,6 @@ pub fn fingerprint(samples: &dyn Samples) -> Result<String, ReadError> {
     };
     let hashes = (0..samples.len()).into_par_iter().map(of_sample).collect::<Result<Vec<u128>, ReadError>>()?;
     Ok(crate::checksum::sha256_hex(&hashes.into_iter().flat_map(u128::to_le_bytes).collect::<Vec<u8>>()))
-}
-
-/// Bytes of a file that count towards its checksum, at either end.
-const END: u64 = 1 << 16;
-
-/// A checksum of a file's length, its beginning and its end. Formats that are packed, as PNG, JPEG and NIfTI in gzip are, have another
-/// end wherever anything changes.
-fn ends_of(path: &Path) -> std::io::Result<u128> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut bytes = length.to_le_bytes().to_vec();
-    file.by_ref().take(END).read_to_end(&mut bytes)?;
-    file.seek(SeekFrom::Start(length.saturating_sub(END).max(END.min(length))))?;
-    file.take(END).read_to_end(&mut bytes)?;
-    Ok(short_hash(&bytes))
 }
 
 /// The samples that lack nothing, in their order.

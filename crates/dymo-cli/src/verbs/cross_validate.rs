@@ -22,7 +22,7 @@ use crate::assemble::{Confidence, Filing, Key, Promised, add_outcome};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SETTINGS};
-use crate::study::{Study, rehearse, subject_note, summary, versions};
+use crate::study::{Study, leakage, rehearse, subject_note, summary, versions};
 use crate::training::{self, TrainingArgs};
 
 /// Share of the samples outside a fold that choose the best epoch, where the experiment names none.
@@ -92,7 +92,7 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     }
     settings::report_spares(&args.out, "--out", &settings::inputs(&experiment))?;
     // Found after the first folds, it would have been for nothing.
-    let mut told = false;
+    let (mut told, mut leaked) = (false, None);
     for (repeat, number) in (0..args.repeats).flat_map(|repeat| (0..args.folds).map(move |number| (repeat, number))) {
         let folded = fold_of(&experiment, &args, (repeat, number), None)?;
         let splits = folded.open(&context.datasets)?;
@@ -104,6 +104,8 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
             told = !plan.notes.is_empty();
         }
         rehearse(&folded, &splits)?;
+        // Whatever the fold, these are all the samples.
+        leaked.get_or_insert_with(|| leakage(context, &splits, true));
     }
     let kept = match args.permutations {
         0 => None,
@@ -118,6 +120,7 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     let observed = repeats.first().filter(|_| kept.is_some()).map(permutations::area).transpose()?;
     let pool = averaged(repeats);
     let mut report = report(context, &experiment, &args, &pool)?;
+    report.provenance.notes.extend(leaked.unwrap_or_default());
     if let (Some(kept), Some(observed)) = (kept, observed) {
         let found = permutations::run(context, &experiment, &args, kept.of(observed))?;
         report.provenance.notes.push(found.in_words());

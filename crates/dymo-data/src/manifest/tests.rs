@@ -560,16 +560,37 @@ fn a_fingerprint_knows_the_files() {
     assert_ne!(print(), before, "another picture of the same name");
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(print(), before);
-    // Whatever stands in the middle, both ends and the length count.
-    let mut long = vec![0; 300_000];
-    std::fs::write(&path, &long).unwrap();
-    let zeros = print();
-    for place in [0, 65_535, 299_999] {
-        long[place] = 1;
-        std::fs::write(&path, &long).unwrap();
-        assert_ne!(print(), zeros, "byte {place}");
-        long[place] = 0;
+}
+
+/// Of files that end in a checksum of all that they hold both ends count, of others every byte, of a pair both halves, of a folder every file.
+#[test]
+fn contents_are_known_without_being_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let content = |name: &str| crate::checksum::content_of(&path(name)).unwrap();
+    for (name, places) in [("a.npy", vec![0, 150_000, 299_999]), ("a.nii.GZ", vec![0, 65_535, 299_999])] {
+        let mut long = vec![0; 300_000];
+        std::fs::write(path(name), &long).unwrap();
+        let zeros = content(name);
+        for place in places {
+            long[place] = 1;
+            std::fs::write(path(name), &long).unwrap();
+            assert_ne!(content(name), zeros, "{name}, byte {place}");
+            long[place] = 0;
+        }
     }
+    std::fs::write(path("scan.hdr"), "header").unwrap();
+    let alone = content("scan.hdr");
+    std::fs::write(path("scan.img"), "voxels").unwrap();
+    let both = content("scan.hdr");
+    std::fs::write(path("scan.img"), "others").unwrap();
+    assert!(alone != both && both != content("scan.hdr"));
+    std::fs::create_dir(path("slices")).unwrap();
+    std::fs::write(path("slices/1"), "first").unwrap();
+    let one = content("slices");
+    std::fs::write(path("slices/2"), "second").unwrap();
+    assert_ne!(content("slices"), one);
+    assert!(crate::checksum::content_of(&path("nowhere")).is_err());
 }
 
 #[test]
