@@ -12,8 +12,9 @@ impl Round {
     /// within [`RESOLUTION`] of zero, or so does the lead of the accepted candidate over another positive one.
     ///
     /// The outcome is defined all the same: it is that of the rounded numbers, of which ties go to the lowest modality and a
-    /// reward of exactly 0 neither joins nor is rejected. The same run gives the same outcome; another order of additions
-    /// (another device, another batch size) may give another one, in such rounds only.
+    /// reward of exactly 0 neither joins nor is rejected. The same run gives the same outcome; another order of additions, as another
+    /// device has, may give another one, in such rounds above all: where similarities are large, as Euclidean ones are, it may move
+    /// rewards by more than this.
     pub fn is_within_resolution(&self) -> bool {
         let near_zero = self.candidates.iter().any(|c| c.reward.abs() <= RESOLUTION);
         let best = self.candidates.iter().find(|c| c.verdict == Verdict::Accepted);

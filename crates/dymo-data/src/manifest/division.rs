@@ -6,13 +6,13 @@ use super::Split;
 use super::settings::Division;
 use crate::stream::{Purpose, Stream};
 
-/// The part of each sample. `groups[i]` is whose sample it is; all of a group go where the class of its first sample
-/// is drawn from. Each class of at least three groups gets one or more into each part.
+/// The part of each sample. `groups[i]` is whose sample it is; all of a group go where the first of its classes is
+/// drawn from. Each class of at least three groups gets one or more into each part.
 pub(super) fn divide(division: Division, labels: &[u32], groups: &[&str]) -> Vec<Split> {
-    // By group: its first sample's class, and its name, which makes the order of the table not matter.
+    // By group: the first of its classes, and its name, which makes the order of the table not matter.
     let mut first: BTreeMap<&str, u32> = BTreeMap::new();
     for (group, &label) in groups.iter().zip(labels) {
-        first.entry(group).or_insert(label);
+        first.entry(group).and_modify(|class| *class = label.min(*class)).or_insert(label);
     }
     let mut by_class: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
     for (group, label) in first {
