@@ -165,6 +165,49 @@ pub enum SettingsError {
         /// How many there are.
         of: usize,
     },
+    /// A modality without a name.
+    #[error(
+        "number {number} of [[data.modalities]] has the name {name:?}, wanted a word that is not empty; give it one"
+    )]
+    NoName {
+        /// Which one, counted from 1.
+        number: usize,
+        /// What stands there: nothing, or spaces.
+        name: String,
+    },
+    /// Two modalities of one name.
+    #[error(
+        "two [[data.modalities]] have the name {name:?}, wanted each its own; rename one (`column` says where it stands)"
+    )]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// A side or a length that no input has.
+    #[error("{place}: {field} is {value}, wanted 1 to {most}; correct it in [data]")]
+    Extent {
+        /// The modality, or `data.grid`.
+        place: String,
+        /// What the settings call it.
+        field: &'static str,
+        /// What it is.
+        value: usize,
+        /// The largest that is possible.
+        most: usize,
+    },
+    /// Extents that make more values than a sample may have.
+    #[error(
+        "{place}: {} are more values than the {most} that are possible; make one of them smaller",
+        product(extents)
+    )]
+    Values {
+        /// The modality.
+        place: String,
+        /// What the settings call each, and what it is.
+        extents: Vec<(&'static str, usize)>,
+        /// The most that are possible.
+        most: usize,
+    },
     /// A text that cannot be encoded.
     #[error("text modality {modality:?}: {source}")]
     Text {
@@ -394,6 +437,11 @@ impl Problem {
             _ => None,
         }
     }
+}
+
+fn product(extents: &[(&str, usize)]) -> String {
+    let named: Vec<String> = extents.iter().map(|(field, extent)| format!("{field} {extent}")).collect();
+    named.join(" × ")
 }
 
 fn drawn_instead_of(column: &str) -> String {
