@@ -102,14 +102,19 @@ impl Draft {
 
     /// Rows without an id, a part or a label.
     fn gaps(&mut self, profile: &Profile, what: &str) {
-        if let Some(line) = profile.first_missing {
+        if let Some(line) = profile.first_missing() {
             let more = others(profile.missing(), &format!("have no {what}"));
             self.remark(profile, format!("no {what} in line {line}{more}; fill it in or remove the row"));
         }
     }
 
-    /// The classes in their order; none where they are too many to be listed.
-    pub(super) fn classes(&mut self, profile: &Profile) -> Vec<String> {
+    /// The classes in their order; none where they are too many to be listed. `words`: those that would stand for nothing elsewhere, and
+    /// in how many rows.
+    pub(super) fn classes(&mut self, profile: &Profile, words: &[(String, u64)]) -> Vec<String> {
+        for (word, count) in words {
+            let rows = profile.filled + profile.missing();
+            self.remark(profile, format!("{word:?} stands in {count} of {rows} rows and counts as a class; if it means that the class is not known, take it out of data.classes, add it to data.missing, and remove these rows"));
+        }
         self.gaps(profile, "label");
         if profile.many {
             self.remark(profile, format!("has {}: is it the class?", values(profile)));
@@ -142,7 +147,7 @@ impl Draft {
             !profile.name.is_empty()
                 && profile.pictures + profile.volumes == 0
                 && !profile.many
-                && CLASSES.contains(&profile.distinct.len())
+                && CLASSES.contains(&profile.number_of_classes())
                 && profile.repeats > 0
         };
         let names: Vec<&str> = (0..profiles.len())

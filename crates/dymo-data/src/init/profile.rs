@@ -15,6 +15,13 @@ const LONGEST: usize = 200;
 const MISSING: [&str; 13] =
     ["na", "n/a", "nan", "null", "none", "missing", "?", "-", "--", ".", "unknown", "#n/a", "not available"];
 
+/// Of these, what programs write for an empty cell: no class, however often it stands there.
+const WRITTEN_BY_PROGRAMS: [&str; 5] = ["na", "n/a", "nan", "null", "#n/a"];
+/// Share of the rows, one in so many, from which on another such word is a class where it stands in the column of the label. "none, mild,
+/// severe" is a usual scale, and each of its words is frequent; labels that nobody has filled in are few in a table that is to be learned
+/// from. Below, a class would be too rare to be learned anyway.
+const CLASS_SHARE: u64 = 20;
+
 /// Whether a cell is empty or one of the usual words for nothing.
 pub(super) fn looks_missing(cell: &str) -> bool {
     cell.is_empty() || MISSING.contains(&cell.to_ascii_lowercase().as_str())
@@ -34,8 +41,10 @@ pub(super) struct Profile {
     /// Cells that are filled.
     pub(super) filled: u64,
     pub(super) empty: u64,
+    /// The line of the first empty cell.
+    first_empty: Option<u64>,
     /// Words for nothing that came up, and how often.
-    pub(super) markers: HashMap<String, u64>,
+    pub(super) markers: HashMap<String, Came>,
     pub(super) numbers: u64,
     pub(super) whole: u64,
     /// Cells that are no number, and the lines of the first number and the first word.
@@ -48,8 +57,6 @@ pub(super) struct Profile {
     /// Cells whose value came before, as far as is known.
     pub(super) repeats: u64,
     pub(super) first_repeat: Option<Repeat>,
-    /// The line of the first cell without a value.
-    pub(super) first_missing: Option<u64>,
     /// Cells that name no part, and the first of them.
     pub(super) no_part: u64,
     pub(super) first_no_part: Option<(u64, String)>,
@@ -143,6 +150,7 @@ impl Profile {
             folder: folder.map(Path::to_owned).unwrap_or_default(),
             filled: 0,
             empty: 0,
+            first_empty: None,
             markers: HashMap::new(),
             numbers: 0,
             whole: 0,
@@ -153,7 +161,6 @@ impl Profile {
             many: false,
             repeats: 0,
             first_repeat: None,
-            first_missing: None,
             no_part: 0,
             first_no_part: None,
             decimal_commas: 0,
@@ -181,10 +188,12 @@ impl Profile {
     /// `train`: whether a column of parts says that the row trains.
     pub(super) fn add(&mut self, cell: &str, line: u64, train: bool) {
         if looks_missing(cell) {
-            self.first_missing.get_or_insert(line);
             match cell.is_empty() {
-                true => self.empty += 1,
-                false => *self.markers.entry(cell.to_owned()).or_default() += 1,
+                true => {
+                    self.empty += 1;
+                    self.first_empty.get_or_insert(line);
+                }
+                false => self.markers.entry(cell.to_owned()).or_insert(Came { count: 0, first: line }).count += 1,
             }
             return;
         }
@@ -277,7 +286,48 @@ impl Profile {
 
     /// Cells without a value.
     pub(super) fn missing(&self) -> u64 {
-        self.empty + self.markers.values().sum::<u64>()
+        self.empty + self.markers.values().map(|came| came.count).sum::<u64>()
+    }
+
+    /// The line of the first cell without a value.
+    pub(super) fn first_missing(&self) -> Option<u64> {
+        self.markers.values().map(|came| came.first).chain(self.first_empty).min()
+    }
+
+    /// Words for nothing that would be classes, were this the column of the label.
+    pub(super) fn words_for_classes(&self) -> Vec<String> {
+        let rows = self.filled + self.missing();
+        let is_class = |word: &str, came: &Came| {
+            CLASS_SHARE * came.count >= rows && !WRITTEN_BY_PROGRAMS.contains(&word.to_ascii_lowercase().as_str())
+        };
+        let mut words: Vec<String> = match self.many {
+            // Classes that are not listed cannot take a word out of those for nothing.
+            true => Vec::new(),
+            false => {
+                self.markers.iter().filter(|(word, came)| is_class(word, came)).map(|(word, _)| word.clone()).collect()
+            }
+        };
+        words.sort();
+        words
+    }
+
+    /// Takes those words for values, as in the column of the label; which, and in how many cells.
+    pub(super) fn take_words_for_classes(&mut self) -> Vec<(String, u64)> {
+        let words = self.words_for_classes();
+        let taken: Vec<(String, Came)> =
+            words.into_iter().filter_map(|word| self.markers.remove_entry(&word)).collect();
+        for (word, came) in &taken {
+            self.filled += came.count;
+            self.words += came.count;
+            self.repeats += came.count - 1;
+            self.distinct.insert(word.clone(), *came);
+        }
+        taken.into_iter().map(|(word, came)| (word, came.count)).collect()
+    }
+
+    /// How many classes it would have, were it the column of the label.
+    pub(super) fn number_of_classes(&self) -> usize {
+        self.distinct.len() + self.words_for_classes().len()
     }
 
     /// Whether every row has a value of its own, as far as is known.

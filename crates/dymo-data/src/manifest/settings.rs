@@ -64,7 +64,7 @@ pub struct ManifestSettings {
     /// The classes in their order. Alphabetical, as the table has them, if nothing is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
-    /// What stands for a missing cell, beside an empty one: `["NA", "?"]`.
+    /// What stands for a missing cell, beside an empty one: `["NA", "?"]`. In the column of the class, what `classes` lists is a class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     /// Draws the parts instead of reading them from a column.
@@ -259,6 +259,12 @@ impl ManifestSettings {
     /// Whether a cell says that there is nothing.
     pub(crate) fn is_missing(&self, cell: &str) -> bool {
         cell.is_empty() || self.missing.iter().any(|word| word == cell)
+    }
+
+    /// Whether the cell of the label says that there is none. A word that is listed as a class is one, for "none, mild, severe" may stand
+    /// beside columns in which "none" means that nothing is known.
+    pub(crate) fn is_no_label(&self, cell: &str) -> bool {
+        cell.is_empty() || (self.is_missing(cell) && !self.classes.iter().any(|class| class == cell))
     }
 
     /// Sees that the settings do not contradict themselves. What depends on the file's header is found when it is read.
