@@ -310,3 +310,23 @@ fn warnings_of_a_kind_are_shown_twenty_times() {
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(json.matches("the picture is all black; ").count(), 40);
 }
+
+/// Nor do a thousand rows that are wrong in one way scroll away those that are wrong in another.
+#[test]
+fn errors_of_a_kind_and_a_column_are_shown_twenty_times() {
+    let report = many(|i| match i {
+        0..30 => format!("p{i},,,train,,{i},a,\n"),
+        30..59 => format!("p{i},,ill,train,,high,d,\n"),
+        _ => format!("p{i},,ill,train,,50,e,\n"),
+    });
+    let text = report.to_string();
+    for (part, count) in [(": the label is empty", 20), ("\"high\" is no number; ", 20), ("category \"d\", wanted", 20)]
+    {
+        assert_eq!(text.matches(part).count(), count, "{part}\n{text}");
+    }
+    assert!(text.contains("error: and 10 more of this kind\n"), "{text}");
+    assert!(text.contains("error: and 9 more of this kind\n"), "{text}");
+    assert_eq!(text.matches(" more of this kind\n").count(), 3, "{text}");
+    // The last of 30 categories that are none is counted only; in the data it is there.
+    assert!(!text.contains("category \"e\"") && said(&report, "line 61, column stage: category \"e\""), "{text}");
+}

@@ -478,7 +478,7 @@ impl fmt::Display for Listing<'_> {
         self.0.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
         match self.0.len().saturating_sub(LISTED) as u64 + self.1 {
             0 => Ok(()),
-            more => write!(f, "\n  and {more} more; `dymo data check` shows all"),
+            more => write!(f, "\n  and {more} more; `dymo data check` shows each kind, with --json the rows"),
         }
     }
 }

@@ -84,7 +84,8 @@ fn a_long_list_is_cut_and_counted() {
     let rows: String = (0..30).map(|i| format!("p{i},ill,nowhere,a.png\n")).collect();
     let message = open(&format!("id,label,split,front\n{rows}")).unwrap_err().to_string();
     assert!(
-        message.contains("30 problems\n  line 2: ") && message.ends_with("and 10 more; `dymo data check` shows all"),
+        message.contains("30 problems\n  line 2: ")
+            && message.ends_with("and 10 more; `dymo data check` shows each kind, with --json the rows"),
         "{message}"
     );
 }
