@@ -222,6 +222,11 @@ impl Draft {
             self.remark(profile, format!("{what}, is left out; write what matters of them as a number, such as an age or days since another day"));
             return self.leave_out(profile, &format!("{what}: write what matters of them as a number"));
         }
+        if let (Some((line, value)), true) = (&profile.first_time, most(profile.times) && profile.pairs == 0) {
+            let what = format!("times of day, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, is left out; write what matters of them as a number, such as hours since midnight or since another time"));
+            return self.leave_out(profile, &format!("{what}: write what matters of them as a number"));
+        }
         self.type_change(profile);
         match most(profile.numbers) {
             true => self.numbers(at, profile),
@@ -313,6 +318,11 @@ impl Draft {
         if !profile.many && profile.distinct.len() <= CATEGORIES && repeated {
             return self.categorical(at, profile);
         }
+        if let Some((line, value)) = profile.two_numbers() {
+            let what = format!("two numbers in a cell, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, is left out; make a column of each number and propose again"));
+            return self.leave_out(profile, &format!("{what}: make a column of each"));
+        }
         let text = 2 * profile.spaced > profile.filled || profile.longest > 40;
         if profile.is_unique() && !text && 2 * profile.marked <= profile.filled {
             return self.leave_out(profile, "another word in every row; add it as text if it means something");
@@ -340,6 +350,9 @@ impl Draft {
     fn categorical(&mut self, at: usize, profile: &Profile) {
         if let (Some((line, value)), true) = (&profile.first_marked, 2 * profile.marked > profile.filled) {
             self.remark(profile, format!("numbers with something beside them, such as {value:?} in line {line}, count as categories; write the numbers alone if their size matters"));
+        }
+        if let Some((line, value)) = profile.two_numbers() {
+            self.remark(profile, format!("two numbers in a cell, such as {value:?} in line {line}, count as categories; make a column of each number if their size matters"));
         }
         self.alike(profile);
         if let Ok(column) = Column::categorical(&profile.name, profile.categories()) {

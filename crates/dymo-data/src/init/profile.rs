@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::written::{beside_number, is_day};
+use super::written::{beside_number, is_day, is_pair, is_time};
 use crate::manifest::{Split, has_decimal_comma, is_too_large, number, short};
 
 /// Distinct values that are kept.
@@ -77,6 +77,12 @@ pub(super) struct Profile {
     /// Days, and the first of them.
     pub(super) days: u64,
     pub(super) first_day: Option<(u64, String)>,
+    /// Times of day, and the first of them.
+    pub(super) times: u64,
+    pub(super) first_time: Option<(u64, String)>,
+    /// Two numbers in a cell that are no time of day, and the first of them.
+    pub(super) pairs: u64,
+    pub(super) first_pair: Option<(u64, String)>,
     pub(super) pictures: u64,
     pub(super) volumes: u64,
     /// First paths, to be opened.
@@ -174,6 +180,10 @@ impl Profile {
             mark: None,
             days: 0,
             first_day: None,
+            times: 0,
+            first_time: None,
+            pairs: 0,
+            first_pair: None,
             pictures: 0,
             volumes: 0,
             paths: Vec::new(),
@@ -239,6 +249,12 @@ impl Profile {
                 if is_day(cell) {
                     self.days += 1;
                     self.first_day.get_or_insert_with(|| (line, short(cell)));
+                } else if is_time(cell) {
+                    self.times += 1;
+                    self.first_time.get_or_insert_with(|| (line, short(cell)));
+                } else if is_pair(cell) {
+                    self.pairs += 1;
+                    self.first_pair.get_or_insert_with(|| (line, short(cell)));
                 } else if let Some((before, behind)) = beside_number(cell) {
                     let mark = self.mark.get_or_insert_with(|| (before.to_owned(), behind.to_owned()));
                     self.marked += u64::from((mark.0.as_str(), mark.1.as_str()) == (before, behind));
@@ -349,6 +365,11 @@ impl Profile {
         let often = |count: u64| count >= LEAST_CODES || (count > 0 && CODE_SHARE * count >= self.numbers);
         let found = CODES.iter().zip(&self.codes).filter(|(code, (count, _))| far(**code) && often(*count));
         (found.map(|(_, (count, written))| (written.as_str(), *count)).collect(), [low, high])
+    }
+
+    /// The first cell of two numbers, where most are that. Some of them look like times of day: `1:20` beside `1:160`.
+    pub(super) fn two_numbers(&self) -> Option<&(u64, String)> {
+        self.first_pair.as_ref().filter(|_| 2 * (self.pairs + self.times) > self.filled)
     }
 
     /// Whether most cells name a part.

@@ -415,6 +415,22 @@ fn numbers_with_something_beside_them_and_days_are_told() {
     let day = with_column("seen", |i| format!("2024-03-{:02}", 1 + i % 28));
     told(&day, "column seen: days, such as \"2024-03-01\" in line 2, is left out");
     assert_eq!(roles_of(&day)[3], ("seen", "left out"));
+    let time = with_column("seen", |i| format!("{}:{:02}", 6 + i % 12, i));
+    told(
+        &time,
+        "column seen: times of day, such as \"6:00\" in line 2, is left out; write what matters of them as a number",
+    );
+    assert_eq!(roles_of(&time)[3], ("seen", "left out"));
+    let pressure = with_column("pressure", |i| format!("{}/{}", 110 + i, 70 + i % 9));
+    told(
+        &pressure,
+        "column pressure: two numbers in a cell, such as \"110/70\" in line 2, is left out; make a column of each",
+    );
+    assert_eq!(roles_of(&pressure)[3], ("pressure", "left out"));
+    // Half of these could be times of day.
+    let titre = with_column("titre", |i| format!("1:{}", 10 << (i % 6)));
+    told(&titre, "column titre: two numbers in a cell, such as \"1:80\" in line 5, count as categories; make a column");
+    assert_eq!(roles_of(&titre)[3], ("titre", "categorical"));
     // Stages look like numbers with a unit, each with another.
     let stage = with_column("stage", |i| ["1a", "1b", "2a", "2b"][i % 4].into());
     assert!(stage.remarks.iter().all(|remark| !remark.contains("column stage")), "{:?}", stage.remarks);
