@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::report::Geometry;
 use crate::checksum::{first_16, short_hash};
 use crate::manifest::{Form, Told};
-use crate::picture::{Picture, PictureError, file_bytes};
+use crate::picture::{Colour, Crop, Picture, PictureError, file_bytes};
 use crate::samples::ReadError;
 use crate::volume::{AffineSource, Limits, Volume};
 
@@ -21,18 +21,25 @@ pub(super) struct Facts {
 /// Opens the file of an image or a volume; `None` for other forms.
 pub(super) fn examine(form: &Form, path: &Path) -> Option<Result<Facts, ReadError>> {
     match form {
-        Form::Image { colour, .. } => Some(picture(path, *colour).map_err(|source| source.of(path).into())),
+        Form::Image { colour, crop, .. } => {
+            Some(picture(path, *colour, *crop).map_err(|source| source.of(path).into()))
+        }
         Form::Volume { .. } => Some(volume(path)),
         Form::Table { .. } | Form::Text { .. } => None,
     }
 }
 
-fn picture(path: &Path, colour: crate::picture::Colour) -> Result<Facts, PictureError> {
+fn picture(path: &Path, colour: Colour, crop: Option<Crop>) -> Result<Facts, PictureError> {
     let bytes = file_bytes(path)?;
     let (picture, losses) = Picture::decode_with_losses(&bytes, colour)?;
     let size = vec![picture.height(), picture.width()];
     let geometry = Geometry { size, spacing_thousandths: Vec::new(), orientation: String::new(), known: true };
-    let told = Told::of_picture(&picture, losses);
+    // As training does: what lies outside the part that is read shows nothing, and a part that is not there stops it.
+    let part = match crop {
+        Some(crop) => picture.cropped(crop)?,
+        None => picture,
+    };
+    let told = Told::of_picture(&part, losses);
     Ok(Facts { geometry, told, content: short_hash(&bytes) })
 }
 

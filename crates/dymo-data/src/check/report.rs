@@ -8,11 +8,11 @@ use dymo_core::ModalitySet;
 use serde::Serialize;
 
 use super::finding::{Finding, Severity};
-use crate::manifest::{Blank, Changed};
+use crate::manifest::{Blank, Changed, Problem};
 
 /// Sizes of a modality's files that are shown one by one.
 const GEOMETRIES: usize = 5;
-/// Warnings of one kind about files that are shown one by one; all are in the data.
+/// Findings of one kind about rows and files that are shown one by one; all are in the data.
 const LISTED: u64 = 20;
 
 /// All that was found in a table and its files.
@@ -142,20 +142,20 @@ impl CheckReport {
 }
 
 impl CheckReport {
-    /// One a line; of what is told of files one by one, the first of each kind.
+    /// One a line; of what is told of rows and files one by one, the first of each kind.
     fn list_findings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut of_files: HashMap<OfFile, u64> = HashMap::new();
-        for kind in self.findings.iter().filter_map(OfFile::of) {
-            *of_files.entry(kind).or_default() += 1;
+        let mut all: HashMap<Kind<'_>, u64> = HashMap::new();
+        for kind in self.findings.iter().filter_map(Kind::of) {
+            *all.entry(kind).or_default() += 1;
         }
-        let mut shown: HashMap<OfFile, u64> = HashMap::new();
+        let mut shown: HashMap<Kind<'_>, u64> = HashMap::new();
         for finding in &self.findings {
             let word = match finding.severity() {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
                 Severity::Note => "note",
             };
-            let Some(kind) = OfFile::of(finding) else {
+            let Some(kind) = Kind::of(finding) else {
                 writeln!(f, "{word}: {finding}")?;
                 continue;
             };
@@ -164,7 +164,7 @@ impl CheckReport {
             if *nth <= LISTED {
                 writeln!(f, "{word}: {finding}")?;
             }
-            if let (LISTED, more @ 1..) = (*nth, of_files[&kind].saturating_sub(LISTED)) {
+            if let (LISTED, more @ 1..) = (*nth, all[&kind].saturating_sub(LISTED)) {
                 writeln!(f, "{word}: and {more} more of this kind")?;
             }
         }
@@ -172,18 +172,24 @@ impl CheckReport {
     }
 }
 
-/// A kind of what is told of each file for itself.
+/// A kind of what is told of each row or file for itself. What is wrong with cells counts by column: another column has another cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum OfFile {
+enum Kind<'a> {
+    Row(Discriminant<Problem>, Option<&'a str>),
     Blank(Discriminant<Blank>),
     Changed(Discriminant<Changed>),
+    SameContent,
+    SubjectInTwoParts,
 }
 
-impl OfFile {
-    fn of(finding: &Finding) -> Option<Self> {
+impl<'a> Kind<'a> {
+    fn of(finding: &'a Finding) -> Option<Self> {
         match finding {
+            Finding::Row(problem) => Some(Self::Row(discriminant(problem), problem.column())),
             Finding::Blank { blank, .. } => Some(Self::Blank(discriminant(blank))),
             Finding::Changed { changed, .. } => Some(Self::Changed(discriminant(changed))),
+            Finding::SameContent { .. } => Some(Self::SameContent),
+            Finding::SubjectInTwoParts { .. } => Some(Self::SubjectInTwoParts),
             _ => None,
         }
     }

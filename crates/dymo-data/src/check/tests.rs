@@ -100,6 +100,30 @@ fn dark_pictures_of_16_bits_are_not_called_black() {
     assert_eq!(report.modalities[0].blank, 0);
 }
 
+/// What training would stop at, and what it would not see.
+#[test]
+fn crops_beyond_a_picture_are_told() {
+    let (folder, path) = folder(&format!(
+        "{HEAD}p1,w1,ill,train,0.png,50,a,\np2,w2,well,train,tall.png,50,b,\np3,w3,well,train,dark.png,50,b,\n"
+    ));
+    let save = |name: &str, values: Vec<u8>| {
+        Picture::new(8, 4, Colour::Grey, values).unwrap().save_png(&folder.path().join(name)).unwrap();
+    };
+    save("tall.png", vec![9; 32]);
+    save("dark.png", (0..32).map(|place| if place < 8 { 9 } else { 0 }).collect());
+    let mut settings = settings(&path);
+    let Form::Image { crop, .. } = &mut settings.modalities[0].form else { panic!() };
+    *crop = Some(crate::picture::Crop { top: 2, left: 0, height: 6, width: 4 });
+    let report = check(&settings, &mut |_| ()).unwrap();
+    let wanted = "0.png: 4×4 pixels, wanted 6 rows from 2 and 4 columns from 0; correct the crop, or leave";
+    let found = report.findings.iter().find(|finding| finding.to_string().contains(wanted));
+    assert_eq!(found.map(Finding::place), Some((Some(2), Some("photo"))), "{report}");
+    assert_eq!((found.map(Finding::severity), report.bad_rows), (Some(Severity::Error), 1));
+    let photo = &report.modalities[0];
+    assert_eq!((photo.present, photo.unreadable, photo.blank), (3, 1, 1), "of the last one, the part is black");
+    assert!(said(&report, "line 4, column photo: the picture is all black"), "{report}");
+}
+
 fn many(row: impl Fn(usize) -> String) -> CheckReport {
     report(&(0..60).map(row).collect::<String>())
 }
@@ -285,4 +309,24 @@ fn warnings_of_a_kind_are_shown_twenty_times() {
     assert_eq!(text.matches(" more of this kind").count(), 1, "{text}");
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(json.matches("the picture is all black; ").count(), 40);
+}
+
+/// Nor do a thousand rows that are wrong in one way scroll away those that are wrong in another.
+#[test]
+fn errors_of_a_kind_and_a_column_are_shown_twenty_times() {
+    let report = many(|i| match i {
+        0..30 => format!("p{i},,,train,,{i},a,\n"),
+        30..59 => format!("p{i},,ill,train,,high,d,\n"),
+        _ => format!("p{i},,ill,train,,50,e,\n"),
+    });
+    let text = report.to_string();
+    for (part, count) in [(": the label is empty", 20), ("\"high\" is no number; ", 20), ("category \"d\", wanted", 20)]
+    {
+        assert_eq!(text.matches(part).count(), count, "{part}\n{text}");
+    }
+    assert!(text.contains("error: and 10 more of this kind\n"), "{text}");
+    assert!(text.contains("error: and 9 more of this kind\n"), "{text}");
+    assert_eq!(text.matches(" more of this kind\n").count(), 3, "{text}");
+    // The last of 30 categories that are none is counted only; in the data it is there.
+    assert!(!text.contains("category \"e\"") && said(&report, "line 61, column stage: category \"e\""), "{text}");
 }

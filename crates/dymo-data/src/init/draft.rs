@@ -102,14 +102,19 @@ impl Draft {
 
     /// Rows without an id, a part or a label.
     fn gaps(&mut self, profile: &Profile, what: &str) {
-        if let Some(line) = profile.first_missing {
+        if let Some(line) = profile.first_missing() {
             let more = others(profile.missing(), &format!("have no {what}"));
             self.remark(profile, format!("no {what} in line {line}{more}; fill it in or remove the row"));
         }
     }
 
-    /// The classes in their order; none where they are too many to be listed.
-    pub(super) fn classes(&mut self, profile: &Profile) -> Vec<String> {
+    /// The classes in their order; none where they are too many to be listed. `words`: those that would stand for nothing elsewhere, and
+    /// in how many rows.
+    pub(super) fn classes(&mut self, profile: &Profile, words: &[(String, u64)]) -> Vec<String> {
+        for (word, count) in words {
+            let rows = profile.filled + profile.missing();
+            self.remark(profile, format!("{word:?} stands in {count} of {rows} rows and counts as a class; if it means that the class is not known, take it out of data.classes, add it to data.missing, and remove these rows"));
+        }
         self.gaps(profile, "label");
         if profile.many {
             self.remark(profile, format!("has {}: is it the class?", values(profile)));
@@ -142,7 +147,7 @@ impl Draft {
             !profile.name.is_empty()
                 && profile.pictures + profile.volumes == 0
                 && !profile.many
-                && CLASSES.contains(&profile.distinct.len())
+                && CLASSES.contains(&profile.number_of_classes())
                 && profile.repeats > 0
         };
         let names: Vec<&str> = (0..profiles.len())
@@ -215,6 +220,11 @@ impl Draft {
         if let (Some((line, value)), true) = (&profile.first_day, most(profile.days)) {
             let what = format!("days, such as {value:?} in line {line}");
             self.remark(profile, format!("{what}, is left out; write what matters of them as a number, such as an age or days since another day"));
+            return self.leave_out(profile, &format!("{what}: write what matters of them as a number"));
+        }
+        if let (Some((line, value)), true) = (&profile.first_time, most(profile.times) && profile.pairs == 0) {
+            let what = format!("times of day, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, is left out; write what matters of them as a number, such as hours since midnight or since another time"));
             return self.leave_out(profile, &format!("{what}: write what matters of them as a number"));
         }
         self.type_change(profile);
@@ -308,6 +318,11 @@ impl Draft {
         if !profile.many && profile.distinct.len() <= CATEGORIES && repeated {
             return self.categorical(at, profile);
         }
+        if let Some((line, value)) = profile.two_numbers() {
+            let what = format!("two numbers in a cell, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, is left out; make a column of each number and propose again"));
+            return self.leave_out(profile, &format!("{what}: make a column of each"));
+        }
         let text = 2 * profile.spaced > profile.filled || profile.longest > 40;
         if profile.is_unique() && !text && 2 * profile.marked <= profile.filled {
             return self.leave_out(profile, "another word in every row; add it as text if it means something");
@@ -335,6 +350,9 @@ impl Draft {
     fn categorical(&mut self, at: usize, profile: &Profile) {
         if let (Some((line, value)), true) = (&profile.first_marked, 2 * profile.marked > profile.filled) {
             self.remark(profile, format!("numbers with something beside them, such as {value:?} in line {line}, count as categories; write the numbers alone if their size matters"));
+        }
+        if let Some((line, value)) = profile.two_numbers() {
+            self.remark(profile, format!("two numbers in a cell, such as {value:?} in line {line}, count as categories; make a column of each number if their size matters"));
         }
         self.alike(profile);
         if let Ok(column) = Column::categorical(&profile.name, profile.categories()) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::written::{beside_number, is_day};
+use super::written::{beside_number, is_day, is_pair, is_time};
 use crate::manifest::{Split, has_decimal_comma, is_too_large, number, short};
 
 /// Distinct values that are kept.
@@ -14,6 +14,13 @@ const LONGEST: usize = 200;
 /// Words that people write for nothing.
 const MISSING: [&str; 13] =
     ["na", "n/a", "nan", "null", "none", "missing", "?", "-", "--", ".", "unknown", "#n/a", "not available"];
+
+/// Of these, what programs write for an empty cell: no class, however often it stands there.
+const WRITTEN_BY_PROGRAMS: [&str; 5] = ["na", "n/a", "nan", "null", "#n/a"];
+/// Share of the rows, one in so many, from which on another such word is a class where it stands in the column of the label. "none, mild,
+/// severe" is a usual scale, and each of its words is frequent; labels that nobody has filled in are few in a table that is to be learned
+/// from. Below, a class would be too rare to be learned anyway.
+const CLASS_SHARE: u64 = 20;
 
 /// Whether a cell is empty or one of the usual words for nothing.
 pub(super) fn looks_missing(cell: &str) -> bool {
@@ -34,8 +41,10 @@ pub(super) struct Profile {
     /// Cells that are filled.
     pub(super) filled: u64,
     pub(super) empty: u64,
+    /// The line of the first empty cell.
+    first_empty: Option<u64>,
     /// Words for nothing that came up, and how often.
-    pub(super) markers: HashMap<String, u64>,
+    pub(super) markers: HashMap<String, Came>,
     pub(super) numbers: u64,
     pub(super) whole: u64,
     /// Cells that are no number, and the lines of the first number and the first word.
@@ -48,8 +57,6 @@ pub(super) struct Profile {
     /// Cells whose value came before, as far as is known.
     pub(super) repeats: u64,
     pub(super) first_repeat: Option<Repeat>,
-    /// The line of the first cell without a value.
-    pub(super) first_missing: Option<u64>,
     /// Cells that name no part, and the first of them.
     pub(super) no_part: u64,
     pub(super) first_no_part: Option<(u64, String)>,
@@ -70,6 +77,12 @@ pub(super) struct Profile {
     /// Days, and the first of them.
     pub(super) days: u64,
     pub(super) first_day: Option<(u64, String)>,
+    /// Times of day, and the first of them.
+    pub(super) times: u64,
+    pub(super) first_time: Option<(u64, String)>,
+    /// Two numbers in a cell that are no time of day, and the first of them.
+    pub(super) pairs: u64,
+    pub(super) first_pair: Option<(u64, String)>,
     pub(super) pictures: u64,
     pub(super) volumes: u64,
     /// First paths, to be opened.
@@ -143,6 +156,7 @@ impl Profile {
             folder: folder.map(Path::to_owned).unwrap_or_default(),
             filled: 0,
             empty: 0,
+            first_empty: None,
             markers: HashMap::new(),
             numbers: 0,
             whole: 0,
@@ -153,7 +167,6 @@ impl Profile {
             many: false,
             repeats: 0,
             first_repeat: None,
-            first_missing: None,
             no_part: 0,
             first_no_part: None,
             decimal_commas: 0,
@@ -167,6 +180,10 @@ impl Profile {
             mark: None,
             days: 0,
             first_day: None,
+            times: 0,
+            first_time: None,
+            pairs: 0,
+            first_pair: None,
             pictures: 0,
             volumes: 0,
             paths: Vec::new(),
@@ -181,10 +198,12 @@ impl Profile {
     /// `train`: whether a column of parts says that the row trains.
     pub(super) fn add(&mut self, cell: &str, line: u64, train: bool) {
         if looks_missing(cell) {
-            self.first_missing.get_or_insert(line);
             match cell.is_empty() {
-                true => self.empty += 1,
-                false => *self.markers.entry(cell.to_owned()).or_default() += 1,
+                true => {
+                    self.empty += 1;
+                    self.first_empty.get_or_insert(line);
+                }
+                false => self.markers.entry(cell.to_owned()).or_insert(Came { count: 0, first: line }).count += 1,
             }
             return;
         }
@@ -230,6 +249,12 @@ impl Profile {
                 if is_day(cell) {
                     self.days += 1;
                     self.first_day.get_or_insert_with(|| (line, short(cell)));
+                } else if is_time(cell) {
+                    self.times += 1;
+                    self.first_time.get_or_insert_with(|| (line, short(cell)));
+                } else if is_pair(cell) {
+                    self.pairs += 1;
+                    self.first_pair.get_or_insert_with(|| (line, short(cell)));
                 } else if let Some((before, behind)) = beside_number(cell) {
                     let mark = self.mark.get_or_insert_with(|| (before.to_owned(), behind.to_owned()));
                     self.marked += u64::from((mark.0.as_str(), mark.1.as_str()) == (before, behind));
@@ -277,7 +302,48 @@ impl Profile {
 
     /// Cells without a value.
     pub(super) fn missing(&self) -> u64 {
-        self.empty + self.markers.values().sum::<u64>()
+        self.empty + self.markers.values().map(|came| came.count).sum::<u64>()
+    }
+
+    /// The line of the first cell without a value.
+    pub(super) fn first_missing(&self) -> Option<u64> {
+        self.markers.values().map(|came| came.first).chain(self.first_empty).min()
+    }
+
+    /// Words for nothing that would be classes, were this the column of the label.
+    pub(super) fn words_for_classes(&self) -> Vec<String> {
+        let rows = self.filled + self.missing();
+        let is_class = |word: &str, came: &Came| {
+            CLASS_SHARE * came.count >= rows && !WRITTEN_BY_PROGRAMS.contains(&word.to_ascii_lowercase().as_str())
+        };
+        let mut words: Vec<String> = match self.many {
+            // Classes that are not listed cannot take a word out of those for nothing.
+            true => Vec::new(),
+            false => {
+                self.markers.iter().filter(|(word, came)| is_class(word, came)).map(|(word, _)| word.clone()).collect()
+            }
+        };
+        words.sort();
+        words
+    }
+
+    /// Takes those words for values, as in the column of the label; which, and in how many cells.
+    pub(super) fn take_words_for_classes(&mut self) -> Vec<(String, u64)> {
+        let words = self.words_for_classes();
+        let taken: Vec<(String, Came)> =
+            words.into_iter().filter_map(|word| self.markers.remove_entry(&word)).collect();
+        for (word, came) in &taken {
+            self.filled += came.count;
+            self.words += came.count;
+            self.repeats += came.count - 1;
+            self.distinct.insert(word.clone(), *came);
+        }
+        taken.into_iter().map(|(word, came)| (word, came.count)).collect()
+    }
+
+    /// How many classes it would have, were it the column of the label.
+    pub(super) fn number_of_classes(&self) -> usize {
+        self.distinct.len() + self.words_for_classes().len()
     }
 
     /// Whether every row has a value of its own, as far as is known.
@@ -299,6 +365,11 @@ impl Profile {
         let often = |count: u64| count >= LEAST_CODES || (count > 0 && CODE_SHARE * count >= self.numbers);
         let found = CODES.iter().zip(&self.codes).filter(|(code, (count, _))| far(**code) && often(*count));
         (found.map(|(_, (count, written))| (written.as_str(), *count)).collect(), [low, high])
+    }
+
+    /// The first cell of two numbers, where most are that. Some of them look like times of day: `1:20` beside `1:160`.
+    pub(super) fn two_numbers(&self) -> Option<&(u64, String)> {
+        self.first_pair.as_ref().filter(|_| 2 * (self.pairs + self.times) > self.filled)
     }
 
     /// Whether most cells name a part.

@@ -108,11 +108,12 @@ pub enum ProposalError {
 
 pub(super) fn build(
     path: &Path,
-    profiles: Vec<Profile>,
+    mut profiles: Vec<Profile>,
     seen: Seen,
     options: &InitOptions,
 ) -> Result<Proposal, ProposalError> {
     let roles = Roles::find(&profiles, options);
+    let words = roles.label.map_or(Vec::new(), |at| profiles[at].take_words_for_classes());
     let folder = path.parent().unwrap_or(Path::new(""));
     let parts_known = roles.split.is_some_and(|split| profiles[split].names_parts());
     let mut draft = Draft::new(parts_known);
@@ -163,15 +164,17 @@ pub(super) fn build(
             !roles.contains(at) && !again.contains(profile.name.as_str()) && !options.leave_out.contains(&profile.name)
         }),
         Some(at) => {
-            settings.classes = draft.classes(&profiles[at]);
+            settings.classes = draft.classes(&profiles[at], &words);
         }
     }
     let mut markers: Vec<String> = profiles.iter().flat_map(|profile| profile.markers.keys().cloned()).collect();
     markers.sort();
     markers.dedup();
     if !markers.is_empty() {
+        let in_label =
+            if words.iter().any(|(word, _)| markers.contains(word)) { ", but for the label's classes" } else { "" };
         draft.remarks.push(format!(
-            "cells that read {} count as missing; correct data.missing if they do not",
+            "cells that read {} count as missing{in_label}; correct data.missing if they do not",
             markers.join(", ")
         ));
     }

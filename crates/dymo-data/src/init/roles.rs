@@ -61,7 +61,7 @@ impl Roles {
         let parts = || split_column(&names, options).filter(|at| free(&taken, at) && profiles[*at].names_parts());
         let split = told[2].or_else(parts);
         taken.extend(split);
-        let few = |at: &usize| !profiles[*at].many && profiles[*at].distinct.len() >= 2;
+        let few = |at: &usize| !profiles[*at].many && profiles[*at].number_of_classes() >= 2;
         let label = told[1].or_else(|| usual(&names, &LABEL).find(|at| free(&taken, at) && few(at)));
         taken.extend(label);
         let id = told[0].or_else(|| id(profiles, &names, &|at| free(&taken, at)));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::manifest::{Form, ManifestSettings};
 use crate::picture::{Colour, Picture};
+use crate::samples::Samples;
 use crate::source::Source;
 use dymo_core::Values;
 use proptest::prelude::*;
@@ -165,6 +166,49 @@ fn roles_of(proposal: &Proposal) -> Vec<(&str, &str)> {
 }
 
 const ROLES: [(&str, &str); 4] = [("id", "id"), ("diagnosis", "label"), ("part", "split"), ("dose", "continuous")];
+
+/// "none" is a usual name of a class, and elsewhere a usual word for nothing.
+#[test]
+fn frequent_words_for_nothing_are_classes_in_the_label() {
+    let with = |label: &dyn Fn(usize) -> &'static str, drug: &dyn Fn(usize) -> &'static str| {
+        let rows: String = (0..40).map(|i| format!("s{i},{},{},{}.5\n", label(i), drug(i), i % 7)).collect();
+        propose_text(&format!("id,label,drug,dose\n{rows}"))
+    };
+    let smile = |i: usize| ["none", "smile"][i % 2];
+    let (folder, proposal) = with(&smile, &|i| ["a", "b"][i % 2]);
+    let settings = read_back(&proposal);
+    assert_eq!(roles_of(&proposal)[1], ("label", "label"));
+    assert_eq!((settings.classes.as_slice(), settings.missing.len()), (&["none".into(), "smile".into()][..], 0));
+    assert_eq!(proposal.classes, [("none".to_owned(), 20), ("smile".to_owned(), 20)]);
+    assert_eq!(proposal.columns[1].missing, 0);
+    let remarks = proposal.remarks.join("\n");
+    let wanted =
+        "column label: \"none\" stands in 20 of 40 rows and counts as a class; if it means that the class is not";
+    assert!(remarks.contains(wanted) && !remarks.contains("count as missing"), "{remarks}");
+    let read = |folder: &tempfile::TempDir, settings: ManifestSettings| {
+        crate::manifest::Manifest::open(&settings.at(folder.path().join("patients.csv")))
+    };
+    assert_eq!(read(&folder, settings).unwrap().len(), 40);
+    // In another column the same word is one for nothing still.
+    let (folder, proposal) = with(&smile, &|i| ["a", "b", "none"][i % 3]);
+    let settings = read_back(&proposal);
+    assert_eq!((settings.missing.as_slice(), settings.classes.len()), (&["none".into()][..], 2));
+    assert_eq!((proposal.columns[1].missing, proposal.columns[2].missing), (0, 13));
+    let wanted = "cells that read none count as missing, but for the label's classes; correct";
+    assert!(proposal.remarks.iter().any(|remark| remark.starts_with(wanted)), "{:?}", proposal.remarks);
+    let samples = read(&folder, settings.clone()).unwrap();
+    assert_eq!((samples.len(), samples.label(0), samples.label(1)), (40, 0, 1));
+    // Where it is not listed, it is no class.
+    let message = read(&folder, ManifestSettings { classes: Vec::new(), ..settings }).unwrap_err().to_string();
+    assert!(message.contains("line 2: the label is empty"), "{message}");
+    // Once in 40 rows is less than one in 20; what programs write for nothing is no class ever.
+    let rare = |i: usize| if i == 3 { "unknown" } else { ["ill", "well"][i % 2] };
+    let (_folder, proposal) = with(&rare, &|i| ["a", "b"][i % 2]);
+    assert_eq!(proposal.settings.classes, ["ill", "well"]);
+    assert!(proposal.remarks.join("\n").contains("column label: no label in line 5; fill it in"));
+    let (_folder, proposal) = with(&|i| ["ill", "well", "NA"][i % 3], &|i| ["a", "b"][i % 2]);
+    assert_eq!((proposal.settings.classes.len(), proposal.settings.missing.as_slice()), (2, &["NA".to_owned()][..]));
+}
 
 #[test]
 fn an_id_that_comes_twice_stays_the_id() {
@@ -371,6 +415,22 @@ fn numbers_with_something_beside_them_and_days_are_told() {
     let day = with_column("seen", |i| format!("2024-03-{:02}", 1 + i % 28));
     told(&day, "column seen: days, such as \"2024-03-01\" in line 2, is left out");
     assert_eq!(roles_of(&day)[3], ("seen", "left out"));
+    let time = with_column("seen", |i| format!("{}:{:02}", 6 + i % 12, i));
+    told(
+        &time,
+        "column seen: times of day, such as \"6:00\" in line 2, is left out; write what matters of them as a number",
+    );
+    assert_eq!(roles_of(&time)[3], ("seen", "left out"));
+    let pressure = with_column("pressure", |i| format!("{}/{}", 110 + i, 70 + i % 9));
+    told(
+        &pressure,
+        "column pressure: two numbers in a cell, such as \"110/70\" in line 2, is left out; make a column of each",
+    );
+    assert_eq!(roles_of(&pressure)[3], ("pressure", "left out"));
+    // Half of these could be times of day.
+    let titre = with_column("titre", |i| format!("1:{}", 10 << (i % 6)));
+    told(&titre, "column titre: two numbers in a cell, such as \"1:80\" in line 5, count as categories; make a column");
+    assert_eq!(roles_of(&titre)[3], ("titre", "categorical"));
     // Stages look like numbers with a unit, each with another.
     let stage = with_column("stage", |i| ["1a", "1b", "2a", "2b"][i % 4].into());
     assert!(stage.remarks.iter().all(|remark| !remark.contains("column stage")), "{:?}", stage.remarks);

@@ -1,4 +1,4 @@
-//! How a cell is written that is no number but was meant as one, or as a day.
+//! How a cell is written that is no number but was meant as one, as two, as a day or as a time of it.
 
 use crate::manifest::number;
 
@@ -61,6 +61,30 @@ pub(super) fn is_day(cell: &str) -> bool {
     }
 }
 
+/// Whether a cell is a time of day: `14:30`, `9:05:59.5`, `2:30 pm`.
+pub(super) fn is_time(cell: &str) -> bool {
+    let lower = cell.trim().to_ascii_lowercase();
+    let time = lower.strip_suffix("am").or(lower.strip_suffix("pm")).unwrap_or(&lower).trim_end();
+    let digits = |text: &str| text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let below = |text: &str, most: u32| digits(text) && text.parse().is_ok_and(|n: u32| n < most);
+    let sixty = |text: &str| text.len() == 2 && below(text, 60);
+    let parts: Vec<&str> = time.split(':').collect();
+    match parts[..] {
+        [hour, minute] => below(hour, 24) && sixty(minute),
+        [hour, minute, second] => {
+            let (whole, rest) = second.split_once('.').unwrap_or((second, ""));
+            below(hour, 24) && sixty(minute) && sixty(whole) && rest.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
+/// Whether a cell is two numbers, and no time of day: a blood pressure of `120/80`, a titre of `1:160`.
+pub(super) fn is_pair(cell: &str) -> bool {
+    let both = cell.split_once('/').or_else(|| cell.split_once(':').filter(|_| !is_time(cell)));
+    both.is_some_and(|(a, b)| number(a.trim()).is_some() && number(b.trim()).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +125,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn times_and_pairs() {
+        for cell in ["14:30", "9:05:59.5", "2:30 pm", "00:00", " 23:59:59 "] {
+            assert!(is_time(cell) && !is_pair(cell), "{cell}");
+        }
+        for cell in ["120/80", "1:160", "37.5 / 2", "1/2", "24:00", "7:3"] {
+            assert!(is_pair(cell) && !is_time(cell), "{cell}");
+        }
+        for cell in
+            ["", ":", "/", "12", "a:b", "1/2/3", "3/31/24", "14:30:61", "14:30:00:00", "1:2:3", "pm", "120/", "n/a"]
+        {
+            assert!(!is_time(cell) && !is_pair(cell), "{cell}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_cell_is_looked_at(cell in ".{0,12}", digits in "[-0-9.,/ '<%a-zT:€°é]{0,14}") {
@@ -109,6 +148,7 @@ mod tests {
                     proptest::prop_assert!(number(cell.trim()).is_none() && cell.contains(before) && cell.contains(behind));
                 }
                 is_day(cell);
+                proptest::prop_assert!(!(is_time(cell) && is_pair(cell)));
             }
         }
     }

@@ -165,6 +165,49 @@ pub enum SettingsError {
         /// How many there are.
         of: usize,
     },
+    /// A modality without a name.
+    #[error(
+        "number {number} of [[data.modalities]] has the name {name:?}, wanted a word that is not empty; give it one"
+    )]
+    NoName {
+        /// Which one, counted from 1.
+        number: usize,
+        /// What stands there: nothing, or spaces.
+        name: String,
+    },
+    /// Two modalities of one name.
+    #[error(
+        "two [[data.modalities]] have the name {name:?}, wanted each its own; rename one (`column` says where it stands)"
+    )]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// A side or a length that no input has.
+    #[error("{place}: {field} is {value}, wanted 1 to {most}; correct it in [data]")]
+    Extent {
+        /// The modality, or `data.grid`.
+        place: String,
+        /// What the settings call it.
+        field: &'static str,
+        /// What it is.
+        value: usize,
+        /// The largest that is possible.
+        most: usize,
+    },
+    /// Extents that make more values than a sample may have.
+    #[error(
+        "{place}: {} are more values than the {most} that are possible; make one of them smaller",
+        product(extents)
+    )]
+    Values {
+        /// The modality.
+        place: String,
+        /// What the settings call each, and what it is.
+        extents: Vec<(&'static str, usize)>,
+        /// The most that are possible.
+        most: usize,
+    },
     /// A text that cannot be encoded.
     #[error("text modality {modality:?}: {source}")]
     Text {
@@ -396,6 +439,11 @@ impl Problem {
     }
 }
 
+fn product(extents: &[(&str, usize)]) -> String {
+    let named: Vec<String> = extents.iter().map(|(field, extent)| format!("{field} {extent}")).collect();
+    named.join(" × ")
+}
+
 fn drawn_instead_of(column: &str) -> String {
     format!(
         "; without a column {column}, [data.division] draws the parts: `division = {{ validation = 0.15, test = 0.15, seed = 2025 }}` in [data]"
@@ -430,7 +478,7 @@ impl fmt::Display for Listing<'_> {
         self.0.iter().take(LISTED).try_for_each(|problem| write!(f, "\n  {problem}"))?;
         match self.0.len().saturating_sub(LISTED) as u64 + self.1 {
             0 => Ok(()),
-            more => write!(f, "\n  and {more} more; `dymo data check` shows all"),
+            more => write!(f, "\n  and {more} more; `dymo data check` shows each kind, with --json the rows"),
         }
     }
 }

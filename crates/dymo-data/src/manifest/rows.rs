@@ -165,7 +165,7 @@ impl Rows {
         if id.is_none() {
             problems.push(Problem::Empty { line, column: self.settings.id.clone() });
         }
-        let label = layout.label.map(cell).filter(|label| !self.settings.is_missing(label));
+        let label = layout.label.map(cell).filter(|label| !self.settings.is_no_label(label));
         if label.is_none() && self.wanted == Use::Training {
             problems.push(Problem::Empty { line, column: self.settings.label.clone() });
         }

@@ -7,9 +7,14 @@ use dymo_core::{Columns, Kind, Modality};
 use serde::{Deserialize, Serialize};
 
 use super::{Grid, SettingsError};
-use crate::picture::{Colour, Crop};
+use crate::picture::{Colour, Crop, MAX_SIDE};
 use crate::text::{Symbols, TextEncoder};
 use crate::volume::{Intensity, Plane, SliceChoice};
+
+/// Most places of a text: beyond, one sample's text outgrows what a network can read.
+const MOST_PLACES: usize = 1 << 16;
+/// Most values of a modality, 1 GiB in single precision: a slip of the keyboard must not end in memory that cannot be had.
+const MOST_VALUES: usize = 1 << 28;
 
 /// A table of samples: which file, which columns, and what its modalities are. In a settings file:
 ///
@@ -59,7 +64,7 @@ pub struct ManifestSettings {
     /// The classes in their order. Alphabetical, as the table has them, if nothing is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
-    /// What stands for a missing cell, beside an empty one: `["NA", "?"]`.
+    /// What stands for a missing cell, beside an empty one: `["NA", "?"]`. In the column of the class, what `classes` lists is a class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     /// Draws the parts instead of reading them from a column.
@@ -256,6 +261,12 @@ impl ManifestSettings {
         cell.is_empty() || self.missing.iter().any(|word| word == cell)
     }
 
+    /// Whether the cell of the label says that there is none. A word that is listed as a class is one, for "none, mild, severe" may stand
+    /// beside columns in which "none" means that nothing is known.
+    pub(crate) fn is_no_label(&self, cell: &str) -> bool {
+        cell.is_empty() || (self.is_missing(cell) && !self.classes.iter().any(|class| class == cell))
+    }
+
     /// Sees that the settings do not contradict themselves. What depends on the file's header is found when it is read.
     ///
     /// # Errors
@@ -269,6 +280,10 @@ impl ManifestSettings {
         if let Some(division) = self.division {
             division.check()?;
         }
+        if let Some(Grid { height, width, .. }) = self.grid {
+            check_picture("data.grid", height, width)?;
+        }
+        check_names(&self.modalities)?;
         // The subject may be the id, or any other column.
         let mut used: BTreeSet<&str> = BTreeSet::new();
         let split = self.division.is_none().then_some(&self.split);
@@ -283,10 +298,46 @@ impl ManifestSettings {
                     return Err(SettingsError::ColumnTwice { column: column.to_owned() });
                 }
             }
-            modality.encoder()?;
+            modality.check_size()?;
         }
         Ok(())
     }
+}
+
+/// Every modality has a name, and none that of another.
+fn check_names(modalities: &[ModalitySettings]) -> Result<(), SettingsError> {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for (number, ModalitySettings { name, .. }) in modalities.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(SettingsError::NoName { number: number + 1, name: name.clone() });
+        }
+        if !names.insert(name) {
+            return Err(SettingsError::NameTwice { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// A picture can be brought to these sides; of three colours it is below [`MOST_VALUES`] then.
+fn check_picture(place: &str, height: usize, width: usize) -> Result<(), SettingsError> {
+    [("height", height), ("width", width)]
+        .into_iter()
+        .try_for_each(|(field, value)| check_extent(place, field, value, MAX_SIDE as usize))
+}
+
+fn check_extent(place: &str, field: &'static str, value: usize, most: usize) -> Result<(), SettingsError> {
+    let fits = (1..=most).contains(&value);
+    if fits { Ok(()) } else { Err(SettingsError::Extent { place: place.to_owned(), field, value, most }) }
+}
+
+/// All extents together, each of them by its field.
+fn check_values(place: &str, extents: &[(&'static str, usize)]) -> Result<(), SettingsError> {
+    let product = extents.iter().try_fold(1usize, |product, (_, extent)| product.checked_mul(*extent));
+    if product.is_some_and(|product| product <= MOST_VALUES) {
+        return Ok(());
+    }
+    let (place, extents, most) = (place.to_owned(), extents.to_vec(), MOST_VALUES);
+    Err(SettingsError::Values { place, extents, most })
 }
 
 impl Division {
@@ -334,6 +385,26 @@ impl ModalitySettings {
             }
         };
         Ok(Modality::new(&self.name, kind))
+    }
+
+    /// Its input can be built: no extent is 0, none beyond what memory holds.
+    fn check_size(&self) -> Result<(), SettingsError> {
+        let place = format!("modality {:?}", self.name);
+        match &self.form {
+            Form::Image { height, width, .. } => check_picture(&place, *height, *width),
+            Form::Volume { height, width, slices, .. } => {
+                let extents = [("height", *height), ("width", *width), ("slices", *slices)];
+                let mut each = extents.iter();
+                each.try_for_each(|(field, value)| check_extent(&place, field, *value, MOST_VALUES))?;
+                check_values(&place, &extents)
+            }
+            Form::Table { .. } => Ok(()),
+            Form::Text { length, .. } => {
+                let symbols = self.encoder()?.map_or(0, |encoder| encoder.symbols());
+                check_extent(&place, "length", *length, MOST_PLACES)?;
+                check_values(&place, &[("length", *length), ("symbols", symbols)])
+            }
+        }
     }
 
     /// What turns its text into numbers; `None` for other kinds.

@@ -84,7 +84,8 @@ fn a_long_list_is_cut_and_counted() {
     let rows: String = (0..30).map(|i| format!("p{i},ill,nowhere,a.png\n")).collect();
     let message = open(&format!("id,label,split,front\n{rows}")).unwrap_err().to_string();
     assert!(
-        message.contains("30 problems\n  line 2: ") && message.ends_with("and 10 more; `dymo data check` shows all"),
+        message.contains("30 problems\n  line 2: ")
+            && message.ends_with("and 10 more; `dymo data check` shows each kind, with --json the rows"),
         "{message}"
     );
 }
@@ -340,6 +341,49 @@ fn settings_that_contradict_themselves_are_refused() {
     known.modalities.truncate(1);
     let unknown = serde_json::to_string(&known).unwrap().replace("\"height\"", "\"hight\"");
     assert!(serde_json::from_str::<ManifestSettings>(&unknown).is_err());
+}
+
+/// Each would pass as settings and fail, or end the program, once something is read.
+#[test]
+fn names_and_sizes_that_no_input_has_are_refused() {
+    let folder = folder(b"");
+    let checked = |change: &dyn Fn(&mut ManifestSettings)| {
+        let mut settings = mixed(&folder);
+        change(&mut settings);
+        settings.check().map_err(|refused| refused.to_string())
+    };
+    let refused = |change: &dyn Fn(&mut ManifestSettings)| checked(change).unwrap_err();
+    let said = refused(&|s| s.modalities[1].name = "photo".into());
+    assert!(said.starts_with("two [[data.modalities]] have the name \"photo\", wanted each its own"), "{said}");
+    let said = refused(&|s| s.modalities[2].name = " ".into());
+    assert!(said.starts_with("number 3 of [[data.modalities]] has the name \" \", wanted a word"), "{said}");
+    let grey = |height, width| Form::Image { column: None, height, width, colour: Colour::Grey, crop: None };
+    let said = refused(&|s| s.modalities[0].form = grey(4, 0));
+    assert_eq!(said, "modality \"photo\": width is 0, wanted 1 to 8192; correct it in [data]");
+    assert!(refused(&|s| s.modalities[0].form = grey(8193, 4)).contains("height is 8193, wanted 1 to 8192"));
+    assert_eq!(checked(&|s| s.modalities[0].form = grey(8192, 8192)), Ok(()));
+    let volume = |side: usize| {
+        let json = format!(r#"{{"name": "scan", "kind": "volume", "height": {side}, "width": 1024, "slices": 256}}"#);
+        serde_json::from_str::<ModalitySettings>(&json).unwrap()
+    };
+    let said = refused(&|s| s.modalities[1] = volume(1025));
+    let wanted =
+        "modality \"scan\": height 1025 × width 1024 × slices 256 are more values than the 268435456 that are possible";
+    assert!(said.starts_with(wanted), "{said}");
+    assert!(refused(&|s| s.modalities[1] = volume(0)).contains("height is 0, wanted 1 to 268435456"));
+    assert_eq!(checked(&|s| s.modalities[1] = volume(1024)), Ok(()));
+    let text = |length| Form::Text { column: None, length, symbols: Default::default() };
+    let said = refused(&|s| s.modalities[3].form = text(2_000_000_000));
+    assert_eq!(said, "modality \"note\": length is 2000000000, wanted 1 to 65536; correct it in [data]");
+    assert_eq!(checked(&|s| s.modalities[3].form = text(65_536)), Ok(()));
+    let words: Vec<String> = (0..4097).map(|i| format!("w{i}")).collect();
+    let symbols = crate::text::Symbols { vocabulary: Some(words), ..Default::default() };
+    let many = Form::Text { column: None, length: 65_536, symbols };
+    assert!(refused(&|s| s.modalities[3].form = many.clone()).contains("length 65536 × symbols 4097 are more"));
+    let mut pictures = settings(&folder);
+    pictures.grid = Some(Grid { height: 4, width: 20_000, colour: Colour::Grey });
+    let said = pictures.check().unwrap_err().to_string();
+    assert!(said.starts_with("data.grid: width is 20000, wanted 1 to 8192"), "{said}");
 }
 
 #[test]

@@ -395,7 +395,7 @@ pub enum PictureError {
         wanted: &'static str,
     },
     /// A part that is not within the picture.
-    #[error("{}×{} pixels, wanted {} rows from {} and {} columns from {}", found[0], found[1], crop.height, crop.top, crop.width, crop.left)]
+    #[error("{}×{} pixels, wanted {} rows from {} and {} columns from {}; correct the crop, or leave pictures out that are too small for it", found[0], found[1], crop.height, crop.top, crop.width, crop.left)]
     Crop {
         /// The part.
         crop: Crop,
