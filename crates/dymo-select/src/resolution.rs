@@ -45,6 +45,7 @@ mod tests {
         let candidate = |(modality, (reward, verdict)): (usize, &(f32, Verdict))| Candidate {
             threshold: 0.0,
             modality: modality + 1,
+            draw: 0,
             score,
             calibration_factor: 1.0,
             reward: *reward,
