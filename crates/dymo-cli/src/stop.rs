@@ -12,6 +12,7 @@ pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
     training: Arc<AtomicBool>,
     saved: Arc<AtomicBool>,
+    leaving: Arc<AtomicBool>,
     /// The command that goes on with what is saved.
     command: Arc<str>,
 }
@@ -62,6 +63,10 @@ impl Stop {
 
     /// Ends the program: whatever is saved stands a kill at any moment, so this moment is as good as another.
     fn leave(&self) -> ! {
+        // The signal's thread and the program's own may both be here: one speaks and ends, the other waits for that.
+        while self.leaving.swap(true, Ordering::SeqCst) {
+            std::thread::park();
+        }
         if !self.saved.load(Ordering::SeqCst) {
             std::process::exit(INTERRUPTED.into());
         }

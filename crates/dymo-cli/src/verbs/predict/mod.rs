@@ -166,6 +166,10 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         }
     }
     let judge = Judge::new(context, &args, &effective, &reader, recovery.as_ref(), trust.as_ref());
+    // From the first row on, and before it too, the same command can go on; but what a pipe has handed over, or taken, is gone.
+    if args.data.is_file() && args.out.as_deref().map(Target::of).is_some_and(|out| matches!(out, Target::File(_))) {
+        context.stop.saved();
+    }
     let mut table = match &args.out {
         Some(path) => {
             Table::file(path, args.resume, folder.schema(), &begun(&args, &folder, &effective, input.table())?)?
@@ -182,10 +186,6 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         );
     }
     let mut page = page(context, &args, &folder, kind, &judge, done)?;
-    // What a pipe has handed over, or taken, is gone.
-    if table.is_kept() && args.data.is_file() {
-        context.stop.saved();
-    }
     input.skip(done);
     let mut unread = None;
     let task = context.watch.task("predicting", input.length());

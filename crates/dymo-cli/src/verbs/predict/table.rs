@@ -133,11 +133,6 @@ impl<'a> Table<'a> {
         self.done
     }
 
-    /// Whether a later run can go on with what is written.
-    pub(super) fn is_kept(&self) -> bool {
-        matches!(&self.to, To::File(file) if file.part().is_some())
-    }
-
     /// Those of them that have no prediction.
     pub(super) fn failed(&self) -> u64 {
         self.failed
