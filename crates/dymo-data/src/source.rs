@@ -53,6 +53,22 @@ impl Source {
     /// What is wrong with a table of settings that is no source, where that can be said more closely than by the table as a whole: which
     /// modality, which column, and what of it.
     pub fn mistake(settings: &toml::Table) -> Option<String> {
+        Self::mistake_of_modality(settings).or_else(|| Self::mistake_of_key(settings))
+    }
+
+    /// A key of a table of samples that is none, or has another type: each is tried for itself.
+    fn mistake_of_key(settings: &toml::Table) -> Option<String> {
+        settings.get("maker").filter(|maker| maker.as_str() == Some("manifest"))?;
+        let mut keys = settings.iter().filter(|(key, _)| *key != "maker" && *key != "modalities");
+        keys.find_map(|(key, value)| {
+            let mut alone = toml::Table::from_iter([("path".to_owned(), toml::Value::from("table.csv"))]);
+            alone.insert(key.clone(), value.clone());
+            let error = alone.try_into::<ManifestSettings>().err()?;
+            Some(format!("data.{key}: {}", error.message()))
+        })
+    }
+
+    fn mistake_of_modality(settings: &toml::Table) -> Option<String> {
         let modalities = settings.get("modalities")?.as_array()?;
         let named =
             |value: &toml::Value| value.get("name").and_then(|name| name.as_str()).map(|name| format!("{name:?}"));
@@ -208,6 +224,22 @@ mod tests {
         let column = "{ name = 'age', type = 'categorical', categories = ['a', 'b'] }";
         let said = second(&format!("name = 'tab'\nkind = 'table'\ncolumns = [{column}, {column}]"));
         assert!(said.starts_with("[[data.modalities]] \"tab\": ") && said.contains("age"), "{said}");
+    }
+
+    #[test]
+    fn a_mistake_names_the_key() {
+        let mistake = |rest: &str| {
+            Source::mistake(&toml::from_str(&format!("maker = 'manifest'\npath = 't.csv'\n{rest}")).unwrap())
+        };
+        assert_eq!(mistake("missing = ['NA']\nsubject = 'who'"), None);
+        assert_eq!(
+            mistake("missing = 'NA'").unwrap(),
+            "data.missing: invalid type: string \"NA\", expected a sequence"
+        );
+        let division = mistake("division = { validation = 0.1, test = 0.1, seed = -1 }").unwrap();
+        assert!(division.starts_with("data.division: invalid value: integer `-1`"), "{division}");
+        assert!(mistake("lable = 'x'").unwrap().starts_with("data.lable: unknown field `lable`, expected one of"));
+        assert_eq!(Source::mistake(&toml::from_str("maker = 'polymnist'\nseed = 'x'").unwrap()), None);
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn every_section_is_there_and_every_link_within_leads_somewhere() -> Outcome {
 fn an_empty_report_is_a_page_too() -> Outcome {
     let folder = tempfile::tempdir()?;
     let written = Report::default().write(folder.path())?;
-    assert_eq!(written.files.len(), 20);
+    assert_eq!(written.files.len(), 21);
     let page = fs::read_to_string(written.page)?;
     assert!(page.contains("no result of selection"));
     assert!(!page.contains("<figure"));

@@ -95,6 +95,9 @@ fn every_sample_is_judged_once_and_chance_is_ruled_out() {
         "{guarantee}"
     );
 
+    let decided = std::fs::read_to_string(place.path("cv/decided.csv")).expect("a table");
+    assert!(decided.lines().count() == 2 && decided.contains(",3,") && decided.contains("of 3 folds"), "{decided}");
+
     // A run that goes on finds everything done, and the same.
     std::fs::remove_file(place.path("cv/report.json")).expect("removed");
     place.run(&format!("{line} --resume")).well();

@@ -11,6 +11,7 @@ pub(crate) fn all(report: &Report) -> Vec<Table> {
         confidence(report),
         patterns(report),
         guarantees(report),
+        decided(report),
         greedy(report),
         acquisitions(report),
         robustness(report),
@@ -151,6 +152,45 @@ pub(crate) fn guarantees(report: &Report) -> Table {
             ("chosen", "chosen"),
         ],
         rows: rows.collect(),
+    }
+}
+
+/// What came of the thresholds, on samples that had no say in them.
+fn decided(report: &Report) -> Table {
+    let row = |g: &crate::GuaranteeRecord| {
+        let [on, folds] = g.folds.map_or([f64::NAN; 2], |folds| folds.map(|count| count as f64));
+        vec![
+            text(&g.recovery),
+            text(&g.metric),
+            Cell::Number(g.threshold.unwrap_or(f64::NAN)),
+            Cell::Number(on),
+            Cell::Number(folds),
+            Cell::Count(g.n),
+            Cell::Number(g.confidence),
+            Cell::Count(g.test_n),
+            Cell::Share(g.test_difference),
+            Cell::Share(g.test_low),
+            Cell::Share(g.test_high),
+            text(&g.words),
+        ]
+    };
+    Table {
+        name: "decided",
+        columns: vec![
+            ("recovery", "recovery"),
+            ("metric", "metric"),
+            ("threshold", "threshold"),
+            ("folds_on", "folds with selection on"),
+            ("folds", "folds"),
+            ("n", "held-out samples"),
+            ("confidence", "confidence"),
+            ("test_n", "test samples"),
+            ("difference", "what decides minus discarding"),
+            ("low", "from"),
+            ("high", "to"),
+            ("words", "in words"),
+        ],
+        rows: report.guarantees.iter().map(row).collect(),
     }
 }
 
