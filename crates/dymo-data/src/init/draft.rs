@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dymo_core::{Column, Columns};
+use serde::Serialize;
 
 use super::profile::{Profile, Repeat};
-use super::proposal::ColumnSummary;
 use super::{Seen, files, roles};
 use crate::manifest::{Form, ModalitySettings, meant};
 use crate::text::Symbols;
@@ -21,6 +21,26 @@ const CLASSES: std::ops::RangeInclusive<usize> = 2..=10;
 const CANDIDATES: usize = 8;
 /// Words of a proposed vocabulary.
 const VOCABULARY: usize = 2000;
+
+/// What one column was taken for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// `id`, `label`, `image`, `categorical`, `left out` …
+    pub role: String,
+    /// Values in words.
+    pub values: String,
+    /// Rows without a value.
+    pub missing: u64,
+}
+
+impl ColumnSummary {
+    /// What it was taken for, and why it is left out if it is.
+    pub(super) fn in_words(&self) -> String {
+        if self.role == "left out" { format!("left out, {}", self.values) } else { self.role.clone() }
+    }
+}
 
 /// Which modalities a row has of which these columns are filled.
 pub(super) fn there(filled: &[bool], places: &[Vec<usize>]) -> Vec<bool> {

@@ -17,7 +17,8 @@ mod proposal;
 mod roles;
 mod written;
 
-pub use proposal::{ColumnSummary, Proposal, ProposalError};
+pub use draft::ColumnSummary;
+pub use proposal::{Proposal, ProposalError};
 
 use std::path::Path;
 

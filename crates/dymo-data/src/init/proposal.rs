@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::draft::{Draft, there, values};
+use super::draft::{ColumnSummary, Draft, there, values};
 use super::profile::Profile;
 use super::roles::{self, Roles};
 use super::{InitOptions, Seen};
@@ -28,26 +28,6 @@ pub struct Proposal {
     pub patterns: Vec<(Vec<bool>, u64)>,
     /// What should be looked at.
     pub remarks: Vec<String>,
-}
-
-/// What one column was taken for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ColumnSummary {
-    /// Its name.
-    pub name: String,
-    /// `id`, `label`, `image`, `categorical`, `left out` …
-    pub role: String,
-    /// Values in words.
-    pub values: String,
-    /// Rows without a value.
-    pub missing: u64,
-}
-
-impl ColumnSummary {
-    /// What it was taken for, and why it is left out if it is.
-    fn in_words(&self) -> String {
-        if self.role == "left out" { format!("left out, {}", self.values) } else { self.role.clone() }
-    }
 }
 
 /// Why there is no proposal, or no text of it.
