@@ -262,7 +262,7 @@ impl Promised {
             recovery: self.key.recovery.clone(),
             metric: self.key.metric.clone(),
             threshold: thresholds.get(thresholds.len() / 2).copied().map(exactly),
-            folds: (!single).then(|| [thresholds.len(), self.guarantees.len()]),
+            folds: (!single).then_some([thresholds.len(), self.guarantees.len()]),
             confidence: first.settings.confidence,
             n,
             words,
