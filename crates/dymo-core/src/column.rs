@@ -85,8 +85,11 @@ impl Column {
         }
         match &values {
             Values::Continuous { mean, deviation, range: [low, high] } => {
-                let finite = [mean, deviation, low, high].iter().all(|number| number.is_finite());
-                if !finite || *deviation <= 0.0 || low > high {
+                // Single precision is what cells are computed in: what it cannot hold would make every cell an error.
+                let holds = |number: f64| number.abs() <= f64::from(f32::MAX);
+                let finite = [mean, deviation, low, high].iter().all(|number| holds(**number));
+                let ends = [low, high].iter().all(|end| holds((**end - mean) / deviation));
+                if !finite || *deviation <= 0.0 || low > high || !ends {
                     let (mean, deviation, range) = (*mean, *deviation, [*low, *high]);
                     return Err(ColumnError::Numbers { column: name, mean, deviation, range });
                 }
@@ -273,8 +276,8 @@ pub enum ColumnError {
     },
     /// Numbers that describe no column.
     #[error(
-        "column {column:?} has mean {mean}, deviation {deviation} and range {range:?}, wanted finite numbers, a deviation \
-         above 0 and a range from low to high; leave out a column that is always the same"
+        "column {column:?} has mean {mean}, deviation {deviation} and range {range:?}, wanted numbers within ±3.4e38, as they \
+         stand and in deviations from the mean, a deviation above 0 and a range from low to high; leave out a column that is always the same"
     )]
     Numbers {
         /// The column.
@@ -323,6 +326,9 @@ mod tests {
             (0.0, 0.0, [0.0, 1.0]),
             (0.0, 1.0, [1.0, 0.0]),
             (0.0, f64::INFINITY, [0.0, 1.0]),
+            (1e300, 1.0, [0.0, 1.0]),
+            (0.0, 1.0, [0.0, 1e39]),
+            (0.0, 1e-300, [0.0, 1.0]),
         ] {
             let refused = Column::continuous("age", mean, deviation, range).unwrap_err();
             assert!(matches!(refused, ColumnError::Numbers { .. }), "{refused}");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::kept::Kept;
-use crate::manifest::{Manifest, ManifestError, ManifestSettings, ModalitySettings, Split};
+use crate::manifest::{Division, Manifest, ManifestError, ManifestSettings, ModalitySettings, Split};
 use crate::polymnist::{PolyMnist, PolyMnistError, PolyMnistFolder};
 use crate::samples::{ReadError, Samples, Subset};
 
@@ -64,7 +64,18 @@ impl Source {
             let mut alone = toml::Table::from_iter([("path".to_owned(), toml::Value::from("table.csv"))]);
             alone.insert(key.clone(), value.clone());
             let error = alone.try_into::<ManifestSettings>().err()?;
-            Some(format!("data.{key}: {}", error.message()))
+            let within = value.as_table().filter(|_| key == "division").and_then(Self::mistake_of_division);
+            Some(within.unwrap_or_else(|| format!("data.{key}: {}", error.message())))
+        })
+    }
+
+    /// The same of a key within the division, beside the least that it asks for.
+    fn mistake_of_division(division: &toml::Table) -> Option<String> {
+        division.iter().find_map(|(key, value)| {
+            let mut alone = toml::toml! { validation = 0.1 test = 0.1 seed = 0 };
+            alone.insert(key.clone(), value.clone());
+            let error = alone.try_into::<Division>().err()?;
+            Some(format!("data.division.{key}: {}", error.message()))
         })
     }
 
@@ -237,7 +248,15 @@ mod tests {
             "data.missing: invalid type: string \"NA\", expected a sequence"
         );
         let division = mistake("division = { validation = 0.1, test = 0.1, seed = -1 }").unwrap();
-        assert!(division.starts_with("data.division: invalid value: integer `-1`"), "{division}");
+        assert!(division.starts_with("data.division.seed: invalid value: integer `-1`"), "{division}");
+        let division = mistake("division = { validation = 0.1, test = 0.1 }").unwrap();
+        assert!(division.starts_with("data.division: missing field `seed`"), "{division}");
+        let column = "{ name = 'age', type = 'continuous', mean = 1e300, deviation = 1.0, range = [0.0, 1.0] }";
+        let said = mistake(&format!("[[modalities]]\nname = 'tab'\nkind = 'table'\ncolumns = [{column}]")).unwrap();
+        assert!(
+            said.starts_with("[[data.modalities]] \"tab\", column \"age\": ") && said.contains("within ±3.4e38"),
+            "{said}"
+        );
         assert!(mistake("lable = 'x'").unwrap().starts_with("data.lable: unknown field `lable`, expected one of"));
         assert_eq!(Source::mistake(&toml::from_str("maker = 'polymnist'\nseed = 'x'").unwrap()), None);
     }
