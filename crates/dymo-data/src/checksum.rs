@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::volume::other_half;
+
 /// The file in each data folder that lists the checksums of its neighbours, as `sha256sum` writes and checks it.
 pub const SHA256SUMS: &str = "SHA256SUMS";
 
@@ -86,8 +88,6 @@ pub(crate) fn short_hash(bytes: &[u8]) -> u128 {
 const END: u64 = 1 << 16;
 /// Files of which both ends are enough: they end in a checksum of all that they hold.
 const SEALED: [&str; 2] = ["gz", "png"];
-/// The two files of a volume that is stored as a pair.
-const HALVES: [[&str; 2]; 2] = [[".hdr", ".img"], [".img", ".hdr"]];
 
 /// A checksum of what a path holds: a file, with its other half where it is one of a pair, or a folder of slices.
 pub(crate) fn content_of(path: &Path) -> io::Result<u128> {
@@ -101,7 +101,7 @@ pub(crate) fn content_of(path: &Path) -> io::Result<u128> {
         }
     } else {
         add_file(&mut digest, path)?;
-        other_half(path).filter(|other| other.is_file()).map_or(Ok(()), |other| add_file(&mut digest, &other))?;
+        other_half(path).map_or(Ok(()), |other| add_file(&mut digest, &other))?;
     }
     Ok(first_16(&digest.finalize()))
 }
@@ -126,14 +126,6 @@ fn feed(digest: &mut Sha256, mut from: impl io::Read) -> io::Result<()> {
             read => digest.update(&block[..read]),
         }
     }
-}
-
-/// `scan.img.gz` for `scan.hdr.gz`, and the other way round.
-fn other_half(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    let (stem, packed) = name.strip_suffix(".gz").map_or((name, ""), |stem| (stem, ".gz"));
-    let found = HALVES.iter().find_map(|[own, other]| Some(format!("{}{other}{packed}", stem.strip_suffix(own)?)));
-    found.map(|name| path.with_file_name(name))
 }
 
 pub(crate) fn first_16(digest: &[u8]) -> u128 {
@@ -268,6 +260,21 @@ mod tests {
         #[test]
         fn any_text_is_parsed_or_refused(text in ".*") {
             let _ = parse(&text);
+        }
+    }
+
+    /// Whichever the reader takes for the other half counts: packed or not, whatever the first is.
+    #[test]
+    fn the_other_half_of_a_pair_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        for (own, other) in [("a.hdr", "a.img"), ("b.hdr", "b.img.gz"), ("c.hdr.gz", "c.img"), ("d.img", "d.HDR")] {
+            let [own, other] = [own, other].map(|name| folder.path().join(name));
+            fs::write(&own, b"own").unwrap();
+            let alone = content_of(&own).unwrap();
+            fs::write(&other, b"one").unwrap();
+            let pair = content_of(&own).unwrap();
+            fs::write(&other, b"two").unwrap();
+            assert!(alone != pair && pair != content_of(&own).unwrap(), "{}", other.display());
         }
     }
 }

@@ -41,6 +41,7 @@ pub use input::{Plane, SliceChoice};
 pub use intensity::{Intensity, Normalisation, Statistics};
 pub use orientation::{Direction, Orientation};
 pub use picture::{Picture, middle_slices};
+pub(crate) use read::other_half;
 pub use resample::Interpolation;
 pub use summary::Summary;
 

@@ -79,6 +79,12 @@ fn half(stem: &Path, extension: &str) -> Result<PathBuf, VolumeError> {
     found.ok_or_else(|| VolumeError::HalfPair { wanted: named(extension) })
 }
 
+/// The file that belongs to one of a `.hdr`/`.img` pair; `None` for every other name, and where it is not there.
+pub(crate) fn other_half(path: &Path) -> Option<PathBuf> {
+    let other = |own: &str, other: &str| half(&stem(path, own)?, other).ok();
+    other("hdr", "img").or_else(|| other("img", "hdr"))
+}
+
 /// Unpacked bytes, counted.
 struct Source<'a> {
     bytes: Box<dyn Read + 'a>,
