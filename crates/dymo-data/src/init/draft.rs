@@ -140,6 +140,10 @@ impl Draft {
             self.remark(profile, format!("has {}: is it the class?", values(profile)));
             return Vec::new();
         }
+        if profile.distinct.len() > 2 && profile.is_nearly_unique() {
+            let (values, rows) = (profile.distinct.len(), profile.filled);
+            self.remark(profile, format!("{values} different values in {rows} rows: is it the class? nearly every row has one of its own; propose again with `--label NAME` if not"));
+        }
         if profile.distinct.len() < 2 {
             self.remark(profile, "all rows have the same class, wanted two or more");
         }

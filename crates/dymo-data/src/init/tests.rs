@@ -449,3 +449,18 @@ fn names_that_are_written_in_two_ways_are_told() {
     assert!(proposal.remarks.iter().any(|remark| remark.starts_with("column label: ") && remark.contains("encoding")));
     assert!(with_column("smoker", |i| ["yes", "no"][i % 2].into()).remarks.iter().all(|r| !r.contains("alike")));
 }
+
+#[test]
+fn a_label_of_which_every_row_has_its_own_is_questioned() {
+    let rows: String = (0..60).map(|i| format!("{},k{i},{i}.5\n", ["ill", "well"][i % 2])).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patients.csv");
+    std::fs::write(&path, format!("outcome,key,dose\n{rows}")).unwrap();
+    let with = |label: &str| {
+        let options = InitOptions { label: Some(label.into()), ..InitOptions::default() };
+        propose(&path, &options).unwrap().remarks.join("\n")
+    };
+    let wanted = "column key: 60 different values in 60 rows: is it the class? nearly every row has one of its own";
+    assert!(with("key").contains(wanted), "{}", with("key"));
+    assert!(!with("outcome").contains("is it the class?"), "{}", with("outcome"));
+}
