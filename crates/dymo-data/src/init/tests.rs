@@ -200,7 +200,10 @@ fn frequent_words_for_nothing_are_classes_in_the_label() {
     assert_eq!((samples.len(), samples.label(0), samples.label(1)), (40, 0, 1));
     // Where it is not listed, it is no class.
     let message = read(&folder, ManifestSettings { classes: Vec::new(), ..settings }).unwrap_err().to_string();
-    assert!(message.contains("line 2: the label is empty"), "{message}");
+    assert!(
+        message.contains("line 2, column label: the label \"none\" is one of `missing`; add it to `classes`"),
+        "{message}"
+    );
     // Once in 40 rows is less than one in 20; what programs write for nothing is no class ever.
     let rare = |i: usize| if i == 3 { "unknown" } else { ["ill", "well"][i % 2] };
     let (_folder, proposal) = with(&rare, &|i| ["a", "b"][i % 2]);

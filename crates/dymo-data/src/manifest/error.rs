@@ -263,6 +263,18 @@ pub enum Problem {
         /// The column's name.
         column: String,
     },
+    /// A label that counts as missing.
+    #[error(
+        "line {line}, column {column}: the label {found:?} is one of `missing`; add it to `classes` if it is one, else remove the row"
+    )]
+    NoLabel {
+        /// The line.
+        line: u64,
+        /// The column of the label.
+        column: String,
+        /// What is there.
+        found: String,
+    },
     /// An id that has come up before.
     #[error("line {line}: the id {id:?} is that of line {first} too, give each sample its own")]
     SameId {
@@ -409,6 +421,7 @@ impl Problem {
             | Self::Swallowed { line, .. }
             | Self::Encoding { line, .. }
             | Self::Empty { line, .. }
+            | Self::NoLabel { line, .. }
             | Self::SameId { line, .. }
             | Self::Split { line, .. }
             | Self::Class { line, .. }
@@ -428,6 +441,7 @@ impl Problem {
         match self {
             Self::Encoding { column, .. }
             | Self::Empty { column, .. }
+            | Self::NoLabel { column, .. }
             | Self::Class { column, .. }
             | Self::Number { column, .. }
             | Self::TooLarge { column, .. }

@@ -165,9 +165,14 @@ impl Rows {
         if id.is_none() {
             problems.push(Problem::Empty { line, column: self.settings.id.clone() });
         }
-        let label = layout.label.map(cell).filter(|label| !self.settings.is_no_label(label));
+        let found = layout.label.map(cell);
+        let label = found.filter(|label| !self.settings.is_no_label(label));
         if label.is_none() && self.wanted == Use::Training {
-            problems.push(Problem::Empty { line, column: self.settings.label.clone() });
+            let (column, found) = (self.settings.label.clone(), found.unwrap_or_default());
+            problems.push(match found.is_empty() {
+                true => Problem::Empty { line, column },
+                false => Problem::NoLabel { line, column, found: super::layout::short(found) },
+            });
         }
         // In prediction a label is there to be scored: one that is no class is a notice, not a reason to leave the row out.
         if let Some(found) = label.filter(|label| self.wanted == Use::Training && !self.is_class(label)) {
