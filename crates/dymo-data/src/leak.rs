@@ -1,6 +1,7 @@
 //! What lies in several parts of a data set, or would in folds: a network that has seen it in training is judged on what it knows.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 
@@ -55,12 +56,7 @@ impl Leak {
 pub fn leaks(parts: &[(&str, &dyn Samples)], folds: bool) -> Vec<Leak> {
     let all: Vec<(usize, usize)> =
         parts.iter().enumerate().flat_map(|(part, (_, samples))| (0..samples.len()).map(move |i| (part, i))).collect();
-    let files = |(part, index): &(usize, usize)| -> Vec<u128> {
-        let samples = parts[*part].1;
-        let paths = samples.observed(*index).iter().filter_map(|m| samples.file(*index, m));
-        paths.filter_map(|path| content_of(&path).ok()).collect()
-    };
-    let files: Vec<Vec<u128>> = all.par_iter().map(files).collect();
+    let files = contents(parts, &all);
     let told = |place: usize| {
         let (part, index) = all[place];
         (parts[part].1.id(index), parts[part].0.to_owned())
@@ -86,6 +82,23 @@ pub fn leaks(parts: &[(&str, &dyn Samples)], folds: bool) -> Vec<Leak> {
         }
     }
     found
+}
+
+/// Checksums of the files of each sample. Files of which no other has the length are no copies, and need not be read.
+fn contents(parts: &[(&str, &dyn Samples)], all: &[(usize, usize)]) -> Vec<Vec<u128>> {
+    let files = |(part, index): &(usize, usize)| -> Vec<(PathBuf, u64)> {
+        let samples = parts[*part].1;
+        let paths = samples.observed(*index).iter().filter_map(|m| samples.file(*index, m));
+        paths.filter_map(|path| std::fs::metadata(&path).ok().map(|found| (path, found.len()))).collect()
+    };
+    let files: Vec<Vec<(PathBuf, u64)>> = all.par_iter().map(files).collect();
+    let mut lengths: HashMap<u64, usize> = HashMap::new();
+    files.iter().flatten().for_each(|(_, length)| *lengths.entry(*length).or_default() += 1);
+    let shared = |(_, length): &&(PathBuf, u64)| lengths[length] > 1;
+    let of_sample = |files: &Vec<(PathBuf, u64)>| {
+        files.iter().filter(shared).filter_map(|(path, _)| content_of(path).ok()).collect()
+    };
+    files.par_iter().map(of_sample).collect()
 }
 
 #[cfg(test)]
