@@ -277,4 +277,35 @@ mod tests {
             assert!(alone != pair && pair != content_of(&own).unwrap(), "{}", other.display());
         }
     }
+
+    /// Of files that end in a checksum of all that they hold both ends count, of others every byte, of a pair both halves, of a folder every file.
+    #[test]
+    fn contents_are_known_without_being_decoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let content = |name: &str| content_of(&path(name)).unwrap();
+        for (name, places) in [("a.npy", vec![0, 150_000, 299_999]), ("a.nii.GZ", vec![0, 65_535, 299_999])] {
+            let mut long = vec![0; 300_000];
+            fs::write(path(name), &long).unwrap();
+            let zeros = content(name);
+            for place in places {
+                long[place] = 1;
+                fs::write(path(name), &long).unwrap();
+                assert_ne!(content(name), zeros, "{name}, byte {place}");
+                long[place] = 0;
+            }
+        }
+        fs::write(path("scan.hdr"), "header").unwrap();
+        let alone = content("scan.hdr");
+        fs::write(path("scan.img"), "voxels").unwrap();
+        let both = content("scan.hdr");
+        fs::write(path("scan.img"), "others").unwrap();
+        assert!(alone != both && both != content("scan.hdr"));
+        fs::create_dir(path("slices")).unwrap();
+        fs::write(path("slices/1"), "first").unwrap();
+        let one = content("slices");
+        fs::write(path("slices/2"), "second").unwrap();
+        assert_ne!(content("slices"), one);
+        assert!(content_of(&path("nowhere")).is_err());
+    }
 }

@@ -228,3 +228,24 @@ pub(crate) fn short(cell: &str) -> String {
         None => cell.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_alike_whatever_their_encoding() {
+        assert_eq!(meant(" Yes "), meant("yes"));
+        assert_eq!(meant("Caf\u{e9}"), meant("cafe\u{301}"));
+        assert_eq!(meant("very  good"), meant("Very\u{a0}good"));
+        assert_ne!(meant("cafe"), meant("caf\u{e9}"));
+        let known = ["yes", "no"].map(String::from);
+        assert_eq!(
+            one_of(&known, "Yes"),
+            "\"yes\", from which it differs in case, spaces or the encoding of letters only"
+        );
+        assert_eq!(one_of(&known, "maybe"), "one of yes, no");
+        let many: Vec<String> = (0..20).map(|i| i.to_string()).collect();
+        assert!(one_of(&many, "x").ends_with("10, 11 and 8 more"));
+    }
+}

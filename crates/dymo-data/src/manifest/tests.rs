@@ -3,6 +3,8 @@ use crate::picture::Picture;
 use crate::samples::read_batch;
 use proptest::prelude::*;
 
+mod lines;
+
 const GRID: Grid = Grid { height: 4, width: 6, colour: Colour::Grey };
 
 /// A folder with a table and grey pictures `a.png` (value 100, 8×8) and `b.png` (value 200, 4×6).
@@ -386,78 +388,6 @@ fn names_and_sizes_that_no_input_has_are_refused() {
     assert!(said.starts_with("data.grid: width is 20000, wanted 1 to 8192"), "{said}");
 }
 
-#[test]
-fn an_open_quotation_mark_does_not_eat_the_rest() {
-    let endless = b"id,label,split,front\np1,\"ill"
-        .iter()
-        .copied()
-        .chain(std::iter::repeat_n(b'x', 40 << 20))
-        .collect::<Vec<u8>>();
-    let settings = ManifestSettings::pictures("table.csv", GRID);
-    let mut rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(endless)).unwrap();
-    let bad = rows.next().unwrap().unwrap_err();
-    assert!(bad.problems[0].to_string().contains("quotation mark left open"), "{bad:?}");
-    assert!(rows.next().is_none());
-}
-
-/// The line is the one to look at, not the one where reading was given up; so it is whatever ends the lines.
-#[test]
-fn the_row_of_an_open_quotation_mark_is_named() {
-    for ending in ["\n", "\r\n", "\r"] {
-        let good = |i: usize| format!("p{i},ill,train,a.png{ending}");
-        let head: String = (2..2_000).map(good).collect();
-        let rest = good(2_000).repeat(usize::try_from(MAX_ROW).unwrap() / 15);
-        let text = format!("id,label,split,front{ending}{head}\"p2000,ill,train,a.png{ending}{rest}");
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, text).unwrap();
-        let settings = ManifestSettings::pictures(&path, GRID);
-        let rows = Rows::open(&settings, Use::Training).unwrap();
-        let bad: Vec<BadRow> = rows.filter_map(Result::err).collect();
-        assert_eq!((bad.len(), bad[0].line), (1, 2_000), "{ending:?}");
-        let said = bad[0].problems[0].to_string();
-        let start = "line 2000: the row that begins here cannot be read, nor anything behind it (";
-        assert!(said.starts_with(start) && said.contains("a row longer than 16 MiB"), "{said}");
-        let refused = crate::init::propose(&path, &Default::default()).unwrap_err().to_string();
-        assert!(refused.contains("table.csv, line 2000: the row that begins here cannot be read"), "{refused}");
-    }
-}
-
-/// In a table shorter than the longest row, the rest of the file would become one row; or the rows up to the next quotation mark.
-#[test]
-fn rows_that_a_quotation_mark_swallows_are_told() {
-    let table =
-        "id,label,split,front\np1,ill,train,a.png\n\"p2,ill,train,a.png\np3,ill,test,a.png\np4,ill,test,b.png\n";
-    // Opened in the last column, it leaves the number of cells what it is.
-    let last = table.replace("\"p2", "p2").replace("train,a.png\np3", "train,\"a.png\np3");
-    for table in [table, &last] {
-        let found = problems(table);
-        let cause = "a quotation mark is left open to the end of the file".to_owned();
-        assert_eq!(found, [Problem::Broken { line: 3, cause }], "{table}");
-    }
-    let found = problems(&table.replace("p3,ill", "p3,\"ill\""));
-    assert_eq!(found, [Problem::Swallowed { line: 3, last: 4, found: 3, wanted: 4 }]);
-    let said = found[0].to_string();
-    assert!(
-        said.contains("line 3: 3 cells, wanted 4, and they go on to line 4: is a quotation mark left open?"),
-        "{said}"
-    );
-}
-
-#[test]
-fn an_open_cell_at_the_end_is_counted_as_an_editor_counts() {
-    let head = "id,label,split,front\n\n\np1,ill,train,a.png\n\n";
-    for last in ["\"p2,ill\np3,ill\n", "p2,ill,train,\"a\n\"\n", "p2,ill,train,\"a\"\"\n"] {
-        for ending in ["\n", "\r\n", "\r"] {
-            let text = format!("{head}{last}").replace('\n', ending);
-            let settings = ManifestSettings::pictures("table.csv", GRID);
-            let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
-            let lines: Vec<u64> = rows.map(|row| row.map_or_else(|bad| bad.line, |row| row.line)).collect();
-            assert_eq!(lines, [4, 6], "{last:?} {ending:?}");
-        }
-    }
-}
-
 /// What single precision cannot hold is wrong in its cell; the other rows go on.
 #[test]
 fn numbers_beyond_single_precision_are_told() {
@@ -500,37 +430,6 @@ fn without_parts_the_other_way_is_told() {
     assert!(toml::from_str::<ManifestSettings>(toml).unwrap().division.is_some());
     let label = open("id,split,front\n").unwrap_err().to_string();
     assert!(!label.contains("division"), "{label}");
-}
-
-/// Whatever ends a line, and whatever stands between the rows.
-#[test]
-fn lines_are_counted_as_an_editor_counts_them() {
-    let table = "id,label,split,front,note\np1,ill,train,a.png,\"two\nlines\"\n\n\np2,ill,nowhere,a.png,\n  p3,ill,test,a.png, x \np4,ill,never,b.png,\"\n\"\np5,ill,no,b.png,";
-    for ending in ["\n", "\r\n", "\r"] {
-        let text = table.replace('\n', ending);
-        let settings = ManifestSettings::pictures("table.csv", GRID);
-        let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
-        let lines: Vec<u64> = rows.map(|row| row.map_or_else(|bad| bad.line, |row| row.line)).collect();
-        assert_eq!(lines, [2, 6, 7, 8, 10], "{ending:?}");
-    }
-}
-
-/// A table longer than what is read of it at a time, its line ends on either side of the seams.
-#[test]
-fn lines_of_a_long_table_are_counted() {
-    for ending in ["\n", "\r\n", "\r"] {
-        let rows: String = (0..30_000).map(|i| format!("p{i},ill,train,a.png{ending}")).collect();
-        let text = format!("id,label,split,front{ending}{rows}");
-        let settings = ManifestSettings::pictures("table.csv", GRID);
-        let rows = Rows::read(&settings, Use::Training, std::io::Cursor::new(text.into_bytes())).unwrap();
-        let mut wanted = 2;
-        for row in rows {
-            let row = row.unwrap();
-            assert_eq!((row.line, row.id), (wanted, format!("p{}", wanted - 2)));
-            wanted += 1;
-        }
-        assert_eq!(wanted, 30_002);
-    }
 }
 
 #[test]
@@ -604,52 +503,4 @@ fn a_fingerprint_knows_the_files() {
     assert_ne!(print(), before, "another picture of the same name");
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(print(), before);
-}
-
-/// Of files that end in a checksum of all that they hold both ends count, of others every byte, of a pair both halves, of a folder every file.
-#[test]
-fn contents_are_known_without_being_decoded() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let content = |name: &str| crate::checksum::content_of(&path(name)).unwrap();
-    for (name, places) in [("a.npy", vec![0, 150_000, 299_999]), ("a.nii.GZ", vec![0, 65_535, 299_999])] {
-        let mut long = vec![0; 300_000];
-        std::fs::write(path(name), &long).unwrap();
-        let zeros = content(name);
-        for place in places {
-            long[place] = 1;
-            std::fs::write(path(name), &long).unwrap();
-            assert_ne!(content(name), zeros, "{name}, byte {place}");
-            long[place] = 0;
-        }
-    }
-    std::fs::write(path("scan.hdr"), "header").unwrap();
-    let alone = content("scan.hdr");
-    std::fs::write(path("scan.img"), "voxels").unwrap();
-    let both = content("scan.hdr");
-    std::fs::write(path("scan.img"), "others").unwrap();
-    assert!(alone != both && both != content("scan.hdr"));
-    std::fs::create_dir(path("slices")).unwrap();
-    std::fs::write(path("slices/1"), "first").unwrap();
-    let one = content("slices");
-    std::fs::write(path("slices/2"), "second").unwrap();
-    assert_ne!(content("slices"), one);
-    assert!(crate::checksum::content_of(&path("nowhere")).is_err());
-}
-
-#[test]
-fn names_are_alike_whatever_their_encoding() {
-    use super::layout::meant;
-    assert_eq!(meant(" Yes "), meant("yes"));
-    assert_eq!(meant("Caf\u{e9}"), meant("cafe\u{301}"));
-    assert_eq!(meant("very  good"), meant("Very\u{a0}good"));
-    assert_ne!(meant("cafe"), meant("caf\u{e9}"));
-    let known = ["yes", "no"].map(String::from);
-    assert_eq!(
-        super::layout::one_of(&known, "Yes"),
-        "\"yes\", from which it differs in case, spaces or the encoding of letters only"
-    );
-    assert_eq!(super::layout::one_of(&known, "maybe"), "one of yes, no");
-    let many: Vec<String> = (0..20).map(|i| i.to_string()).collect();
-    assert!(super::layout::one_of(&many, "x").ends_with("10, 11 and 8 more"));
 }
