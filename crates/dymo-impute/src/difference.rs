@@ -25,16 +25,24 @@ pub fn difference(kind: &Kind, a: &[f32], b: &[f32]) -> Option<f64> {
     }
 }
 
-/// The same from a sample to a donor: a cell that the sample knows and the donor lacks differs by [`INDEPENDENT`], for it may be anything.
-/// Left out, a donor of which little is known would be nearest to everybody. `None` where they share no cell.
-pub(crate) fn difference_to_donor(kind: &Kind, sample: &[f32], donor: &[f32]) -> Option<f64> {
+/// The same from a sample to a donor: a cell that the sample knows and the donor lacks differs as it would on average from donors in general,
+/// which are spread by 1 about their `centre` where numbers are standardised. Left out, a donor of which little is known would be nearest
+/// to everybody. `None` where they share no cell.
+pub(crate) fn difference_to_donor(kind: &Kind, sample: &[f32], donor: &[f32], centre: &[f32]) -> Option<f64> {
     let shared = difference(kind, sample, donor)?;
-    if !matches!(kind, Kind::Table { .. }) {
-        return Some(shared);
+    let Some(fields) = fields(kind) else { return Some(shared) };
+    let (mut known, mut lacked, mut sum) = (0.0, 0.0, 0.0);
+    for (place, field) in fields.into_iter().enumerate().filter(|(place, _)| !sample[*place].is_nan()) {
+        known += 1.0;
+        if donor[place].is_nan() {
+            lacked += 1.0;
+            sum += match field {
+                Field::Number => squared(sample[place], centre[place]) + 1.0,
+                Field::Categories(_) => INDEPENDENT,
+            };
+        }
     }
-    let known = sample.iter().filter(|value| !value.is_nan()).count() as f64;
-    let lacked = sample.iter().zip(donor).filter(|(own, donor)| !own.is_nan() && donor.is_nan()).count() as f64;
-    Some((shared * (known - lacked) + INDEPENDENT * lacked) / known)
+    Some((shared * (known - lacked) + sum) / known)
 }
 
 /// How much two independent values of a column differ: standardised numbers on average, categories where they are unlike.

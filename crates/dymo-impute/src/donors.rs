@@ -71,7 +71,7 @@ impl Donors {
 
     /// The `k` donors that have `wanted` and are nearest to a sample, nearest first; of equally near ones the first. Near is the mean
     /// over the sample's modalities of their [`difference()`] in units of the donors' own from their centre. What the sample knows and the
-    /// donor lacks counts as two independent samples differ there. `inputs` are the sample's observed modalities, ascending. Donors that
+    /// donor lacks counts as the sample differs from donors in general. `inputs` are the sample's observed modalities, ascending. Donors that
     /// share nothing with the sample are not among them.
     pub fn nearest(&self, present: ModalitySet, inputs: &[&[f32]], wanted: usize, k: usize) -> Vec<usize> {
         let mut near: Vec<(f64, usize)> = self
@@ -88,11 +88,13 @@ impl Donors {
     fn distance(&self, present: ModalitySet, inputs: &[&[f32]], donor: &Donor) -> Option<f64> {
         let (mut sum, mut shares) = (0.0, false);
         for (m, x) in present.iter().zip(inputs) {
-            let gap =
-                donor.observed.contains(m).then(|| difference_to_donor(&self.kinds[m], x, &donor.values[m])).flatten();
+            let (kind, centre) = (&self.kinds[m], &self.centres[m]);
+            let has = donor.observed.contains(m);
+            let gap = has.then(|| difference_to_donor(kind, x, &donor.values[m], centre)).flatten();
             shares |= gap.is_some();
-            // Two independent samples are twice as far from each other as each is from the centre.
-            sum += gap.map_or(2.0, |gap| gap / self.scales[m]);
+            // From donors in general it is as far on average as from their centre, and as they are from it.
+            let unknown = || difference(kind, x, centre).unwrap_or(0.0) / self.scales[m] + 1.0;
+            sum += gap.map_or_else(unknown, |gap| gap / self.scales[m]);
         }
         shares.then(|| sum / present.len() as f64)
     }
@@ -220,6 +222,9 @@ mod tests {
             let near = donors.nearest(ModalitySet::single(1), &[&[age, 1.0]], 0, 1);
             assert_eq!(donors.donors()[near[0]].values[1][0], age);
         }
+        // Far from all of them, the nearest that is measured is nearer than one that may be anything.
+        let near = donors.nearest(ModalitySet::single(1), &[&[6.0, 1.0]], 0, 1);
+        assert_eq!(donors.donors()[near[0]].values[1][0], 2.5);
         // A sample that knows no more than they do is as near to them as to the others.
         assert_eq!(donors.nearest(ModalitySet::single(1), &[&[f32::NAN, 1.0]], 0, 16).len(), 16);
         // A whole modality that is lacking counts, too.
