@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod settings;
 
 mod assemble;
+mod dropped;
 mod stop;
 mod study;
 mod training;

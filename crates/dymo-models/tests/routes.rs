@@ -1,5 +1,7 @@
 //! Two routes, one answer: each shortcut of the fast path against the plain way.
 
+use std::sync::Arc;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::module::{conv_transpose2d, conv2d, layer_norm};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
@@ -9,7 +11,9 @@ use dymo_models::encoder::EncoderSettings;
 use dymo_models::engine::{Inputs, Session};
 use dymo_models::fusion::{EmbeddingRows, FeatureScale, Fused, FusionLayout, FusionNetwork, FusionTable, Input};
 use dymo_models::ops::{self, Window};
-use dymo_models::recovery::{Draw, GuidedRecovery, GuidedSettings, MopoeRecovery, MopoeSettings, Observed, Recovery};
+use dymo_models::recovery::{
+    Draw, Gallery, GuidedRecovery, GuidedSettings, MopoeRecovery, MopoeSettings, Observed, Recovery, Retrieval,
+};
 use dymo_models::transformer::Block;
 
 /// Sums of up to some thousand products in another order.
@@ -292,6 +296,21 @@ impl Inputs for Alone<'_> {
     }
 }
 
+/// Samples to retrieve from, every other of which is all but the one before it: rounding decides which is nearer.
+struct Twins(Device);
+
+impl Gallery for Twins {
+    fn len(&self) -> usize {
+        700
+    }
+
+    fn read(&self, index: usize, modality: usize, out: &mut [f32]) -> Result<(), String> {
+        out.copy_from_slice(&values(pictures(&[index / 2], modality, &self.0)));
+        out.iter_mut().for_each(|v| *v += (index % 2) as f32 * 1e-7);
+        Ok(())
+    }
+}
+
 /// The kernels' route and Burn's operators give the same answers, with every recovery and both kinds of draw; a question asked in
 /// two calls is the question asked in one.
 #[test]
@@ -309,11 +328,12 @@ fn both_routes_of_the_engine_give_the_same_answers() {
         device.seed(6);
         GuidedRecovery::new(settings.init(&[KIND; 4], 3, &device).expect("a model"), &settings, 9)
     };
-    let models: [Box<dyn Recovery>; 4] = [
+    let models: [Box<dyn Recovery>; 5] = [
         Box::new(mopoe(Draw::Mean)),
         Box::new(mopoe(Draw::Sample)),
         Box::new(guided(Draw::Mean)),
         Box::new(guided(Draw::Sample)),
+        Box::new(Retrieval::new(network.clone(), Arc::new(Twins(device.clone())), 1, 5, device.clone())),
     ];
     let present: Vec<ModalitySet> = subsets(4).into_iter().cycle().take(31).collect();
     let ids: Vec<u64> = (0..present.len() as u64).map(|i| 50 + i).collect();

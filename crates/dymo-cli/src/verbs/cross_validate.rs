@@ -95,9 +95,10 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
     let (mut told, mut leaked) = (false, None);
     for (repeat, number) in (0..args.repeats).flat_map(|repeat| (0..args.folds).map(move |number| (repeat, number))) {
         let folded = fold_of(&experiment, &args, (repeat, number), None)?;
-        let splits = folded.open(&context.datasets)?;
+        let place = || format!("fold {} of {}: fewer --folds leave more samples to each", number + 1, args.folds);
+        let splits = folded.open(&context.datasets).with_context(place)?;
         let plan = statistics::plan(splits.train.as_ref(), &folded.table().statistics)
-            .with_context(|| folded.path().display().to_string())?;
+            .with_context(|| format!("{}: {}", folded.path().display(), place()))?;
         if !told {
             // Folds are alike: one speaks for all.
             plan.notes.iter().for_each(|note| context.watch.note(note));
@@ -107,6 +108,7 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
         // Whatever the fold, these are all the samples.
         leaked.get_or_insert_with(|| leakage(context, &splits, true));
     }
+    permutations::rehearse(context, &experiment, &args)?;
     let kept = match args.permutations {
         0 => None,
         _ => Some(permutations::kept(context, &experiment, &args)?),

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use dymo_train::experiment::RecoveryKind;
-use dymo_train::model_folder::ModelFolder;
 use dymo_train::statistics;
 
 use crate::context::Context;
+use crate::dropped::Fitted;
 use crate::outcome::Outcome;
 use crate::settings::{self, MetricArg};
 use crate::training::{self, metric_name};
@@ -50,33 +49,17 @@ pub(crate) fn run(context: &Context, args: FitArgs, out: &mut dyn Write) -> anyh
     folder.check_schema(splits.train.schema())?;
     let plan = statistics::plan(splits.train.as_ref(), &experiment.table().statistics)?;
     plan.notes.iter().for_each(|note| context.watch.note(note));
-    let before = calibrated(&folder);
+    let before = Fitted::of(&folder);
     let mut fitted = Vec::new();
     for metric in experiment.metrics() {
         let samples = training::fit(context, &experiment, &splits, *metric, &mut folder)?;
         fitted.push(serde_json::json!({ "metric": metric_name(*metric), "samples": samples }));
     }
     let names: Vec<&str> = experiment.metrics().iter().map(|m| metric_name(*m)).collect();
-    let mut text = format!("Class statistics for {} are in {}", names.join(" and "), folder.path().display());
-    let after = calibrated(&folder);
-    let dropped: Vec<_> = before.into_iter().filter(|pair| !after.contains(pair)).collect();
-    if !dropped.is_empty() {
-        let told: Vec<_> = dropped.iter().map(|(recovery, metric)| format!("{recovery}, {metric}")).collect();
-        text += &format!(
-            "\nWhat was calibrated with the statistics before is dropped ({}): fit it again with dymo calibrate {} --model {}",
-            told.join("; "),
-            args.experiment.display(),
-            folder.path().display()
-        );
-    }
-    let dropped =
-        dropped.iter().map(|(recovery, metric)| serde_json::json!({ "recovery": recovery, "metric": metric }));
-    let dropped: Vec<_> = dropped.collect();
-    let json = serde_json::json!({ "model": folder.path(), "fitted": fitted, "calibrations_dropped": dropped });
-    context.result(out, &text, &json)
-}
-
-/// Recovery models and metrics for which something is fitted on held-out samples.
-fn calibrated(folder: &ModelFolder) -> Vec<(RecoveryKind, &'static str)> {
-    folder.contents().trust.iter().map(|part| (part.recovery, metric_name(part.metric))).collect()
+    let dropped = before.dropped(&folder);
+    let mut lines = vec![format!("Class statistics for {} are in {}", names.join(" and "), folder.path().display())];
+    lines.extend(dropped.in_words(&args.experiment, folder.path()));
+    let json =
+        serde_json::json!({ "model": folder.path(), "fitted": fitted, "calibrations_dropped": dropped.calibrations() });
+    context.result(out, &lines.join("\n"), &json)
 }

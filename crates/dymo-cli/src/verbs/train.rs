@@ -11,6 +11,7 @@ use dymo_train::statistics;
 
 use super::{calibrate, evaluate};
 use crate::context::Context;
+use crate::dropped::Fitted;
 use crate::outcome::{Outcome, after_training};
 use crate::settings::{self, MetricArg, SETTINGS, ScheduleArgs};
 use crate::study;
@@ -213,12 +214,19 @@ fn train_all(
     }
     let folder = settings::new_model(context, experiment, folder)?;
     let splits = experiment.open(&context.datasets)?;
+    let before = ModelFolder::open(&folder).map(|folder| Fitted::of(&folder)).unwrap_or_default();
     let (folder, efforts) = into_folder(context, experiment, &splits, stages, folder, training)?;
-    let lines = efforts
-        .iter()
-        .map(|e| format!("{}: weights of epoch {}, {} steps, {}", e.stage, e.epoch, e.steps, duration(e.seconds)));
-    let text = lines.chain([format!("The model: {}", folder.path().display())]).collect::<Vec<_>>().join("\n");
-    context.result(out, &text, &serde_json::json!({ "model": folder.path(), "trained": efforts }))
+    let dropped = before.dropped(&folder);
+    let effort =
+        |e: &Effort| format!("{}: weights of epoch {}, {} steps, {}", e.stage, e.epoch, e.steps, duration(e.seconds));
+    let mut lines: Vec<String> = efforts.iter().map(effort).collect();
+    lines.extend(dropped.in_words(experiment.path(), folder.path()));
+    lines.push(format!("The model: {}", folder.path().display()));
+    let json = serde_json::json!({
+        "model": folder.path(), "trained": efforts,
+        "statistics_dropped": dropped.statistics(), "calibrations_dropped": dropped.calibrations(),
+    });
+    context.result(out, &lines.join("\n"), &json)
 }
 
 /// What took long to train is not trained over unasked, be it finished or not.

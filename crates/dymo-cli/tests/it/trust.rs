@@ -120,6 +120,11 @@ fn what_is_not_calibrated_any_more_is_told() {
     place.run("calibrate experiment.toml --model model").well();
     let json: Value = serde_json::from_str(&place.run(&format!("{fit} --json")).well().out).unwrap();
     assert_eq!(json["calibrations_dropped"], serde_json::json!([{ "recovery": "guided", "metric": "cosine" }]));
+    // A network that is trained anew takes its statistics along as well.
+    place.run("calibrate experiment.toml --model model").well();
+    let out = place.run("train fusion experiment.toml --out model --max-steps 1 --force").well().out;
+    let again = "dropped (cosine): fit them again with dymo fit-statistics experiment.toml --model model";
+    assert!(out.contains(again) && out.contains(said), "{out}");
 }
 
 fn triple(record: &Value) -> (&str, &str, &str) {

@@ -329,6 +329,10 @@ impl Draft {
             Column::continuous(&profile.name, round(train.mean), round(train.deviation()), [train.low, train.high]);
         match column {
             Ok(column) => {
+                if let Some((line, value)) = &profile.first_padded {
+                    let more = others(profile.padded, "are as well");
+                    self.remark(profile, format!("{value:?} in line {line} begins with a zero, as codes do{more}, and here counts by its size; if the column is one of codes, such as postcodes, leave it out (--leave-out) or make it categorical"));
+                }
                 let values = format!("{} to {}, mean {}", train.low, train.high, round(train.mean));
                 self.note(profile, "continuous", values);
                 self.table.push((column, at));

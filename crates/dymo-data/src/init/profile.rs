@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::written::{beside_number, is_day, is_pair, is_time};
+use super::written::{beside_number, is_day, is_padded, is_pair, is_time};
 use crate::manifest::{Split, has_decimal_comma, is_too_large, number, short};
 
 /// Distinct values that are kept.
@@ -51,6 +51,9 @@ pub(super) struct Profile {
     pub(super) words: u64,
     pub(super) first_word: Option<(u64, String)>,
     pub(super) last_number: Option<u64>,
+    /// Whole numbers that begin with a zero, as codes do, and the first of them.
+    pub(super) padded: u64,
+    pub(super) first_padded: Option<(u64, String)>,
     /// Values and how often they came; complete unless `many`.
     pub(super) distinct: HashMap<String, Came>,
     pub(super) many: bool,
@@ -163,6 +166,8 @@ impl Profile {
             words: 0,
             first_word: None,
             last_number: None,
+            padded: 0,
+            first_padded: None,
             distinct: HashMap::new(),
             many: false,
             repeats: 0,
@@ -221,6 +226,10 @@ impl Profile {
                 self.whole += u64::from(number.fract() == 0.0);
                 self.last_number = Some(line);
                 self.all.add(number);
+                if is_padded(cell) {
+                    self.padded += 1;
+                    self.first_padded.get_or_insert_with(|| (line, short(cell)));
+                }
                 match CODES.iter().position(|code| *code == number) {
                     None => self.uncoded.add(number),
                     Some(code) => {

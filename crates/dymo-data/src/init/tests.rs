@@ -430,6 +430,14 @@ fn numbers_with_something_beside_them_and_days_are_told() {
         "column pressure: two numbers in a cell, such as \"110/70\" in line 2, is left out; make a column of each",
     );
     assert_eq!(roles_of(&pressure)[3], ("pressure", "left out"));
+    let pressure = with_column("pressure", |i| format!("{}/{} mmHg", 110 + i, 70 + i % 9));
+    told(&pressure, "column pressure: two numbers in a cell, such as \"110/70 mmHg\" in line 2, is left out");
+    let postcode = with_column("postcode", |i| format!("{:05}", 1067 + 4000 * i));
+    told(
+        &postcode,
+        "column postcode: \"01067\" in line 2 begins with a zero, as codes do, and 2 more are as well, and here",
+    );
+    assert_eq!(roles_of(&postcode)[3], ("postcode", "continuous"));
     // Half of these could be times of day.
     let titre = with_column("titre", |i| format!("1:{}", 10 << (i % 6)));
     told(&titre, "column titre: two numbers in a cell, such as \"1:80\" in line 5, count as categories; make a column");

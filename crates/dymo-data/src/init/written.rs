@@ -79,10 +79,16 @@ pub(super) fn is_time(cell: &str) -> bool {
     }
 }
 
-/// Whether a cell is two numbers, and no time of day: a blood pressure of `120/80`, a titre of `1:160`.
+/// Whether a cell is two numbers, and no time of day: a blood pressure of `120/80` or `120/80 mmHg`, a titre of `1:160`.
 pub(super) fn is_pair(cell: &str) -> bool {
+    let plain = |text: &str| number(text.trim()).is_some();
     let both = cell.split_once('/').or_else(|| cell.split_once(':').filter(|_| !is_time(cell)));
-    both.is_some_and(|(a, b)| number(a.trim()).is_some() && number(b.trim()).is_some())
+    both.is_some_and(|(a, b)| plain(a) && (plain(b) || beside_number(b).is_some_and(|(before, _)| before.is_empty())))
+}
+
+/// Whether a cell is a whole number that begins with a zero, as codes do: a postcode of `01067`.
+pub(super) fn is_padded(cell: &str) -> bool {
+    cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -130,13 +136,35 @@ mod tests {
         for cell in ["14:30", "9:05:59.5", "2:30 pm", "00:00", " 23:59:59 "] {
             assert!(is_time(cell) && !is_pair(cell), "{cell}");
         }
-        for cell in ["120/80", "1:160", "37.5 / 2", "1/2", "24:00", "7:3"] {
+        for cell in ["120/80", "1:160", "37.5 / 2", "1/2", "24:00", "7:3", "120/80 mmHg", "120 / 80mmHg"] {
             assert!(is_pair(cell) && !is_time(cell), "{cell}");
         }
-        for cell in
-            ["", ":", "/", "12", "a:b", "1/2/3", "3/31/24", "14:30:61", "14:30:00:00", "1:2:3", "pm", "120/", "n/a"]
-        {
+        for cell in [
+            "",
+            ":",
+            "/",
+            "12",
+            "a:b",
+            "1/2/3",
+            "3/31/24",
+            "14:30:61",
+            "14:30:00:00",
+            "1:2:3",
+            "pm",
+            "120/",
+            "n/a",
+            "1/<2",
+        ] {
             assert!(!is_time(cell) && !is_pair(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn codes_begin_with_a_zero() {
+        for (cell, wanted) in
+            [("01067", true), ("00", true), ("0", false), ("0.5", false), ("10", false), ("0x1", false)]
+        {
+            assert_eq!(is_padded(cell), wanted, "{cell}");
         }
     }
 

@@ -39,6 +39,7 @@ pub struct ManifestStream {
     done: u64,
     /// Hashes of ids.
     ids: HashSet<u64>,
+    unread: Option<Problem>,
 }
 
 impl ManifestStream {
@@ -50,7 +51,7 @@ impl ManifestStream {
         let settings = ManifestSettings { classes, ..settings.clone() };
         let rows = Rows::open(&settings, Use::Prediction)?;
         let schema = rows.layout().schema(&settings.path, settings.classes.clone())?;
-        Ok(Self { rows, schema, done: 0, ids: HashSet::new() })
+        Ok(Self { rows, schema, done: 0, ids: HashSet::new(), unread: None })
     }
 
     /// Modalities and classes.
@@ -63,7 +64,10 @@ impl ManifestStream {
         for row in self.rows.by_ref().take(usize::try_from(rows).unwrap_or(usize::MAX)) {
             let id = match &row {
                 Ok(row) => Some(row.id.as_str()),
-                Err(bad) => bad.id.as_deref(),
+                Err(bad) => {
+                    self.unread = self.unread.take().or_else(|| lost_with(bad).cloned());
+                    bad.id.as_deref()
+                }
             };
             repeats(&mut self.ids, id);
         }
@@ -73,6 +77,11 @@ impl ManifestStream {
     /// Rows given so far, those passed over included.
     pub fn rows_done(&self) -> u64 {
         self.done
+    }
+
+    /// The first row so far with which others were lost that have no outcome of their own, those passed over included.
+    pub fn unread(&self) -> Option<&Problem> {
+        self.unread.as_ref()
     }
 
     /// Bytes of the table read so far, for a progress bar.
@@ -87,6 +96,8 @@ impl ManifestStream {
             return None;
         }
         self.done += rows.len() as u64;
+        let mut bad = rows.iter().filter_map(|row| row.as_ref().err());
+        self.unread = self.unread.take().or_else(|| bad.find_map(lost_with).cloned());
         let again: Vec<bool> = rows
             .iter()
             .map(|row| match row {
@@ -103,6 +114,11 @@ impl ManifestStream {
         }
         Some(chunk)
     }
+}
+
+/// What other rows are lost with: those behind it, or those that it has swallowed.
+fn lost_with(row: &BadRow) -> Option<&Problem> {
+    row.problems.iter().find(|problem| matches!(problem, Problem::Broken { .. } | Problem::Swallowed { .. }))
 }
 
 /// Whether an id was there before, as far as it is remembered.

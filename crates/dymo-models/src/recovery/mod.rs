@@ -82,6 +82,12 @@ pub enum RecoveryError {
     /// Retrieval with an empty gallery.
     #[error("retrieval has no sample to take from: it needs a training sample with every modality")]
     NothingKept,
+    /// The device gave back something that cannot be read.
+    #[error("the device returned values that cannot be read: {reason}")]
+    Device {
+        /// What it gave.
+        reason: String,
+    },
     /// Something was wanted that the model does not recover: see [`Recovery::recoverable`].
     #[error("{model} does not recover modality {modality} from {present}")]
     NotRecoverable {

@@ -6,6 +6,7 @@ use dymo_data::fingerprint;
 use dymo_metrics::{Probabilities, auc_one_vs_rest};
 use dymo_train::evaluation::Arm;
 use dymo_train::experiment::Experiment;
+use dymo_train::statistics;
 use serde::{Deserialize, Serialize};
 
 use super::{CrossValidateArgs, Pool, fold_of, one_repeat};
@@ -90,6 +91,27 @@ pub(super) fn kept(
     Ok(Permutations { shuffled, ..none })
 }
 
+/// Finds out whether every fold of every shuffled labelling can be trained: where classes are small, some may be without one.
+pub(super) fn rehearse(context: &Context, experiment: &Experiment, args: &CrossValidateArgs) -> anyhow::Result<()> {
+    let least = least(experiment)?;
+    for number in 0..args.permutations {
+        for fold in 0..args.folds {
+            let folded = fold_of(&least, args, (0, fold), Some(seed(experiment, number.into())))?;
+            let splits = folded.open(&context.datasets)?;
+            statistics::plan(splits.train.as_ref(), &folded.table().statistics).with_context(|| {
+                let (number, fold) = (number + 1, fold + 1);
+                format!("label permutation {number}, fold {fold}: fewer --folds leave more of each class to learn from")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What shuffles the labels of a permutation.
+fn seed(experiment: &Experiment, number: usize) -> u64 {
+    experiment.seed().wrapping_add(1 + number as u64)
+}
+
 /// What the result of a permutation depends on.
 fn identity(context: &Context, experiment: &Experiment, args: &CrossValidateArgs) -> anyhow::Result<String> {
     let first = fold_of(&least(experiment)?, args, (0, 0), None)?;
@@ -115,8 +137,8 @@ pub(super) fn run(
         if place.exists() {
             std::fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
         }
-        let seed = experiment.seed().wrapping_add(1 + number as u64);
-        found.shuffled.push(area(&one_repeat(context, &least, args, 0, Some(seed), &place)?)?);
+        let shuffle = Some(seed(experiment, number));
+        found.shuffled.push(area(&one_repeat(context, &least, args, 0, shuffle, &place)?)?);
         settings::write(&path, serde_json::to_string_pretty(&found)?.as_bytes())?;
         std::fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
         task.at(number + 1);

@@ -18,7 +18,8 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Begins the file; where it is taken up again, `kept` says how many bytes stay of the part that is there.
+    /// Begins the file; where it is taken up again, `kept` says how many bytes stay of the part that is there. A part without a byte is
+    /// one that an earlier run was stopped at before it wrote any: nothing of it could be kept, and nothing is asked of it.
     pub(super) fn open(
         path: &Path,
         resume: bool,
@@ -38,12 +39,12 @@ impl Growing {
         if let Some(folder) = part.parent() {
             std::fs::create_dir_all(folder).with_context(|| cannot(&part))?;
         }
-        let begun = resume && part.exists();
         let file = OpenOptions::new().create(true).append(true).open(&part).with_context(|| cannot(&part))?;
         // File systems without locks have none to wait for.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             bail!("{}: another run is writing it; wait for it, or name another file", part.display());
         }
+        let begun = resume && file.metadata().with_context(|| cannot(&part))?.len() > 0;
         let kept = if begun { kept(&part)? } else { 0 };
         file.set_len(kept).with_context(|| cannot(&part))?;
         Ok((Self { file, part: Some((part, target)), path: path.into(), length: kept }, kept))

@@ -145,6 +145,14 @@ impl Input {
         }
     }
 
+    /// The first row so far with which others are lost that have no line of their own, be it one that was passed over.
+    pub(super) fn unread(&self) -> Option<&Problem> {
+        match self {
+            Self::Table { stream, .. } => stream.unread(),
+            Self::Samples { .. } => None,
+        }
+    }
+
     /// For a progress bar: bytes of a table, samples of a part.
     pub(super) fn length(&self) -> usize {
         match self {
@@ -168,13 +176,6 @@ impl Piece {
             Self::Chunk(chunk) => chunk.samples(),
             Self::Samples(samples) => samples,
         }
-    }
-
-    /// The first row with which others are lost that have no line of their own: those behind it, or those that it has swallowed.
-    pub(super) fn unread(&self) -> Option<&Problem> {
-        let Self::Chunk(chunk) = self else { return None };
-        let problems = chunk.outcomes().iter().filter_map(|outcome| outcome.sample.as_ref().err()).flatten();
-        problems.into_iter().find(|problem| matches!(problem, Problem::Broken { .. } | Problem::Swallowed { .. }))
     }
 
     pub(super) fn lines(&self) -> Vec<Line> {

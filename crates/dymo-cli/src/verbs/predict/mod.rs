@@ -187,12 +187,10 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     let mut page = page(context, &args, &folder, kind, &judge, done)?;
     input.skip(done);
-    let mut unread = None;
     let task = context.watch.task("predicting", input.length());
     while done < most {
         let rows = usize::try_from(most - done).map_or(ROWS, |left| left.min(ROWS));
         let Some(piece) = input.next(rows)? else { break };
-        unread = unread.or(piece.unread().cloned());
         let lines = piece.lines();
         let samples = Numbered::new(piece.samples(), &lines, done);
         let all = judge.answer(&samples, lines, masks.as_ref(), done)?;
@@ -215,7 +213,8 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         page.finish()?;
     }
     table.finish()?;
-    let lost = unread.as_ref().map(|problem| {
+    let unread = input.unread();
+    let lost = unread.map(|problem| {
         format!(
             "{}: {problem}. Rows are lost with it that are not among the predictions: then run the command again",
             args.data.display()
@@ -238,7 +237,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
     }
     lost.iter().for_each(|lost| text += &format!("\n{lost}"));
     let json = serde_json::json!({
-        "unread_from_line": unread.as_ref().and_then(Problem::line),
+        "unread_from_line": unread.and_then(Problem::line),
         "predictions": path, "samples": done, "failed": failed, "recovery": kind, "metric": reader.metric,
         "edges": effective.edges, "explained": args.explain, "selection_off": judge.is_off(),
         "calibrated": trust.is_some(), "decides": judge.in_words(),

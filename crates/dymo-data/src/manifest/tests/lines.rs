@@ -60,6 +60,22 @@ fn rows_that_a_quotation_mark_swallows_are_told() {
     );
 }
 
+/// Also where an earlier run has answered the row already, so that going on does not end as if nothing were lost.
+#[test]
+fn rows_lost_with_another_are_told_wherever_reading_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, "id,front\np1,a.png\np2,\"a.png\np3,a.png\n").unwrap();
+    for skipped in 0..4 {
+        let settings = ManifestSettings::pictures(&path, GRID);
+        let mut stream = ManifestStream::open(&settings, vec!["well".into(), "ill".into()]).unwrap();
+        assert!(stream.unread().is_none());
+        stream.skip_rows(skipped);
+        while stream.next_chunk(1).is_some() {}
+        assert_eq!(stream.unread().and_then(Problem::line), Some(3), "{skipped} rows passed over");
+    }
+}
+
 #[test]
 fn an_open_cell_at_the_end_is_counted_as_an_editor_counts() {
     let head = "id,label,split,front\n\n\np1,ill,train,a.png\n\n";
