@@ -20,6 +20,14 @@ pub(super) fn settled(name: &str) -> &str {
     name.strip_suffix(NEXT).unwrap_or(name)
 }
 
+/// Whether a name is that of a new file of a change that was stopped before it was certain to be made: `NAME.next`, or `.NAME.next.` and
+/// something drawn while it was written. Where no change is begun, it is nobody's.
+pub(super) fn is_left_behind(name: &str) -> bool {
+    let while_written =
+        |name: &str| name.starts_with('.') && name.rsplit_once('.').is_some_and(|(n, _)| n.ends_with(NEXT));
+    name.ends_with(NEXT) || while_written(name)
+}
+
 /// Whether a change of the folder was begun that is certain to be made.
 pub(super) fn is_begun(folder: &Path) -> bool {
     next(folder, SHA256SUMS).exists()
@@ -32,6 +40,12 @@ pub(super) fn commit(
     list: &BTreeMap<String, String>,
 ) -> Result<(), ModelFolderError> {
     std::fs::create_dir_all(folder).map_err(fail(folder))?;
+    for entry in std::fs::read_dir(folder).map_err(fail(folder))?.flatten() {
+        if is_left_behind(&entry.file_name().to_string_lossy()) {
+            // It would be in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
     let list: String = list.iter().map(|(name, digits)| format!("{digits}  {name}\n")).collect();
     let all = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     // The list last: it says that the others are there.
@@ -145,8 +159,10 @@ mod tests {
             finish(folder.path()).unwrap();
             let mut after = found(folder.path());
             if stop < 3 {
-                after.retain(|name, _| !name.ends_with(NEXT));
+                after.retain(|name, _| !is_left_behind(name));
                 assert_eq!(after, before, "stopped after {stop} steps");
+                std::fs::write(path(".a.next.Xy12ab"), "seco").unwrap();
+                std::fs::write(path("e.next"), "of another change").unwrap();
                 commit(folder.path(), &changed, &listed(&new)).unwrap();
                 after = found(folder.path());
             }

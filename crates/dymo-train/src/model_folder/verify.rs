@@ -141,7 +141,7 @@ fn superfluous(path: &Path, sums: &Checksums) -> Result<Vec<String>, ModelFolder
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-        if !known.contains(name.as_str()) {
+        if !known.contains(name.as_str()) && !commit::is_left_behind(&name) {
             names.push(name);
         }
     }

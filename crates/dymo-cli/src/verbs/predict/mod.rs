@@ -209,10 +209,11 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         page.map_or(Ok(()), Page::discard)?;
         bail!("{}: there is no sample to classify", args.data.display());
     }
+    // The table first: as long as it is not whole, going on needs the page as it grows. Stopped between the two, both are made anew.
+    table.finish()?;
     if let Some(page) = page {
         page.finish()?;
     }
-    table.finish()?;
     let unread = input.unread();
     let lost = unread.map(|problem| {
         format!(
