@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::place::{EXPERIMENT, Place};
 #[cfg(unix)]
-use crate::resume::{interrupted, start, wait_for};
+use crate::resume::{interrupted, without};
 
 const SMALL: &str = r#"
 name = "two tables"
@@ -126,9 +126,8 @@ fn an_interrupt_between_trainings_says_how_to_go_on() {
     place.write("table.csv", table());
     place.write("small.toml", SMALL.replace("resamples = 200", "resamples = 20000"));
     let line = "cross-validate small.toml --out cv --folds 3";
-    let mut child = start(&place, line);
-    wait_for(&place.path("cv/repeat-1/fold-3/statistics-cosine.json"), &mut child);
-    assert_eq!(interrupted(child), format!("{line} --resume"));
+    let file = "cv/repeat-1/fold-3/statistics-cosine.json";
+    assert_eq!(interrupted(&place, line, file, |place| without(place, "cv")), format!("{line} --resume"));
     assert!(!place.path("cv/report.json").exists());
     place.run(&format!("{line} --resume")).well();
     assert_eq!(metrics(&place)["records"][0]["n"], 60);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::place::{EXPERIMENT, Place};
+use crate::resume::{stopped, without};
 
 /// Few samples for every check: what they show means nothing, that they are made does.
 const CHECKS: &str = r#"
@@ -212,11 +213,8 @@ fn predictions_have_confidence_sets_and_a_page_that_explains() {
     // Stopped between rows and in the middle of one: both are taken up, and end as they would have.
     let whole = std::fs::read(place.path("p.csv")).unwrap();
     let lines: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').collect();
-    std::fs::remove_file(place.path("p.csv")).unwrap();
-    let mut stopped = place.command(&line.replace("--samples 40", "--samples 2000")).spawn().unwrap();
-    crate::resume::wait_for(&place.path("p.csv.part.toml"), &mut stopped);
-    stopped.kill().unwrap();
-    stopped.wait().unwrap();
+    let longer = line.replace("--samples 40", "--samples 2000");
+    stopped(&place, &longer, "p.csv.part.toml", "KILL", |place| without(place, "p.csv"));
     place.write("p.csv.part", &whole[..lines[8] + 30]);
     place.write("why.html.part", &page[..page.find("<!-- row 11 ends -->").unwrap() + 40]);
     std::fs::remove_file(place.path("why.html")).unwrap();
