@@ -28,6 +28,7 @@ mod error;
 mod file;
 mod graph;
 mod machine;
+mod numpy;
 mod opcode;
 mod rebuild;
 mod tensor;

@@ -68,7 +68,7 @@ impl Element {
     }
 
     /// One number from its bytes, in the machine's own order after `swap`.
-    fn as_f64(self, bytes: &[u8], big_endian: bool) -> f64 {
+    pub(crate) fn as_f64(self, bytes: &[u8], big_endian: bool) -> f64 {
         let mut full = [0u8; 8];
         let n = bytes.len().min(8);
         for (place, byte) in full[..n].iter_mut().enumerate() {

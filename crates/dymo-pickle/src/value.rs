@@ -12,7 +12,7 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    fn node(self) -> &'a Node<'a> {
+    pub(crate) fn node(self) -> &'a Node<'a> {
         &self.file.nodes[self.id as usize]
     }
 
@@ -143,15 +143,19 @@ impl<'a> Value<'a> {
         if let Node::Object(object) = self.node() { Some(self.other(object.arguments)) } else { None }
     }
 
+    /// What `BUILD` gave an object of an unknown class.
+    pub(crate) fn state(self) -> Option<Self> {
+        let Node::Object(object) = self.node() else { return None };
+        object.state.map(|id| self.other(id))
+    }
+
     /// An attribute of an object of an unknown class.
     pub fn attribute(self, name: &str) -> Option<Self> {
-        let Node::Object(object) = self.node() else { return None };
-        self.other(object.state?).get(name)
+        self.state()?.get(name)
     }
 
     /// Names and values of the attributes of an object of an unknown class, in order; of anything else none.
     pub fn attributes(self) -> impl DoubleEndedIterator<Item = (Self, Self)> {
-        let state = if let Node::Object(object) = self.node() { object.state } else { None };
-        state.into_iter().flat_map(move |id| self.other(id).entries().collect::<Vec<_>>())
+        self.state().into_iter().flat_map(|state| state.entries().collect::<Vec<_>>())
     }
 }

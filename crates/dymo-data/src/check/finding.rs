@@ -182,6 +182,15 @@ pub enum Finding {
         /// The category.
         category: String,
     },
+    /// A category that no training row has.
+    CategoryNotTrained {
+        /// The column.
+        column: String,
+        /// The category.
+        category: String,
+        /// How many rows have it.
+        rows: u64,
+    },
     /// Rows that are no sample where parts are drawn: of the others alone.
     Undivided {
         /// How many.
@@ -245,6 +254,7 @@ impl Finding {
             Self::MixedGeometry { .. }
             | Self::Repeated { .. }
             | Self::CategoryUnused { .. }
+            | Self::CategoryNotTrained { .. }
             | Self::OutOfRange { .. }
             | Self::Undivided { .. } => Severity::Note,
             Self::More { severity, .. } => *severity,
@@ -354,6 +364,11 @@ impl fmt::Display for Finding {
             Self::CategoryUnused { column, category } => {
                 write!(f, "column {column}: no row has category {category:?}")
             }
+            Self::CategoryNotTrained { column, category, rows } => write!(
+                f,
+                "column {column}: category {category:?} stands in {rows} {} and none of them trains: networks will not know it",
+                if *rows == 1 { "row" } else { "rows" }
+            ),
             Self::Undivided { rows } => write!(
                 f,
                 "{rows} {} left out when the parts were drawn; once corrected, all are drawn anew",
@@ -396,7 +411,8 @@ impl Finding {
             | Self::ColumnEmpty { column }
             | Self::ColumnConstant { column }
             | Self::OutOfRange { column, .. }
-            | Self::CategoryUnused { column, .. } => (None, Some(column)),
+            | Self::CategoryUnused { column, .. }
+            | Self::CategoryNotTrained { column, .. } => (None, Some(column)),
             _ => (None, None),
         }
     }

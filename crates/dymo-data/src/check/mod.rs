@@ -26,7 +26,7 @@ use crate::manifest::{
 use crate::samples::ReadError;
 use crate::text::TextEncoder;
 use examine::{Facts, examine};
-use tally::Tally;
+use tally::{Tally, count, filling_gives_away};
 
 /// Rows that are looked at together.
 const CHUNK: usize = 512;
@@ -130,6 +130,8 @@ struct Seen {
     longest: usize,
     geometries: BTreeMap<Geometry, u64>,
     tallies: Vec<Tally>,
+    /// By class: rows where it is there, and where it is not.
+    filling: [Vec<u64>; 2],
 }
 
 /// Where a content or a subject came first, and in which parts it is.
@@ -211,6 +213,7 @@ impl State {
                 Form::Table { columns } => columns.iter().map(Tally::new).collect(),
                 _ => Vec::new(),
             },
+            filling: [Vec::new(), Vec::new()],
         });
         let classes: BTreeMap<String, usize> =
             settings.classes.iter().enumerate().map(|(number, name)| (name.clone(), number)).collect();
@@ -270,6 +273,7 @@ impl State {
         }
         let mut bad = false;
         for (modality, (cell, look)) in row.cells.iter().zip(looks).enumerate() {
+            count(&mut self.modalities[modality].filling[usize::from(*cell == Cell::Absent)], class);
             bad |= self.look(modality, cell, look, row.line, split);
             if let Cell::Values(values) = cell {
                 let train = split == Some(Split::Train);
@@ -442,6 +446,10 @@ impl State {
             let modality = || seen.name.clone();
             if seen.trained == 0 && self.parts[Split::Train as usize] > 0 {
                 found.push(Finding::NeverObserved { modality: modality() });
+            }
+            // Columns of a table are looked at one by one.
+            if seen.tallies.is_empty() {
+                found.extend(filling_gives_away(&seen.column, &seen.filling, classes));
             }
             if seen.cut > 0 {
                 let (column, longest) = (seen.column.clone(), seen.longest);

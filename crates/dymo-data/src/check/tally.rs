@@ -24,6 +24,8 @@ pub(super) struct Tally {
     missing: u64,
     /// Training rows with a value.
     trained: u64,
+    /// The same by category; of numbers nothing.
+    trained_in: Vec<u64>,
     /// By bin or category, by class.
     counts: Vec<Vec<u64>>,
     /// By class: rows without a value.
@@ -46,6 +48,7 @@ impl Tally {
             present: 0,
             missing: 0,
             trained: 0,
+            trained_in: vec![0; column.cardinality().unwrap_or(0)],
             counts: vec![Vec::new(); bins],
             absent: Vec::new(),
             unknown: BTreeMap::new(),
@@ -67,7 +70,13 @@ impl Tally {
         self.present += 1;
         self.trained += u64::from(train);
         let bin = match self.column.range() {
-            None => value as usize,
+            None => {
+                let category = value as usize;
+                if let Some(trained) = self.trained_in.get_mut(category) {
+                    *trained += u64::from(train);
+                }
+                category
+            }
             Some([low, high]) => {
                 let number = self.column.restore(value);
                 (self.low, self.high) = (self.low.min(number), self.high.max(number));
@@ -137,8 +146,11 @@ impl Tally {
             found.push(Finding::OutOfRange { column: column(), count, training, range });
         }
         for (bin, category) in self.column.categories().unwrap_or_default().iter().enumerate() {
-            if self.present > 0 && self.counts[bin].iter().all(|&count| count == 0) {
-                found.push(Finding::CategoryUnused { column: column(), category: category.clone() });
+            let (rows, category): (u64, _) = (self.counts[bin].iter().sum(), || category.clone());
+            if self.present > 0 && rows == 0 {
+                found.push(Finding::CategoryUnused { column: column(), category: category() });
+            } else if self.trained > 0 && rows > 0 && self.trained_in[bin] == 0 {
+                found.push(Finding::CategoryNotTrained { column: column(), category: category(), rows });
             }
         }
         found.extend(self.gives_away(classes));
@@ -146,26 +158,66 @@ impl Tally {
     }
 
     fn gives_away(&self, classes: &[String]) -> Option<Finding> {
-        let column = self.name().to_owned();
-        let filled: Vec<u64> =
-            (0..classes.len()).map(|class| self.counts.iter().map(|bin| at(bin, class)).sum()).collect();
-        if let Some(accuracy) = by_category(&[filled, self.absent.clone()]) {
-            return Some(Finding::GivesAway { column, by: By::Absence, class: None, accuracy });
+        let all = classes.len();
+        let filled: Vec<u64> = (0..all).map(|class| self.counts.iter().map(|bin| at(bin, class)).sum()).collect();
+        if let Some(found) = filling_gives_away(self.name(), &[filled, self.absent.clone()], classes) {
+            return Some(found);
         }
-        match self.column.values() {
-            Values::Categorical { .. } => {
-                let accuracy = by_category(&self.counts)?;
-                Some(Finding::GivesAway { column, by: By::Value, class: None, accuracy })
-            }
-            Values::Continuous { .. } => {
-                let (class, accuracy) = by_threshold(&self.counts, classes.len())?;
-                Some(Finding::GivesAway { column, by: By::Value, class: classes.get(class).cloned(), accuracy })
-            }
-        }
+        let told = match self.column.values() {
+            Values::Categorical { .. } => every_class(&self.counts).or_else(|| one_class(&self.counts, all)),
+            Values::Continuous { .. } => by_threshold(&self.counts, all)
+                .map(|(class, accuracy)| (Some(class), accuracy))
+                .or_else(|| WIDTHS.iter().find_map(|width| one_class(&pooled(&self.counts, *width), all))),
+        };
+        told.map(|told| gives_away(self.name(), By::Value, told, classes))
     }
 }
 
-fn count(classes: &mut Vec<u64>, class: usize) {
+/// Whether it is filled tells the class: by class, the rows where it is and those where it is not.
+pub(super) fn filling_gives_away(column: &str, rows: &[Vec<u64>; 2], classes: &[String]) -> Option<Finding> {
+    let told = every_class(rows).or_else(|| one_class(rows, classes.len()))?;
+    Some(gives_away(column, By::Absence, told, classes))
+}
+
+fn gives_away(column: &str, by: By, (class, accuracy): (Option<usize>, f64), classes: &[String]) -> Finding {
+    let class = class.and_then(|class| classes.get(class)).cloned();
+    Finding::GivesAway { column: column.to_owned(), by, class, accuracy }
+}
+
+/// Bins that are taken together to find values, or ranges of values, that one class has: few rows leave most of the narrow ones with one.
+const WIDTHS: [usize; 3] = [1, 4, 16];
+
+/// Neighbouring bins as one; those at either end, for what lies outside the range, stay alone.
+fn pooled(counts: &[Vec<u64>], width: usize) -> Vec<Vec<u64>> {
+    let Some(([first], [inner @ .., last])) = counts.split_first_chunk::<1>() else { return counts.to_vec() };
+    let together = |bins: &[Vec<u64>]| {
+        let classes = bins.iter().map(Vec::len).max().unwrap_or(0);
+        (0..classes).map(|class| bins.iter().map(|bin| at(bin, class)).sum()).collect()
+    };
+    let ends = |bin: &Vec<u64>| std::iter::once(bin.clone());
+    ends(first).chain(inner.chunks(width).map(together)).chain(ends(last)).collect()
+}
+
+/// Whether a row's category tells its class, whichever that is.
+fn every_class(counts: &[Vec<u64>]) -> Option<(Option<usize>, f64)> {
+    by_category(counts).map(|accuracy| (None, accuracy))
+}
+
+/// The class that a row's category tells best from all others, where it does.
+fn one_class(counts: &[Vec<u64>], classes: usize) -> Option<(Option<usize>, f64)> {
+    let against_others = |class: usize| -> Vec<Vec<u64>> {
+        let split = |bin: &Vec<u64>| vec![at(bin, class), bin.iter().sum::<u64>() - at(bin, class)];
+        counts.iter().map(split).collect()
+    };
+    let told = |class: usize| {
+        let sides = against_others(class);
+        let enough = (0..2).all(|side| sides.iter().map(|bin| bin[side]).sum::<u64>() >= LEAST_SIDE);
+        Some((Some(class), by_category(&sides).filter(|_| enough)?))
+    };
+    (0..classes).filter_map(told).max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+pub(super) fn count(classes: &mut Vec<u64>, class: usize) {
     if classes.len() <= class {
         classes.resize(class + 1, 0);
     }

@@ -154,6 +154,50 @@ fn a_column_that_gives_the_class_away() {
     assert!(!said(&clean, "tells"), "{clean}");
 }
 
+/// One class of several: by bands of a number, a number that stands for it, a category, a gap, a file that it alone has.
+#[test]
+fn a_column_that_gives_one_class_away() {
+    let report = |row: &dyn Fn(usize) -> [String; 3]| {
+        many(|i| {
+            let [photo, age, stage] = row(i);
+            let part = ["train", "train", "validation", "test"][i / 3 % 4];
+            format!("p{i},,{},{part},{photo},{age},{stage},\n", ["ill", "well", "healed"][i % 3])
+        })
+    };
+    let other = |i: usize| (["a", "b", "c"][i / 3 % 3].to_owned(), (17 * i % 100).to_string());
+    let healed = |i: usize| i % 3 == 2;
+    let both_sides = |i: usize| {
+        let age = if healed(i) { 45 + i % 7 } else { (17 * i % 30) + if i % 2 == 0 { 0 } else { 70 } };
+        [String::new(), age.to_string(), other(i).0]
+    };
+    let code = |i: usize| [String::new(), if healed(i) { "50.1".into() } else { other(i).1 }, other(i).0];
+    let category = |i: usize| [String::new(), other(i).1, if healed(i) { "c" } else { ["a", "b"][i / 3 % 2] }.into()];
+    let gap = |i: usize| [String::new(), if healed(i) { String::new() } else { other(i).1 }, other(i).0];
+    let file = |i: usize| [if healed(i) { format!("{}.png", i % 10) } else { String::new() }, other(i).1, other(i).0];
+    let rows: [(&str, &dyn Fn(usize) -> [String; 3]); 5] = [
+        ("column age: its value", &both_sides),
+        ("column age: its value", &code),
+        ("column stage: its value", &category),
+        ("column age: whether it is filled", &gap),
+        ("column photo: whether it is filled", &file),
+    ];
+    for (told, row) in rows {
+        let found = report(row);
+        assert!(said(&found, &format!("{told} tells class \"healed\" in ")), "{told}\n{found}");
+        assert_eq!(found.to_string().matches(" tells ").count(), 1, "{found}");
+    }
+}
+
+/// What only samples have that do not train is new to every network.
+#[test]
+fn a_category_that_no_training_row_has() {
+    let report = many(|i| {
+        let part = ["train", "train", "validation", "test"][i / 2 % 4];
+        format!("p{i},,{},{part},,{i},{},\n", ["ill", "well"][i % 2], if part == "test" { "c" } else { "a" })
+    });
+    assert!(said(&report, "column stage: category \"c\" stands in 14 rows and none of them trains"), "{report}");
+}
+
 #[test]
 fn drawn_parts_are_checked_too() {
     let rows: String = (0..40)

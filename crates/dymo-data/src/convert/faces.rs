@@ -35,9 +35,12 @@ const LENGTH: usize = 256;
 /// The text that MoPoE prepared, where it is there.
 const TEXT: &str = "list_attr_text_256_False_True_celeba.csv";
 
+/// The text of a picture that shows none of the attributes.
+const NO_ATTRIBUTE: &str = "no attribute";
+
 /// Reads `list_attr_celeba`, `list_eval_partition` (`.txt` or `.csv`) and the pictures in `img_align_celeba`; writes
 /// `out/manifest.csv` and `out/experiment.toml`. The text is MoPoE's file where it is there, else the attributes present,
-/// joined by commas.
+/// joined by commas, or "no attribute".
 ///
 /// # Errors
 /// A [`ConvertError`] that names the file.
@@ -92,6 +95,8 @@ pub fn faces(folder: &Path, options: &FaceOptions, out: &Path) -> Result<Convert
         present.retain(|name| !options.hide_attribute || *name != options.attribute);
         let made = || present.join(", ").replace('_', " ");
         let text = texts.as_ref().and_then(|texts| texts.get(image)).cloned().unwrap_or_else(made);
+        // An empty cell would say that the text is missing, and it is known.
+        let text = if text.is_empty() { NO_ATTRIBUTE.to_owned() } else { text };
         let picture = pictures.join(image).to_string_lossy().into_owned();
         table.row(split, &[image.clone(), classes[label].clone(), split.name().into(), picture, text])?;
     }

@@ -8,18 +8,20 @@ use super::ConvertError;
 
 /// The texts of a list.
 pub(super) fn texts(path: &Path, role: &'static str) -> Result<Vec<String>, ConvertError> {
-    list(path, role, |value| value.as_str().map(str::to_owned), |line| Some(line.to_owned()))
+    list(path, role, |_| None, |value| value.as_str().map(str::to_owned), |line| Some(line.to_owned()))
 }
 
-/// The whole numbers of a list; a tensor of whole numbers is as good.
+/// The whole numbers of a list; a tensor or a NumPy array of whole numbers is as good, and so are they as members of a list.
 pub(super) fn numbers(path: &Path, role: &'static str) -> Result<Vec<i64>, ConvertError> {
     let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
-    list(path, role, move |value| value.as_i64().or_else(|| whole(value.as_f64()?)), |line| line.parse().ok())
+    let of_all = |root: Value| root.numbers()?.into_iter().map(whole).collect();
+    list(path, role, of_all, |value| whole(value.number()?), |line| line.parse().ok())
 }
 
 fn list<T>(
     path: &Path,
     role: &'static str,
+    of_all: impl Fn(Value) -> Option<Vec<T>>,
     of_value: impl Fn(Value) -> Option<T>,
     of_line: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, ConvertError> {
@@ -27,6 +29,9 @@ fn list<T>(
     let wrong = |cause: String| ConvertError::List { path: path.to_owned(), role, cause };
     if PickleFile::looks_like_one(&bytes) {
         let file = PickleFile::read(&bytes).map_err(|error| wrong(error.to_string()))?;
+        if let Some(all) = of_all(file.root()).filter(|all| !all.is_empty()) {
+            return Ok(all);
+        }
         let items = file.root().items();
         if items.len() == 0 {
             return Err(wrong("no list, or an empty one".into()));

@@ -20,6 +20,14 @@ fn pickled_numbers(numbers: &[u8]) -> Vec<u8> {
     pickled(numbers.iter().map(|&number| vec![b'K', number]))
 }
 
+/// A NumPy array of bytes, as `pickle.dumps(np.array([...], "u1"), protocol=4)` is.
+fn pickled_array(numbers: &[u8]) -> Vec<u8> {
+    let count = numbers.len() as u8;
+    let head = b"\x80\x04\x8c\x16numpy._core.multiarray\x94\x8c\x0c_reconstruct\x94\x93\x94\x8c\x05numpy\x94\x8c\x07ndarray\x94\x93\x94K\x00\x85\x94C\x01b\x94\x87\x94R\x94(K\x01K";
+    let dtype = b"\x85\x94h\x03\x8c\x05dtype\x94\x93\x94\x8c\x02u1\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01|\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b\x89C";
+    [&head[..], &[count], dtype, &[count], numbers, b"\x94t\x94b."].concat()
+}
+
 /// Four cars a part, in the files of the released layout; pictures are named by paths of another machine.
 fn cars() -> (tempfile::TempDir, ArrayLayout) {
     let folder = tempfile::tempdir().unwrap();
@@ -31,7 +39,8 @@ fn cars() -> (tempfile::TempDir, ArrayLayout) {
     for (part, base) in [("train", 0u8), ("val", 10), ("test", 20)] {
         let paths: Vec<String> = (0..4).map(|i| format!("/home/someone/dvm/views/red/{}.jpg", base + i)).collect();
         fs::write(at(&format!("{part}_paths_all_views.pt")), pickled_texts(&paths)).unwrap();
-        fs::write(at(&format!("labels_model_all_{part}_all_views.pt")), pickled_numbers(&[0, 1, 2, 0])).unwrap();
+        let labels = if part == "val" { pickled_array } else { pickled_numbers };
+        fs::write(at(&format!("labels_model_all_{part}_all_views.pt")), labels(&[0, 1, 2, 0])).unwrap();
         let row = |i: u8| {
             let numbers: String = (0..13).map(|c| format!(",{}.5", i32::from(i) - c)).collect();
             format!("{i}.0,1.0,2.0,11.0{numbers}\n")
@@ -185,13 +194,13 @@ fn celebrities(csv: bool) -> tempfile::TempDir {
             .unwrap();
         fs::write(
             at("list_attr_text_256_False_True_celeba.csv"),
-            "image_id,text\n000001.jpg,**big nose**\n000002.jpg,bald\n",
+            "image_id,text\n000001.jpg,**big nose**\n000002.jpg,bald\n000003.jpg,****\n",
         )
         .unwrap();
     } else {
         fs::write(
             at("list_attr_celeba.txt"),
-            "3\nBald Blond_Hair Big_Nose \n000001.jpg -1  1  1\n000002.jpg  1 -1 -1\n000003.jpg -1 -1  1\n",
+            "3\nBald Blond_Hair Big_Nose \n000001.jpg -1  1  1\n000002.jpg  1 -1 -1\n000003.jpg -1 -1 -1\n",
         )
         .unwrap();
         fs::write(at("list_eval_partition.txt"), "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n").unwrap();
@@ -212,7 +221,7 @@ fn faces_become_pictures_and_text() {
         assert!(image.iter().all(|&value| value == 50.0 / 255.0));
         let table = fs::read_to_string(&converted.table).unwrap();
         let wanted = if csv { "000001.jpg,big nose" } else { "\"Blond Hair, Big Nose\"" };
-        assert!(table.contains(wanted), "{table}");
+        assert!(table.contains(wanted) && table.contains("000003.jpg,no attribute"), "{table}");
     }
     let folder = celebrities(false);
     let hidden = FaceOptions { hide_attribute: true, ..FaceOptions::default() };

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::profile::{Profile, Repeat};
 use super::{Seen, files, roles};
-use crate::manifest::{Form, ModalitySettings, meant};
+use crate::manifest::{Form, ModalitySettings, meant, number};
 use crate::text::Symbols;
 
 /// Most categories of a column that is proposed as categorical.
@@ -147,21 +147,31 @@ impl Draft {
         if profile.distinct.len() < 2 {
             self.remark(profile, "all rows have the same class, wanted two or more");
         }
-        self.alike(profile);
-        profile.categories()
+        let names = profile.names();
+        self.alike(profile, &names, meant, "in case, spaces or the encoding of their letters");
+        self.alike(
+            profile,
+            &names,
+            |name| number(name).map_or(meant(name), |n| n.to_string()),
+            "in how a number is written",
+        );
+        names
     }
 
-    /// Values that differ in how they are written only.
-    fn alike(&mut self, profile: &Profile) {
+    /// Values that differ in how they are written only: those of which the same is meant.
+    fn alike(&mut self, profile: &Profile, names: &[String], meant: impl Fn(&str) -> String, how: &str) {
         let mut written: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for name in profile.categories() {
-            written.entry(meant(&name)).or_default().push(format!("{name:?}"));
+        for name in names {
+            written.entry(meant(name)).or_default().push(format!("{name:?}"));
         }
         let several =
             written.values().filter(|names| names.len() > 1).map(|names| names.join(" and ")).collect::<Vec<_>>();
         if !several.is_empty() {
             let which = several.join("; ");
-            self.remark(profile, format!("{which} differ in case, spaces or the encoding of their letters only, and count as different; write them alike if they are the same"));
+            self.remark(
+                profile,
+                format!("{which} differ {how} only, and count as different; write them alike if they are the same"),
+            );
         }
     }
 
@@ -235,6 +245,9 @@ impl Draft {
         }
         if profile.distinct.len() == 1 && !profile.many {
             return self.leave_out(profile, "always the same");
+        }
+        if profile.no_part == 0 {
+            return self.leave_out(profile, "names parts, as the split of another run; --split takes it for the parts");
         }
         if let (Some((line, value)), true) = (&profile.first_decimal_comma, most(profile.decimal_commas)) {
             let what = format!("numbers with a decimal comma, such as {value:?} in line {line}");
@@ -351,6 +364,17 @@ impl Draft {
             self.remark(profile, format!("{what}, is left out; make a column of each number and propose again"));
             return self.leave_out(profile, &format!("{what}: make a column of each"));
         }
+        if let Some((line, value)) = &profile.first_other_file {
+            let how = match profile.other_files_are_slices {
+                true => {
+                    "folders of DICOM slices are read by a program that is built with --features dicom, or write them as NIfTI"
+                }
+                false => "write pictures as PNG or JPEG and volumes as NIfTI",
+            };
+            let what = format!("files that are not read, such as {value:?} in line {line}");
+            self.remark(profile, format!("{what}, are left out; {how}, and propose again"));
+            return self.leave_out(profile, &format!("{what}: {how}"));
+        }
         let text = 2 * profile.spaced > profile.filled || profile.longest > 40;
         if profile.is_unique() && !text && 2 * profile.marked <= profile.filled {
             return self.leave_out(profile, "another word in every row; add it as text if it means something");
@@ -382,8 +406,9 @@ impl Draft {
         if let Some((line, value)) = profile.two_numbers() {
             self.remark(profile, format!("two numbers in a cell, such as {value:?} in line {line}, count as categories; make a column of each number if their size matters"));
         }
-        self.alike(profile);
-        if let Ok(column) = Column::categorical(&profile.name, profile.categories()) {
+        let names = profile.categories();
+        self.alike(profile, &names, meant, "in case, spaces or the encoding of their letters");
+        if let Ok(column) = Column::categorical(&profile.name, names) {
             self.note(profile, "categorical", values(profile));
             self.table.push((column, at));
         }

@@ -62,8 +62,8 @@ pub(super) fn volume(folder: &Path, paths: &[String]) -> (Form, Vec<String>) {
     if thick {
         remarks.push("thick slices: they are taken as stored".into());
     }
-    if grids.iter().any(|grid| *grid != grids[0]) {
-        remarks.push(format!("grids of several sizes, such as {:?}; all are resampled", &grids[..grids.len().min(3)]));
+    if let Some(other) = grids.iter().find(|grid| **grid != grids[0]) {
+        remarks.push(format!("grids of several sizes, such as {:?} and {other:?}; all are resampled", grids[0]));
     }
     let [width, height, slices] = most_common(&grids).unwrap_or([64, 64, 8]);
     let [height, width] = fit([height, width]);

@@ -88,6 +88,12 @@ pub(super) struct Profile {
     pub(super) first_pair: Option<(u64, String)>,
     pub(super) pictures: u64,
     pub(super) volumes: u64,
+    /// The first cell that names a file or a folder of another kind, where the first words of the column are such.
+    pub(super) first_other_file: Option<(u64, String)>,
+    /// Whether that is a folder, or a slice of DICOM.
+    pub(super) other_files_are_slices: bool,
+    /// Words that have been looked up among the files.
+    looked_up: usize,
     /// First paths, to be opened.
     pub(super) paths: Vec<String>,
     pub(super) longest: usize,
@@ -146,7 +152,10 @@ impl Moments {
     }
 }
 
-/// Paths that are opened to learn sizes.
+/// Endings of pictures and volumes that are not read.
+const OTHER_FILES: [&str; 12] =
+    [".dcm", ".dicom", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".mha", ".mhd", ".nrrd", ".mgz", ".mnc"];
+/// Paths that are opened to learn sizes, or looked up.
 const OPENED: usize = 8;
 /// Words that are kept of texts.
 const WORDS: usize = 20_000;
@@ -191,6 +200,9 @@ impl Profile {
             first_pair: None,
             pictures: 0,
             volumes: 0,
+            first_other_file: None,
+            other_files_are_slices: false,
+            looked_up: 0,
             paths: Vec::new(),
             longest: 0,
             spaced: 0,
@@ -269,7 +281,7 @@ impl Profile {
                     self.marked += u64::from((mark.0.as_str(), mark.1.as_str()) == (before, behind));
                     self.first_marked.get_or_insert_with(|| (line, short(cell)));
                 }
-                self.word(cell, train);
+                self.word(cell, line, train);
             }
         }
     }
@@ -286,7 +298,7 @@ impl Profile {
         }
     }
 
-    fn word(&mut self, cell: &str, train: bool) {
+    fn word(&mut self, cell: &str, line: u64, train: bool) {
         let lower = cell.to_ascii_lowercase();
         let ends = |extensions: &[&str]| extensions.iter().any(|extension| lower.ends_with(extension));
         let picture = ends(&[".png", ".jpg", ".jpeg", ".npy"]);
@@ -299,6 +311,7 @@ impl Profile {
             self.paths.push(cell.to_owned());
         }
         if !picture && !volume {
+            self.other_file(cell, &lower, line);
             for word in crate::text::words_of(cell) {
                 if self.vocabulary.len() < WORDS || self.vocabulary.contains_key(&word) {
                     let [all, trained] = self.vocabulary.entry(word).or_default();
@@ -306,6 +319,24 @@ impl Profile {
                     *trained += u64::from(train);
                 }
             }
+        }
+    }
+
+    /// Looks up whether a word names a file of a kind that is not read: by its ending, or because it is there.
+    fn other_file(&mut self, cell: &str, lower: &str, line: u64) {
+        if self.looked_up == OPENED {
+            return;
+        }
+        self.looked_up += 1;
+        let ending = OTHER_FILES.iter().any(|ending| lower.ends_with(ending));
+        let path = self.folder.join(cell);
+        match ending || path.exists() {
+            true if self.looked_up == 1 => {
+                self.first_other_file = Some((line, short(cell)));
+                self.other_files_are_slices = path.is_dir() || lower.ends_with(".dcm") || lower.ends_with(".dicom");
+            }
+            true => {}
+            false => self.first_other_file = None,
         }
     }
 
@@ -391,15 +422,21 @@ impl Profile {
         if parts_known { self.train } else { self.all }
     }
 
-    /// The values in their order: by number where all are numbers, by a known scale, else by alphabet.
+    /// The values in their order as categories, of which those that are the same number are one.
     pub(super) fn categories(&self) -> Vec<String> {
+        let mut names = self.names();
+        names.dedup_by(|a, b| number(a).is_some_and(|a| number(b) == Some(a)));
+        names
+    }
+
+    /// The values in their order: by number where all are numbers, by a known scale, else by alphabet.
+    pub(super) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.distinct.keys().cloned().collect();
         names.sort();
         let numbers: Option<Vec<f64>> = names.iter().map(|name| number(name)).collect();
         if let Some(numbers) = numbers {
             let mut both: Vec<(f64, String)> = numbers.into_iter().zip(names).collect();
             both.sort_by(|a, b| a.0.total_cmp(&b.0));
-            both.dedup_by(|a, b| a.0 == b.0);
             return both.into_iter().map(|(_, name)| name).collect();
         }
         for scale in SCALES {

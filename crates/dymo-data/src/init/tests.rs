@@ -475,3 +475,57 @@ fn a_label_of_which_every_row_has_its_own_is_questioned() {
     assert!(with("key").contains(wanted), "{}", with("key"));
     assert!(!with("outcome").contains("is it the class?"), "{}", with("outcome"));
 }
+
+/// What another run was divided by is nothing to classify by.
+#[test]
+fn a_column_of_other_parts_is_left_out() {
+    let fold = with_column("split_r01_f1", |i| ["train", "validation", "test"][i / 2 % 3].into());
+    assert_eq!(roles_of(&fold)[3], ("split_r01_f1", "left out"));
+    assert!(fold.columns[3].values.contains("names parts") && fold.settings.division.is_some(), "{:?}", fold.columns);
+}
+
+/// Labels are names: that two are the same number is for the user to say.
+#[test]
+fn classes_that_are_the_same_number_are_kept_apart_and_told() {
+    let rows: String = (0..40).map(|i| format!("s{i},{},{i}.5\n", ["1", "2", "2.0", "1"][i % 4])).collect();
+    let (folder, proposal) = propose_text(&format!("id,label,dose\n{rows}"));
+    assert_eq!(proposal.settings.classes, ["1", "2", "2.0"]);
+    let remarks = proposal.remarks.join("\n");
+    assert!(remarks.contains("column label: \"2\" and \"2.0\" differ in how a number is written only"), "{remarks}");
+    assert_eq!(proposal.classes.iter().map(|(_, count)| count).sum::<u64>(), 40);
+    let settings = read_back(&proposal).at(folder.path().join("patients.csv"));
+    assert!(crate::manifest::Manifest::open(&settings).is_ok());
+    // Categories are read as numbers, so there it is one.
+    let stage = with_column("stage", |i| ["1", "2", "2.0"][i % 3].into());
+    assert!(!stage.remarks.join("\n").contains("differ"), "{:?}", stage.remarks);
+}
+
+#[test]
+fn files_of_other_kinds_are_told() {
+    let scans = with_column("scan", |i| format!("scans/{i}.tiff"));
+    assert_eq!(roles_of(&scans)[3], ("scan", "left out"));
+    let wanted =
+        "column scan: files that are not read, such as \"scans/0.tiff\" in line 2, are left out; write pictures as PNG";
+    assert!(scans.remarks.iter().any(|remark| remark.starts_with(wanted)), "{:?}", scans.remarks);
+    let slices = with_column("scan", |i| format!("scans/{i}.dcm"));
+    assert!(slices.remarks.join("\n").contains("--features dicom"), "{:?}", slices.remarks);
+    // Found where they are, whatever they are called.
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|i| format!("s{i},{},a{i}\n", ["ill", "well"][i % 2])).collect();
+    std::fs::write(
+        folder.path().join("table.csv"),
+        format!("id,diagnosis,scan,dose\n{}", rows.replace('\n', ",1.5\n")),
+    )
+    .unwrap();
+    let told = |wanted: bool| {
+        let proposal = propose(&folder.path().join("table.csv"), &InitOptions::default());
+        let text = match proposal {
+            Ok(proposal) => proposal.remarks.join("\n"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(text.contains("files that are not read, such as \"a0\""), wanted, "{text}");
+    };
+    told(false);
+    (0..40).for_each(|i| std::fs::write(folder.path().join(format!("a{i}")), "x").unwrap());
+    told(true);
+}

@@ -14,7 +14,7 @@ use dymo_train::evaluation::{Fused, probabilities, recovered_values};
 use super::growing::Growing;
 use super::input::names;
 use super::judge::{Classified, Judge};
-use super::table::{Answer, Found, acquire, why};
+use super::table::{Answer, Found, acquire, offered, why};
 use crate::assemble::{Reader, cells, shown_round};
 
 /// How much of a run the page shows.
@@ -204,8 +204,9 @@ fn steps(judge: &Judge<'_>, samples: &dyn Samples, all: &Classified) -> anyhow::
         for fused in Fused::all_of(decision) {
             let joined = fused.recovered.last().map(|(modality, _)| ModalitySet::single(*modality));
             let words = match joined {
-                None => format!("observed {}", names(schema, fused.observed)),
-                Some(joined) => format!("then {}", names(schema, joined)),
+                // A table with gaps counts among what is observed, whatever fills them.
+                None => format!("observed {}", names(schema, found.observed)),
+                Some(joined) => format!("then {}", offered(schema, found, joined)),
             };
             told.push((found.place, words, found.class));
             queries.push((found.place, fused));

@@ -276,7 +276,7 @@ pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
 }
 
 /// Names of what is offered to selection: of a table that is observed it is what fills its gaps.
-fn offered(schema: &Schema, found: &Found, modalities: ModalitySet) -> String {
+pub(super) fn offered(schema: &Schema, found: &Found, modalities: ModalitySet) -> String {
     let name = |m: usize| match found.observed.contains(m) {
         true => format!("what fills the gaps of {}", names(schema, ModalitySet::single(m))),
         false => names(schema, ModalitySet::single(m)),
