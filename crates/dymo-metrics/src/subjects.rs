@@ -134,6 +134,41 @@ impl Subjects {
         Ok(Interval { estimate: mean, low: end(around.low), high: end(around.high), n: values.len() })
     }
 
+    /// [`Subjects::mean_interval`] of values that lie within `bounds`, as accuracies do within 0 and 1 and their differences within −1 and 1.
+    /// Where all values are alike, drawing them again cannot show how far others may be from them: then the ends are those that the exact
+    /// interval gives for a value that none of as many subjects has had, and that may be as far off as the bounds allow. Of accuracies
+    /// that is [`clopper_pearson`].
+    ///
+    /// ```
+    /// use dymo_metrics::Subjects;
+    /// // Ten right of ten, and two classifiers that are right on the same.
+    /// let right = Subjects::alone(10).mean_interval_within([0.0, 1.0], &[1.0; 10], 0.95, 2_000, 1)?;
+    /// assert!((right.low - 0.6915).abs() < 1e-4 && right.high == 1.0);
+    /// let gain = Subjects::alone(10).mean_interval_within([-1.0, 1.0], &[0.0; 10], 0.95, 2_000, 1)?;
+    /// assert!((gain.low + 0.3085).abs() < 1e-4 && gain.high == -gain.low);
+    /// # Ok::<(), dymo_metrics::MetricError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn mean_interval_within(
+        &self,
+        bounds: [f64; 2],
+        values: &[f64],
+        level: f64,
+        resamples: usize,
+        seed: u64,
+    ) -> Result<Interval, MetricError> {
+        let found = self.mean_interval(values, level, resamples, seed)?;
+        let Some((value, others)) = values.split_first() else { return Ok(found) };
+        if others.iter().any(|other| other != value) {
+            return Ok(found);
+        }
+        let (_, unseen) = beta_interval(0.0, self.effective(), level);
+        let end = |bound: f64| found.estimate + unseen * (bound - found.estimate);
+        Ok(Interval { low: end(bounds[0]), high: end(bounds[1]), ..found })
+    }
+
     /// [`paired_difference`], of which whole subjects are drawn.
     ///
     /// # Errors
@@ -321,6 +356,31 @@ mod tests {
         assert_eq!(difference, paired_difference(&values, &others, 0.9, 300, 4));
         let hits: Vec<bool> = (0..200).map(|i| i % 4 > 0).collect();
         assert_eq!(subjects.share_interval(&hits, 0.9), clopper_pearson(150, 200, 0.9));
+    }
+
+    #[test]
+    fn values_that_are_alike_leave_room_for_others() {
+        let within = |subjects: &Subjects, bounds, values: &[f64]| {
+            subjects.mean_interval_within(bounds, values, 0.95, 500, 1).expect("an interval")
+        };
+        for n in [1, 2, 9, 400] {
+            let alone = Subjects::alone(n);
+            let (all, none) = (clopper_pearson(n, n, 0.95), clopper_pearson(0, n, 0.95));
+            for (value, exact) in [(1.0, all.expect("trials")), (0.0, none.expect("trials"))] {
+                let found = within(&alone, [0.0, 1.0], &vec![value; n]);
+                assert!((found.low - exact.low).abs() < 1e-12 && (found.high - exact.high).abs() < 1e-12, "{found:?}");
+            }
+        }
+        // Ten scans of each of nine patients say what nine do.
+        let patients = Subjects::new(&(0..90).map(|i| i / 10).collect::<Vec<u64>>());
+        let difference = within(&patients, [-1.0, 1.0], &[0.0; 90]);
+        let nine = within(&Subjects::alone(9), [-1.0, 1.0], &[0.0; 9]);
+        assert!((difference.high - nine.high).abs() < 1e-12 && difference.low == -difference.high);
+        // Where they are not alike it is the interval that it always was.
+        let mut values = vec![1.0; 20];
+        values[3] = 0.0;
+        let alone = Subjects::alone(20);
+        assert_eq!(within(&alone, [0.0, 1.0], &values), mean_interval(&values, 0.95, 500, 1).expect("an interval"));
     }
 
     #[test]

@@ -30,12 +30,13 @@ pub(crate) struct Confidence {
 impl Confidence {
     /// Of the mean of values of samples of these subjects.
     pub(crate) fn mean(self, values: &[f64], subjects: &Subjects) -> Result<Interval, MetricError> {
-        subjects.mean_interval(values, self.level, self.resamples, self.seed)
+        subjects.mean_interval_within([0.0, 1.0], values, self.level, self.resamples, self.seed)
     }
 
     /// Of the mean of a − b.
     pub(crate) fn difference(self, a: &[f64], b: &[f64], subjects: &Subjects) -> Result<Interval, MetricError> {
-        subjects.paired_difference(a, b, self.level, self.resamples, self.seed)
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        subjects.mean_interval_within([-1.0, 1.0], &differences, self.level, self.resamples, self.seed)
     }
 }
 
@@ -120,7 +121,12 @@ fn difference(
 ) -> Result<PairedDifference> {
     let ours = correctness(&arm.predictions, &outcome.labels)?;
     let theirs = correctness(&baseline.predictions, &outcome.labels)?;
-    let interval = confidence.difference(&ours, &theirs, &Subjects::new(&outcome.subjects))?;
+    let mut interval = confidence.difference(&ours, &theirs, &Subjects::new(&outcome.subjects))?;
+    let decides = arm.decisions.is_empty() || arm.decisions.iter().any(|decision| !decision.offered().is_empty());
+    // Where there was nothing to be decided, the two are one and the same.
+    if !decides && baseline.arm != Arm::SecondOpinion && ours == theirs {
+        (interval.low, interval.high) = (0.0, 0.0);
+    }
     Ok(PairedDifference {
         recovery: key.recovery.clone(),
         metric: key.metric.clone(),
