@@ -186,7 +186,10 @@ fn head(page: &mut String, name: &str, p: &Provenance) -> Result<()> {
         p.seed, p.device
     )?;
     writeln!(page, "* Weights: {}", shortened(&p.weights_note))?;
-    writeln!(page, "* Intervals are 95 % percentile bootstrap intervals, exact ones where all samples are alike; differences are paired on the same samples.")?;
+    writeln!(
+        page,
+        "* Intervals are 95 % percentile bootstrap intervals, exact ones where all samples are alike; differences are paired on the same samples."
+    )?;
     Ok(())
 }
 

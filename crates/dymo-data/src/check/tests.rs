@@ -157,7 +157,9 @@ fn a_column_that_gives_the_class_away() {
 /// One class of several: by bands of a number, a number that stands for it, a category, a gap, a file that it alone has.
 #[test]
 fn a_column_that_gives_one_class_away() {
-    let report = |row: &dyn Fn(usize) -> [String; 3]| {
+    /// Photo, age and stage of row i.
+    type Cells<'a> = &'a dyn Fn(usize) -> [String; 3];
+    let report = |row: Cells| {
         many(|i| {
             let [photo, age, stage] = row(i);
             let part = ["train", "train", "validation", "test"][i / 3 % 4];
@@ -167,14 +169,14 @@ fn a_column_that_gives_one_class_away() {
     let other = |i: usize| (["a", "b", "c"][i / 3 % 3].to_owned(), (17 * i % 100).to_string());
     let healed = |i: usize| i % 3 == 2;
     let both_sides = |i: usize| {
-        let age = if healed(i) { 45 + i % 7 } else { (17 * i % 30) + if i % 2 == 0 { 0 } else { 70 } };
+        let age = if healed(i) { 45 + i % 7 } else { (17 * i % 30) + 70 * (i % 2) };
         [String::new(), age.to_string(), other(i).0]
     };
     let code = |i: usize| [String::new(), if healed(i) { "50.1".into() } else { other(i).1 }, other(i).0];
     let category = |i: usize| [String::new(), other(i).1, if healed(i) { "c" } else { ["a", "b"][i / 3 % 2] }.into()];
     let gap = |i: usize| [String::new(), if healed(i) { String::new() } else { other(i).1 }, other(i).0];
     let file = |i: usize| [if healed(i) { format!("{}.png", i % 10) } else { String::new() }, other(i).1, other(i).0];
-    let rows: [(&str, &dyn Fn(usize) -> [String; 3]); 5] = [
+    let rows: [(&str, Cells); 5] = [
         ("column age: its value", &both_sides),
         ("column age: its value", &code),
         ("column stage: its value", &category),

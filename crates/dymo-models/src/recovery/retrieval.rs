@@ -57,7 +57,7 @@ enum Features {
     /// `[n, D]` in rows.
     Numbers(Vec<f32>),
     /// `[n, D]`.
-    Tensor(Tensor<2>),
+    Tensor(Box<Tensor<2>>),
 }
 
 /// What queries are compared with: larger is nearer, ⟨q, t⟩, or for free lengths ⟨q, t⟩ − ‖t‖²/2, which orders as −‖q − t‖² does.
@@ -65,7 +65,7 @@ enum Table {
     /// A layer whose outputs are the scores.
     Numbers(Layer),
     /// Features `[N, D]`, and what is subtracted `[1, N]`.
-    Tensor(Tensor<2>, Option<Tensor<2>>),
+    Tensor(Box<(Tensor<2>, Option<Tensor<2>>)>),
 }
 
 impl Retrieval {
@@ -93,7 +93,7 @@ impl Retrieval {
             let inputs = subset.iter().map(|m| self.read(&indices, m)).collect::<Result<_, _>>()?;
             match self.features(subset, inputs)? {
                 Features::Numbers(features) => rows.extend(features),
-                Features::Tensor(features) => parts.push(features),
+                Features::Tensor(features) => parts.push(*features),
             }
         }
         let table = Arc::new(match parts.is_empty() {
@@ -120,14 +120,14 @@ impl Retrieval {
 
     fn tensor(&self, features: Tensor<2>) -> Table {
         let halves = self.is_free().then(|| (features.clone().powi_scalar(2).sum_dim(1) * 0.5).transpose());
-        Table::Tensor(features, halves)
+        Table::Tensor(Box::new((features, halves)))
     }
 
     /// Fused features of samples of which this set is observed.
     fn features(&self, present: ModalitySet, inputs: Vec<Tensor<2>>) -> Result<Features, RecoveryError> {
         let Some(ready) = &self.ready else {
             let tokens = present.iter().zip(inputs).map(|(m, x)| self.network.tokens(m, x)).collect();
-            return Ok(Features::Tensor(self.network.fuse(tokens).feature));
+            return Ok(Features::Tensor(Box::new(self.network.fuse(tokens).feature)));
         };
         let samples = inputs.first().map_or(0, |x| x.dims()[0]);
         let inputs = present.iter().zip(inputs).map(|(m, x)| Some((m, numbers(x)?.into()))).collect::<Option<_>>();
@@ -167,7 +167,8 @@ impl Retrieval {
                 layer.forward_batch(&queries, &mut scores);
                 scores
             }
-            (Table::Tensor(features, halves), Features::Tensor(queries)) => {
+            (Table::Tensor(table), Features::Tensor(queries)) => {
+                let (features, halves) = &**table;
                 let products = queries.matmul(features.clone().transpose());
                 let scores = match halves {
                     Some(halves) => products - halves.clone(),

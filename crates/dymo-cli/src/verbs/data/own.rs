@@ -144,7 +144,9 @@ pub(super) fn init(context: &Context, args: &InitArgs, out: &mut dyn Write) -> a
     settings::write(&to, proposal.to_toml()?.as_bytes())?;
     let next = format!("Read {0}, correct it, then: dymo data check {0}", to.display());
     let text = format!("{}\n{next}", proposal.summary().trim_end());
-    context.result(out, &text, &serde_json::json!({ "experiment": to, "settings": proposal.settings }))
+    let mut json = serde_json::to_value(&proposal)?;
+    json["experiment"] = serde_json::to_value(&to)?;
+    context.result(out, &text, &json)
 }
 
 /// The table's path as the experiment names it: relative to the experiment's folder where it lies in there, else absolute.

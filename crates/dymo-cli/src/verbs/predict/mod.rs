@@ -65,7 +65,7 @@ pub struct PredictArgs {
     pub model: PathBuf,
     /// A table of samples (CSV), or an experiment (TOML)
     pub data: PathBuf,
-    /// Where the predictions go; standard output if nothing is said
+    /// Where the predictions go; standard output if nothing is said, with --json an object of JSON a line
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Go on where an earlier run of the same command was stopped; needs --out
@@ -174,7 +174,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs, out: &mut dyn Write) -> 
         Some(path) => {
             Table::file(path, args.resume, folder.schema(), &begun(&args, &folder, &effective, input.table())?)?
         }
-        None => Table::stream(out, folder.schema())?,
+        None => Table::stream(out, context.json, folder.schema())?,
     };
     let (mut done, mut failed) = (table.done(), table.failed());
     let most = args.samples.unwrap_or(u64::MAX);

@@ -30,6 +30,8 @@ const HEADER: [&str; 15] = [
     "acquire_next",
     "acquire_why",
 ];
+/// Columns of numbers.
+const NUMBERS: [&str; 2] = ["probability", "confidence"];
 /// Place of the column `error`.
 const ERROR: usize = 8;
 
@@ -75,19 +77,28 @@ impl From<usize> for Found {
 /// Where rows go.
 enum To<'a> {
     Stream(&'a mut dyn Write),
+    /// As objects of JSON, one a line.
+    Objects(&'a mut dyn Write),
     File(Growing),
 }
 
 impl To<'_> {
     /// Appends rows as a whole and hands them to the system.
     fn add<R: AsRef<[String]>>(&mut self, rows: impl Iterator<Item = R>) -> anyhow::Result<()> {
+        if let Self::Objects(out) = self {
+            for row in rows {
+                serde_json::to_writer(&mut **out, &object(row.as_ref()))?;
+                writeln!(out)?;
+            }
+            return Ok(out.flush()?);
+        }
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in rows {
             writer.write_record(row.as_ref())?;
         }
         let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
         match self {
-            Self::Stream(out) => Ok(out.write_all(&bytes).and_then(|()| out.flush())?),
+            Self::Stream(out) | Self::Objects(out) => Ok(out.write_all(&bytes).and_then(|()| out.flush())?),
             Self::File(file) => file.add(&bytes),
         }
     }
@@ -102,10 +113,12 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// To a stream.
-    pub(super) fn stream(out: &'a mut dyn Write, schema: &'a Schema) -> anyhow::Result<Self> {
-        let mut to = To::Stream(out);
-        to.add([HEADER.map(str::to_owned)].iter())?;
+    /// To a stream, with `json` as objects.
+    pub(super) fn stream(out: &'a mut dyn Write, json: bool, schema: &'a Schema) -> anyhow::Result<Self> {
+        let mut to = if json { To::Objects(out) } else { To::Stream(out) };
+        if !json {
+            to.add([HEADER.map(str::to_owned)].iter())?;
+        }
         Ok(Self { to, schema, done: 0, failed: 0 })
     }
 
@@ -189,6 +202,16 @@ impl<'a> Table<'a> {
         forget(file);
         Ok(())
     }
+}
+
+/// A row as an object: null where nothing stands, a number where it is one.
+fn object(row: &[String]) -> serde_json::Map<String, serde_json::Value> {
+    let value = |name: &str, cell: &String| match (cell.is_empty(), NUMBERS.contains(&name), cell.parse::<f64>()) {
+        (true, ..) => serde_json::Value::Null,
+        (false, true, Ok(number)) => number.into(),
+        _ => cell.as_str().into(),
+    };
+    HEADER.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), value(name, cell))).collect()
 }
 
 /// Says what a table was begun with, as long as it grows.
