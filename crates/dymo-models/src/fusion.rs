@@ -111,7 +111,8 @@ pub enum LayoutError {
     },
     /// The encoder leaves no token of this kind of input.
     #[error(
-        "the encoder of modality {modality} leaves no token of an input of shape {shape:?}: use fewer layers or a larger input"
+        "the encoder of modality {modality} makes no token of an input of shape {shape:?}: either it reads another kind of input, or its heads do \
+         not divide its width, or its layers leave nothing; choose an encoder of that kind, or fewer layers"
     )]
     Encoder {
         /// Number of the modality.

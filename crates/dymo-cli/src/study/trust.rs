@@ -32,6 +32,15 @@ impl Study<'_> {
         let samples: Arc<dyn Samples> = Arc::new(Subset::some(held_out, table.samples));
         let scenarios = self.experiment.drawn_scenarios(samples.schema())?;
         let cases = Case::all(self.experiment, scenarios, &samples)?;
+        if let Some(missing) = self.experiment.evaluation().missing.iter().find(|missing| missing.masks.is_some()) {
+            // Its rows are test samples.
+            self.context.watch.note(&format!(
+                "calibration cannot go by the mask file of [[evaluation.missing]] {:?}, whose rows are not those of the validation split: it is fitted \
+                 with modalities missing as in: {}",
+                missing.name,
+                all_in_words(cases.iter().map(|case| &case.scenario)).join(", ")
+            ));
+        }
         let held_out = looks(&cases);
         let mut found = Vec::new();
         for metric in self.experiment.metrics() {

@@ -104,7 +104,10 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
             plan.notes.iter().for_each(|note| context.watch.note(note));
             told = !plan.notes.is_empty();
         }
-        rehearse(&folded, &splits)?;
+        if leaked.is_none() {
+            // Of that, too, folds are alike.
+            rehearse(context, &folded, &splits)?;
+        }
         // Whatever the fold, these are all the samples.
         leaked.get_or_insert_with(|| leakage(context, &splits, true));
     }

@@ -19,6 +19,8 @@ pub enum Blank {
     BlackPicture,
     /// A volume of which every voxel is the same.
     ConstantVolume,
+    /// A volume of which no voxel is a finite number.
+    NoFiniteVoxel,
     /// A text of which nothing is a symbol of the alphabet or a word of the vocabulary.
     UnknownText,
 }
@@ -29,6 +31,7 @@ impl Blank {
         match self {
             Self::BlackPicture => "the picture is all black",
             Self::ConstantVolume => "the volume is the same everywhere",
+            Self::NoFiniteVoxel => "no voxel of the volume is a number, and 0 is taken for all of them",
             Self::UnknownText => "nothing of the text is a known symbol",
         }
     }
@@ -120,11 +123,15 @@ impl Told {
     /// Of a volume; nothing of holes where it is blank besides. NaN counts as the value that all other voxels have.
     pub(crate) fn of_volume(volume: &Volume) -> Self {
         let (statistics, frames) = (volume.statistics(), volume.frames());
-        let constant = statistics.minimum == statistics.maximum && statistics.infinite == 0;
+        let blank = match (statistics.finite, statistics.minimum == statistics.maximum && statistics.infinite == 0) {
+            (0, _) => Some(Blank::NoFiniteVoxel),
+            (_, true) => Some(Blank::ConstantVolume),
+            (_, false) => None,
+        };
         let voxels = statistics.nan + statistics.infinite;
-        let hole = (voxels > 0 && !constant).then_some(Changed::NotFinite { voxels });
+        let hole = (voxels > 0 && blank.is_none()).then_some(Changed::NotFinite { voxels });
         let later = (frames > 1).then_some(Changed::Frames { frames });
-        Self { blank: constant.then_some(Blank::ConstantVolume), changed: hole.into_iter().chain(later).collect() }
+        Self { blank, changed: hole.into_iter().chain(later).collect() }
     }
 
     /// Of a text, which it writes into `out`.

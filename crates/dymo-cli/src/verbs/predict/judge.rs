@@ -157,7 +157,11 @@ impl<'a> Judge<'a> {
         chosen: &[Decision],
     ) -> anyhow::Result<BTreeMap<usize, Next>> {
         let mut found = BTreeMap::new();
-        let Some(drawing) = &self.drawing else { return Ok(found) };
+        let Some(drawing) = &self.drawing else {
+            let lacking = (0..all.present.len()).filter(|place| all.present[*place] != samples.schema().full());
+            found.extend(lacking.filter(|_| self.draws > 0).map(|place| (place, Next::NoDraws)));
+            return Ok(found);
+        };
         let classes = self.setting.network.layout().classes();
         let temperature = self.trust.map_or(Temperature::IDENTITY, |trust| trust.discard.temperature);
         let scaled = temperature.apply_to_probabilities(&Probabilities::new(discard, classes)?)?;
@@ -227,6 +231,8 @@ pub(super) enum Next {
     Sure,
     /// Nothing could gain as much as `--min-gain`, so that nothing was drawn.
     LeftAlone,
+    /// The recovery model has no draws to estimate it from.
+    NoDraws,
     /// Of each missing modality, the most telling first.
     Expected(Vec<Acquisition>),
 }

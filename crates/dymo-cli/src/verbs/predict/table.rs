@@ -287,6 +287,9 @@ pub(super) fn acquire(schema: &Schema, found: &Found) -> Vec<String> {
     match &found.next {
         None => Vec::new(),
         Some(Next::Sure) => vec!["nothing: the answer is sure already".into()],
+        Some(Next::NoDraws) => {
+            vec!["not asked: this recovery model makes one guess, and no draws to estimate it from".into()]
+        }
         Some(Next::LeftAlone) => vec!["not asked: nothing recovered could gain as much as --min-gain".into()],
         Some(next) if next.best().is_none() => {
             vec!["nothing: no missing modality is expected to change the answer".into()]
