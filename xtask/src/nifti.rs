@@ -21,13 +21,16 @@ pub(crate) struct NiftiArgs {
     out: Option<PathBuf>,
 }
 
+/// How the peer says that a file is none of NIfTI.
+const OTHER_FORMAT: &str = "nibabel reads it as";
+
 /// One file, read by both.
 struct Row {
     source: String,
     name: String,
     /// What both found, or why one of them did not read it.
     found: std::result::Result<Comparison, String>,
-    /// Whether it is as it should be: equal, or refused by both.
+    /// Whether it is as it should be: equal, or refused by both as NIfTI.
     fine: bool,
 }
 
@@ -89,7 +92,12 @@ fn row(answer: &Value, folder: &Path) -> Result<Row> {
         error.to_string().replace(&near, "")
     });
     let (found, fine) = match (ours, answer["refused"].as_str()) {
-        (Err(ours), Some(theirs)) => (Err(format!("refused by both; ours: {ours}; {}", shorter(theirs))), true),
+        (Err(ours), Some(theirs)) => {
+            // Of its files of other formats, nibabel says as what it reads them.
+            let both =
+                if theirs.contains(OTHER_FORMAT) { "refused, for it is no NIfTI file" } else { "refused by both" };
+            (Err(format!("{both}; ours: {ours}; {}", shorter(theirs))), true)
+        }
         (Err(ours), None) => (Err(format!("nibabel reads it, ours: {ours}")), false),
         (Ok(_), Some(theirs)) => (Err(format!("ours reads it; {}", shorter(theirs))), false),
         (Ok(volume), None) => {
@@ -182,7 +190,8 @@ fn page(versions: &Value, rows: &[Row]) -> String {
     let refused = rows.iter().filter(|row| row.fine && row.found.is_err()).count();
     let _ = writeln!(
         text,
-        "\n{equal} of {} files are read with every value, affine and orientation as nibabel's; {refused} are refused by both.",
+        "\n{equal} of {} files are read with every value, affine and orientation as nibabel's; {refused} are refused, for they are of \
+         another format or lack their other half.",
         rows.len()
     );
     text
