@@ -87,6 +87,10 @@ fn reasons_are_drawn_written_and_read_back() {
     let read = metrics(&place, "again");
     assert_eq!(found(&read, "read"), found(&drawn, "by-age"));
     assert_eq!(found(&read, "read-gaps"), found(&drawn, "gaps"));
+    // Its rows are test samples, so calibration goes by the others.
+    let told = place.run("calibrate experiment.toml --model model").well().err;
+    let words = "calibration cannot go by the mask file of [[evaluation.missing]] \"read\"";
+    assert!(told.contains(words) && told.contains("missing as in: "), "{told}");
 
     let rows: Vec<&str> = masks.lines().take(5).collect();
     place.write("gaps.csv", rows.join("\n"));

@@ -200,6 +200,8 @@ fn every_recovery_is_trained_evaluated_and_predicts() {
         assert_eq!((observed(10), observed(7)), ("photo+clinic", "clinic"), "{name}: a table with gaps was observed");
         assert!(!offered(7, "clinic"), "{name}: where the table is all there is, its gaps stay");
         assert!(!offered(12, "clinic"), "{name}: a row that lacks nothing");
+        let guesses = ["mean", "neighbours", "tip", "imi"].contains(&name);
+        assert_eq!(first.contains("not asked: this recovery model makes one guess"), guesses, "{name}");
         assert_eq!(offered(7, "photo"), !["tip", "imi"].contains(&name), "{name}: a row without the picture");
     }
     // The table behind an experiment is spared as one that is named is.

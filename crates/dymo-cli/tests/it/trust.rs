@@ -201,6 +201,19 @@ fn predictions_have_confidence_sets_and_a_page_that_explains() {
     }
     assert!(suggested > 0, "a network that has seen 320 samples is unsure of some");
 
+    // For programs a row is an object.
+    let told =
+        place.run("predict model experiment.toml --masks masks.csv --samples 40 --draws 3 --json --quiet").well().out;
+    let objects: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    assert_eq!(objects.len(), 40);
+    for (row, object) in table.iter().zip(&objects) {
+        assert_eq!(
+            (object["id"].as_str(), object["why"].as_str()),
+            (Some(row["id"].as_str()), Some(row["why"].as_str()))
+        );
+        assert!(object["error"].is_null() && (0.0..=1.0).contains(&object["confidence"].as_f64().expect("a number")));
+    }
+
     let page = std::fs::read_to_string(place.path("why.html")).unwrap();
     assert_eq!(page.matches("<article").count(), 20);
     assert_eq!(page.matches("data:image/png;base64,").count(), 5 * 5, "five modalities of five samples");

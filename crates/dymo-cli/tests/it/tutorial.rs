@@ -177,6 +177,13 @@ fn a_proposal_is_not_overwritten() {
     place.write("patients.csv", records(&place, true));
     place.run("data init patients.csv --label diagnosis").refused(&["experiment.toml", "--force"]);
     place.run("data init patients.csv --label diagnosis --force").well();
+    // What is said of it, a program is told as well.
+    let told = place.run("data init patients.csv --label diagnosis --force --json").well().out;
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["experiment"], &told["settings"]["label"]), (&"experiment.toml".into(), &"diagnosis".into()));
+    for key in ["classes", "columns", "patterns", "remarks"] {
+        assert!(told[key].as_array().is_some_and(|list| !list.is_empty()), "{key}: {told}");
+    }
 }
 
 /// What is told to `init` must be there; so must a table that it understands. Nothing is written otherwise.
