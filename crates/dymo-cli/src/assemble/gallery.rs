@@ -88,7 +88,7 @@ impl Shown<'_> {
             headline,
             setting: label.into(),
             modalities: self.modalities(schema)?,
-            rounds: self.decision.rounds.iter().map(|round| shown_round(round, schema)).collect(),
+            rounds: self.decision.rounds.iter().map(|round| shown_round(round, self.present, schema)).collect(),
             truth_class: truth,
             prediction_before: from,
             prediction_after: to,
@@ -123,13 +123,21 @@ impl Shown<'_> {
     }
 }
 
-/// A round as the page shows it.
-pub(crate) fn shown_round(round: &dymo_select::Round, schema: &Schema) -> Round {
+/// A round as the page shows it, of a sample of which `present` is observed: a table with gaps is, whatever may fill them.
+pub(crate) fn shown_round(round: &dymo_select::Round, present: ModalitySet, schema: &Schema) -> Round {
     let class = |k: usize| schema.classes().get(k).cloned().unwrap_or_else(|| k.to_string());
     let name = |m: usize| schema.modalities().get(m).map_or_else(|| m.to_string(), |found| found.name().into());
-    let members: Vec<String> = round.subset_before.iter().map(name).collect();
+    let member = |m: usize| match round.subset_before.contains(m) {
+        true => name(m),
+        false => format!("{} with its gaps", name(m)),
+    };
+    let members: Vec<String> = round.subset_before.union(present).iter().map(member).collect();
+    let candidate = |m: usize| match present.contains(m) {
+        true => format!("what fills the gaps of {}", name(m)),
+        false => name(m),
+    };
     let candidates = round.candidates.iter().map(|c| Candidate {
-        name: name(c.modality),
+        name: candidate(c.modality),
         quality: f64::from(c.score.evidence.quality),
         typicality: f64::from(c.score.evidence.typicality),
         predicted: class(c.score.predicted),

@@ -138,6 +138,12 @@ fn how_it_moved_ends_with_the_prediction(place: &Place, name: &str) {
         let_in += usize::from(steps.len() > 1);
     }
     assert!(let_in > 0 || name == "mean", "{name}: nothing was let in");
+    // A table with gaps is read as it is, and what fills them is the candidate.
+    assert!(
+        page.contains("photo + clinic with its gaps the network reads")
+            && page.contains("what fills the gaps of clinic"),
+        "{name}"
+    );
 }
 
 #[test]

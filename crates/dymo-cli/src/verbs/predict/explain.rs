@@ -114,7 +114,7 @@ impl Page {
             decisions: why(schema, found),
             acquire: acquire(schema, found),
             modalities: if in_full { self.modalities(judge, samples, all, found)? } else { Vec::new() },
-            rounds: rounds.map(|round| shown_round(round, schema)).collect(),
+            rounds: rounds.map(|round| shown_round(round, found.observed, schema)).collect(),
         })
     }
 
