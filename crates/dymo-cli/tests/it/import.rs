@@ -93,6 +93,12 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
         "missing: classifier.bias, transformer.1.attn.qkv.weight;",
         "transformer.0.mlp.fc1.weight is [512, 127], not [512, 128]",
     ]);
+    let mut broken = weights.clone();
+    broken.get_mut("transformer.1.mlp.fc2.bias").unwrap().values[3] = f32::NAN;
+    write(&place, "broken.safetensors", &broken, None);
+    place
+        .run("import broken.safetensors --out model --heads 4 --metric cosine")
+        .refused(&["not all numbers are finite in transformer.1.mlp.fc2.bias: these weights"]);
     place.run("import experiment.toml --out model").refused(&["experiment.toml", "no pickle"]);
     place.run(&format!("import {network} --out model --classes a,b")).refused(&["--classes", "10 classes"]);
     assert_eq!(place.names("model"), Vec::<String>::new());

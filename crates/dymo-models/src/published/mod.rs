@@ -78,6 +78,15 @@ pub enum PublishedError {
         /// Name and type of each.
         entries: Vec<String>,
     },
+    /// Weights that are NaN or infinite.
+    #[error(
+        "not all numbers are finite in {}: these weights cannot be used; export them again from a training that went well",
+        listing(entries)
+    )]
+    NotFinite {
+        /// Their released names.
+        entries: Vec<String>,
+    },
     /// The encoder of a modality is none of those that are known.
     #[error(
         "the encoder of modality {modality} is none that is known (its tensors are {found}, …): import a network of PolyMNIST or of \

@@ -26,6 +26,8 @@ pub(super) fn take_up<M: Module>(
 ) -> Result<M, PublishedError> {
     let mut wanted: BTreeMap<String, Vec<usize>> = weights::shapes(&module);
     let (mut superfluous, mut shapes) = (Vec::new(), Vec::new());
+    let infinite = |t: &&Renamed| t.ours.is_some() && t.tensor.values.iter().any(|v| !v.is_finite());
+    let not_finite: Vec<String> = tensors.iter().filter(infinite).map(|t| t.theirs.clone()).collect();
     let mut fitting = Vec::new();
     for Renamed { ours, theirs, tensor } in tensors {
         match ours.and_then(|name| Some((wanted.remove(&name)?, name))) {
@@ -37,6 +39,9 @@ pub(super) fn take_up<M: Module>(
     let missing: Vec<String> = wanted.keys().map(|name| theirs(name)).collect();
     if !(missing.is_empty() && superfluous.is_empty() && shapes.is_empty()) {
         return Err(PublishedError::Mismatch { missing, superfluous, shapes });
+    }
+    if !not_finite.is_empty() {
+        return Err(PublishedError::NotFinite { entries: not_finite });
     }
     load(module, fitting)
 }
