@@ -68,9 +68,59 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     file.commit()
 }
 
+/// Letters and digits that the name of a temporary file ends in.
+const DRAWN: usize = 6;
+
+/// Removes what is left of writers of this file that were killed while they wrote: their temporary files beside it. For files that one
+/// program writes at a time.
+pub fn sweep(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let begins = format!(".{}.", name.to_string_lossy());
+    // What cannot be listed or removed is in nobody's way.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let drawn = found.to_str().and_then(|found| found.strip_prefix(&begins));
+        // Small letters alone are what people write, and hardly ever drawn.
+        let is_drawn = |drawn: &str| {
+            drawn.len() == DRAWN
+                && drawn.bytes().all(|b| b.is_ascii_alphanumeric())
+                && !drawn.bytes().all(|b| b.is_ascii_lowercase())
+        };
+        if drawn.is_some_and(is_drawn) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("weights"), folder.path().join("weights.old"));
+        write(&file, "whole").unwrap();
+        write(&other, "of another").unwrap();
+        // As one looks in the middle of its work: it is never committed, nor dropped.
+        let mut writer = AtomicWriteFile::open(&file).unwrap();
+        writer.write_all(b"ha").unwrap();
+        std::mem::forget(writer);
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert!(names().len() == 3 && names()[0].starts_with(".weights."), "{:?}", names());
+        // One in two hundred is of small letters alone, and stays.
+        fs::rename(folder.path().join(&names()[0]), folder.path().join(".weights.Xy12ab")).unwrap();
+        for kept in [".weights.old.Xy12ab", ".weights.backup", ".weights.-12345"] {
+            fs::write(folder.path().join(kept), "kept").unwrap();
+        }
+        sweep(&file);
+        assert_eq!(names(), [".weights.-12345", ".weights.backup", ".weights.old.Xy12ab", "weights", "weights.old"]);
+    }
 
     #[test]
     fn links_stay_and_what_they_lead_to_is_replaced() {

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use atomic_write_file::AtomicWriteFile;
+use dymo_data::whole;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -74,6 +75,8 @@ impl Checkpoint {
             std::fs::create_dir_all(folder)?;
         }
         let place = serde_json::to_vec(&self.place)?;
+        // They are large, and one trainer writes them.
+        whole::sweep(path);
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(MAGIC)?;
         for part in [&place, &self.model, &self.optimiser, &self.best] {
