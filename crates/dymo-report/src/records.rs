@@ -24,7 +24,7 @@ pub struct Record {
     /// Share classified right.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub accuracy: f64,
-    /// Lower end of the accuracy's 95 % bootstrap interval.
+    /// Lower end of the accuracy's 95 % bootstrap interval, of the exact one where all samples are alike.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub low: f64,
     /// Upper end of the accuracy's 95 % bootstrap interval.
@@ -63,7 +63,7 @@ pub struct PairedDifference {
     /// Accuracy of the arm minus that of the baseline, in −1..1.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub difference: f64,
-    /// Lower end of the 95 % paired bootstrap interval.
+    /// Lower end of the 95 % paired bootstrap interval, of the exact one where all samples are alike.
     #[serde(with = "crate::number", default = "crate::number::unknown")]
     pub low: f64,
     /// Upper end of the 95 % paired bootstrap interval.
