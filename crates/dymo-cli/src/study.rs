@@ -7,7 +7,7 @@ mod provenance;
 mod robustness;
 mod trust;
 
-pub(crate) use case::{Case, hardest, rehearse};
+pub(crate) use case::{Case, hardest, rehearse, unfilled};
 pub(crate) use incomplete::train_complete_only;
 pub(crate) use provenance::versions;
 

@@ -8,7 +8,6 @@ use dymo_train::experiment::{Experiment, RecoveryKind, Scenario, Shown};
 use dymo_train::trust::{HeldOut, Look};
 
 use super::judged;
-use crate::context::Context;
 
 /// A scenario, and the samples as it leaves them.
 pub(crate) struct Case {
@@ -60,14 +59,16 @@ pub(crate) fn hardest<'a>(cases: &[&'a Case]) -> Option<&'a Case> {
     first.max_by(|a, b| a.scenario.rate.total_cmp(&b.scenario.rate)).copied()
 }
 
+/// That entries are to be filled where nothing ever is.
+pub(crate) fn unfilled(experiment: &Experiment, splits: &Splits) -> Option<String> {
+    let name = experiment.fill_entries().next().filter(|_| splits.train.schema().modalities().len() == 1)?;
+    Some(format!(
+        "modality.{name}.fill_entries does nothing here: a table that is all that is observed keeps its gaps, and there is no other modality"
+    ))
+}
+
 /// Lets everything go missing once, so that what cannot be done is said before anything is trained.
-pub(crate) fn rehearse(context: &Context, experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
-    let alone = splits.train.schema().modalities().len() == 1;
-    if let (true, Some(name)) = (alone, experiment.fill_entries().next()) {
-        context.watch.note(&format!(
-            "modality.{name}.fill_entries does nothing here: a table that is all that is observed keeps its gaps, and there is no other modality"
-        ));
-    }
+pub(crate) fn rehearse(experiment: &Experiment, splits: &Splits) -> anyhow::Result<()> {
     let retrieves = experiment.recoveries().contains(&RecoveryKind::Retrieval);
     if retrieves && complete(splits.train.as_ref()).next().is_none() {
         bail!(

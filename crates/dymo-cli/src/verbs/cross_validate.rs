@@ -22,7 +22,7 @@ use crate::assemble::{Confidence, Filing, Key, Promised, add_outcome};
 use crate::context::Context;
 use crate::outcome::Outcome;
 use crate::settings::{self, SETTINGS};
-use crate::study::{Study, leakage, rehearse, subject_note, summary, versions};
+use crate::study::{Study, leakage, rehearse, subject_note, summary, unfilled, versions};
 use crate::training::{self, TrainingArgs};
 
 /// Share of the samples outside a fold that choose the best epoch, where the experiment names none.
@@ -104,18 +104,18 @@ pub(crate) fn run(context: &Context, args: CrossValidateArgs, out: &mut dyn Writ
             plan.notes.iter().for_each(|note| context.watch.note(note));
             told = !plan.notes.is_empty();
         }
+        rehearse(&folded, &splits)?;
         if leaked.is_none() {
-            // Of that, too, folds are alike.
-            rehearse(context, &folded, &splits)?;
+            unfilled(&experiment, &splits).iter().for_each(|note| context.watch.note(note));
         }
         // Whatever the fold, these are all the samples.
         leaked.get_or_insert_with(|| leakage(context, &splits, true));
     }
-    permutations::rehearse(context, &experiment, &args)?;
     let kept = match args.permutations {
         0 => None,
         _ => Some(permutations::kept(context, &experiment, &args)?),
     };
+    kept.iter().try_for_each(|kept| kept.rehearse(context, &experiment, &args))?;
     let began = Instant::now();
     let mut repeats = Vec::new();
     for repeat in 0..args.repeats {

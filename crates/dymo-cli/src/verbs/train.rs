@@ -147,8 +147,8 @@ pub(crate) fn whole(
     let table = &experiment.table().statistics;
     let plan =
         statistics::plan(splits.train.as_ref(), table).with_context(|| experiment.path().display().to_string())?;
-    plan.notes.iter().for_each(|note| context.watch.note(note));
-    study::rehearse(context, experiment, splits)?;
+    plan.notes.iter().chain(&study::unfilled(experiment, splits)).for_each(|note| context.watch.note(note));
+    study::rehearse(experiment, splits)?;
     settings::report_spares(results, "--results", &settings::inputs(experiment))?;
     let (mut folder, _) = into_folder(context, experiment, splits, &experiment.stages(), folder, training)?;
     let mut rest = || {

@@ -58,23 +58,31 @@ fn survives_kills(stage: &str, weights: &str, flags: &str) {
     let (peace, war) = (Place::new(), Place::new());
     let line = format!("train {stage} experiment.toml --out model --checkpoint-every 0 {flags}");
     peace.run(&line).well();
-    let checkpoint = format!("model/checkpoints/{weights}.checkpoint");
-    stopped(&war, &line, &checkpoint, "KILL", without_model);
-    for pause in [30, 150] {
-        assert!(!war.path("model/model.json").exists(), "nothing is called a model before it is one");
-        let mut child = start(&war, &format!("{line} --resume"));
-        wait_for(&war.path(&checkpoint), &mut child);
-        std::thread::sleep(Duration::from_millis(pause));
-        if end(child, "KILL").code == Some(0) {
-            break;
-        }
-    }
+    let file = format!("model/checkpoints/{weights}.checkpoint");
+    let killed = (0..ATTEMPTS).any(|_| killed_in_the_middle(&war, &line, &file));
+    assert!(killed, "it ended before it could be stopped, {ATTEMPTS} times");
     war.run(&format!("{line} --resume")).well();
     let file = format!("model/{weights}.safetensors");
     let read = |place: &Place| std::fs::read(place.path(&file)).expect("weights");
     assert!(read(&peace) == read(&war), "{file} differs after kill -9 and --resume");
     let curves = |place: &Place| std::fs::read(place.path("model/history.json")).expect("curves");
     assert!(curves(&peace) == curves(&war), "learning curves differ");
+}
+
+/// Begins a training and goes on with it, and kills it at each of three moments; whether it was never quicker.
+fn killed_in_the_middle(place: &Place, line: &str, checkpoint: &str) -> bool {
+    without_model(place);
+    [0, 30, 150].into_iter().enumerate().all(|(round, pause)| {
+        let resume = if round == 0 { "" } else { " --resume" };
+        let mut child = start(place, &format!("{line}{resume}"));
+        wait_for(&place.path(checkpoint), &mut child);
+        std::thread::sleep(Duration::from_millis(pause));
+        let ran = end(child, "KILL");
+        let killed = ran.code.is_none();
+        assert!(killed || ran.code == Some(0), "{}", ran.err);
+        assert!(!killed || !place.path("model/model.json").exists(), "nothing is called a model before it is one");
+        killed
+    })
 }
 
 /// Nothing is left of an earlier attempt.

@@ -260,3 +260,48 @@ fn what_does_not_fit_is_refused_at_the_check() {
     place.run("train experiment.toml --out model").refused(&["modality.photo.fill_entries", "only tables"]);
     assert!(place.names("model").is_empty());
 }
+
+/// Where a table is all there is, its gaps stay, whatever the experiment asks for: that is said, once for all folds.
+#[test]
+fn entries_that_nothing_fills_are_told() {
+    let place = Place::new();
+    let row = |i: usize| {
+        let dose = if i.is_multiple_of(5) { String::new() } else { (20 + i % 20).to_string() };
+        format!("r{i},{},{dose},{}\n", ["ill", "well"][i % 2], 50 + i % 9)
+    };
+    place.write("rows.csv", format!("id,label,dose,age\n{}", (0..40).map(row).collect::<String>()));
+    place.write(
+        "experiment.toml",
+        r#"
+metrics = ["cosine"]
+[data]
+maker = "manifest"
+path = "rows.csv"
+division = { validation = 0.2, test = 0.2, seed = 1 }
+[[data.modalities]]
+name = "clinic"
+kind = "table"
+columns = [
+    { name = "dose", type = "continuous", mean = 30.0, deviation = 6.0, range = [20.0, 40.0] },
+    { name = "age", type = "continuous", mean = 54.0, deviation = 3.0, range = [50.0, 58.0] },
+]
+[modality.clinic]
+fill_entries = true
+[fusion]
+width = 16
+heads = 2
+blocks = 1
+feature_width = 8
+[fusion.schedule]
+epochs = 1
+[recovery.mean]
+[evaluation]
+rates = [0.5]
+resamples = 200
+"#,
+    );
+    for line in ["train experiment.toml --out model", "cross-validate experiment.toml --out cv --folds 2"] {
+        let told = place.run(line).well().err;
+        assert_eq!(told.matches("modality.clinic.fill_entries does nothing here").count(), 1, "{told}");
+    }
+}

@@ -29,12 +29,10 @@ fn list<T>(
     let wrong = |cause: String| ConvertError::List { path: path.to_owned(), role, cause };
     if PickleFile::looks_like_one(&bytes) {
         let file = PickleFile::read(&bytes).map_err(|error| wrong(error.to_string()))?;
-        if let Some(all) = of_all(file.root()).filter(|all| !all.is_empty()) {
-            return Ok(all);
-        }
         let items = file.root().items();
         if items.len() == 0 {
-            return Err(wrong("no list, or an empty one".into()));
+            let all = of_all(file.root()).filter(|all| !all.is_empty());
+            return all.ok_or_else(|| wrong("no list, or an empty one".into()));
         }
         let item = |(place, value)| of_value(value).ok_or_else(|| wrong(format!("entry {place} is of another sort")));
         return items.enumerate().map(item).collect();

@@ -425,7 +425,9 @@ impl Profile {
     /// The values in their order as categories, of which those that are the same number are one.
     pub(super) fn categories(&self) -> Vec<String> {
         let mut names = self.names();
-        names.dedup_by(|a, b| number(a).is_some_and(|a| number(b) == Some(a)));
+        if names.iter().all(|name| number(name).is_some()) {
+            names.dedup_by(|a, b| number(a) == number(b));
+        }
         names
     }
 

@@ -39,6 +39,30 @@ impl Permutations {
         Self { observed, ..self }
     }
 
+    /// Finds out whether every fold of every labelling that is yet to be learned can be trained: where classes are small, some may be
+    /// without one.
+    pub(super) fn rehearse(
+        &self,
+        context: &Context,
+        experiment: &Experiment,
+        args: &CrossValidateArgs,
+    ) -> anyhow::Result<()> {
+        let least = least(experiment)?;
+        for number in self.shuffled.len()..args.permutations.into() {
+            for fold in 0..args.folds {
+                let folded = fold_of(&least, args, (0, fold), Some(seed(experiment, number)))?;
+                let splits = folded.open(&context.datasets)?;
+                statistics::plan(splits.train.as_ref(), &folded.table().statistics).with_context(|| {
+                    let (number, fold) = (number + 1, fold + 1);
+                    format!(
+                        "label permutation {number}, fold {fold}: fewer --folds leave more of each class to learn from"
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// The result in a sentence.
     pub(super) fn in_words(&self) -> String {
         let count = self.shuffled.len();
@@ -89,22 +113,6 @@ pub(super) fn kept(
     }
     let shuffled = kept.shuffled.into_iter().take(args.permutations.into()).collect();
     Ok(Permutations { shuffled, ..none })
-}
-
-/// Finds out whether every fold of every shuffled labelling can be trained: where classes are small, some may be without one.
-pub(super) fn rehearse(context: &Context, experiment: &Experiment, args: &CrossValidateArgs) -> anyhow::Result<()> {
-    let least = least(experiment)?;
-    for number in 0..args.permutations {
-        for fold in 0..args.folds {
-            let folded = fold_of(&least, args, (0, fold), Some(seed(experiment, number.into())))?;
-            let splits = folded.open(&context.datasets)?;
-            statistics::plan(splits.train.as_ref(), &folded.table().statistics).with_context(|| {
-                let (number, fold) = (number + 1, fold + 1);
-                format!("label permutation {number}, fold {fold}: fewer --folds leave more of each class to learn from")
-            })?;
-        }
-    }
-    Ok(())
 }
 
 /// What shuffles the labels of a permutation.
